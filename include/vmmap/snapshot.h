@@ -1,0 +1,314 @@
+/*
+ * The snapshot: everything known of one target at one moment. Plain data.
+ *
+ * Layer: model. One arena owns every record and string in it; vmm_snapshot_destroy() is the only free.
+ * Once handed out a snapshot is const and may be read by any number of threads.
+ * Addresses and sizes are those of the target, in bytes; ranges are [start, end).
+ * Strings that come from the target (names, paths, command lines) are raw bytes without NUL and may hold
+ * anything: escape them before showing them (vmm_out_escaped in the library's own faces does).
+ */
+#ifndef VMMAP_SNAPSHOT_H
+#define VMMAP_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+struct vmm_arena;
+
+enum vmm_kind {
+#define VMM_KIND(name, id, label, light, dark, ansi, help) VMM_KIND_##name,
+#include "vmmap/kinds.def"
+#undef VMM_KIND
+	VMM_KIND_COUNT
+};
+
+enum vmm_metric {
+#define VMM_METRIC(name, id) VMM_METRIC_##name,
+#include "vmmap/metrics.def"
+#undef VMM_METRIC
+	VMM_METRIC_COUNT
+};
+
+enum vmm_vmflag_place {
+#define VMM_VMFLAG(code, help) VMM_VMFLAG_PLACE_##code,
+#include "vmmap/vmflags.def"
+#undef VMM_VMFLAG
+	VMM_VMFLAG_COUNT
+};
+/* Bit of one VmFlags code in vmm_vma.vm_flags, e.g. VMM_VF(ac). */
+#define VMM_VF(code) (UINT64_C(1) << VMM_VMFLAG_PLACE_##code)
+/* Set when the kernel told the flags at all; without it the other bits say nothing. */
+#define VMM_VF_KNOWN (UINT64_C(1) << 63)
+
+#define VMM_NONE UINT32_MAX /* "no index" */
+
+/*
+ * A set of numbers, each known, unknown, or known only as a lower bound (a sum with an unknown part).
+ * Bit i of a mask belongs to enum vmm_metric i. at_least is a subset of ~known; value is 0 where neither is set.
+ */
+struct vmm_metrics {
+	uint64_t value[VMM_METRIC_COUNT];
+	uint32_t known;
+	uint32_t at_least;
+};
+
+enum vmm_prot {
+	VMM_PROT_READ = 1,
+	VMM_PROT_WRITE = 2,
+	VMM_PROT_EXEC = 4,
+	VMM_PROT_SHARED = 8, /* the letter s; otherwise private, p */
+};
+
+/* What stands behind a mapping. */
+enum vmm_backing {
+	VMM_BACKING_ANON,    /* private anonymous memory */
+	VMM_BACKING_FILE,    /* a file of a filesystem */
+	VMM_BACKING_SHMEM,   /* tmpfs, memfd, SysV, shared anonymous memory */
+	VMM_BACKING_HUGETLB, /* hugetlbfs, named or not */
+	VMM_BACKING_DEVICE,  /* a character device or another driver's object */
+	VMM_BACKING_SPECIAL, /* vdso, vvar, vsyscall, uprobes */
+};
+
+/* One mapping as the kernel tells it: a line of /proc/PID/maps, a load segment of a core. */
+struct vmm_vma {
+	uint64_t start, end;
+	uint64_t offset; /* in the file, bytes */
+	uint64_t inode;
+	uint32_t dev_major, dev_minor;
+	uint64_t vm_flags;   /* VMM_VF bits */
+	const char *name;    /* path or [name] without " (deleted)"; "" for anonymous memory; never NULL */
+	const char *numa;    /* "N0=12 N1=3" in pages; NULL when not asked for */
+	const uint64_t *extra; /* values of snapshot.extra_names, bytes or plain numbers; NULL when none */
+	uint32_t page_size;  /* KernelPageSize in bytes; 0 when unknown */
+	uint8_t prot;        /* enum vmm_prot bits */
+	uint8_t backing;     /* enum vmm_backing */
+	bool deleted;        /* the file behind it has no name any more */
+	bool guards_known;   /* guard_bytes is valid */
+	uint64_t guard_bytes; /* bytes of MADV_GUARD_INSTALL pages inside */
+	struct vmm_metrics m;
+};
+
+/* A part of a region, inside one mapping. Blocks of all regions together tile all mappings. */
+struct vmm_block {
+	uint64_t start, end;
+	uint32_t vma;      /* index in snapshot.vmas */
+	uint32_t region;   /* index in snapshot.regions */
+	const char *label; /* section name, "guard", "never touched", ...; "" when there is nothing to say */
+	bool guard;        /* never accessible: not committed */
+	const struct vmm_metrics *m; /* may be the mapping's own when the block is the whole mapping */
+};
+
+/*
+ * One owner's stretch of address space. Regions are sorted and disjoint. size counts mapped bytes: it is less
+ * than end - start where an image has an unmapped hole, and the hole is then listed among the gaps.
+ */
+struct vmm_region {
+	uint64_t start, end;
+	enum vmm_kind kind;
+	uint8_t prot;      /* union of its blocks' bits */
+	bool mixed_prot;   /* its blocks differ */
+	bool write_exec;   /* some block is writable and executable at once */
+	bool outside;      /* above the user address space (vsyscall): in no total, VmSize does not count it */
+	uint32_t first_block, block_count;
+	uint32_t module;   /* index in snapshot.modules or VMM_NONE */
+	uint32_t thread;   /* index in snapshot.threads or VMM_NONE */
+	uint32_t heap;     /* index in snapshot.heaps or VMM_NONE */
+	const char *details; /* for people, raw bytes; never NULL */
+	const char *path;    /* file or object behind it; "" when none */
+	const struct vmm_metrics *m;
+};
+
+/* A stretch without a mapping inside the user address space. */
+struct vmm_gap {
+	uint64_t start, end;
+	enum vmm_kind kind;  /* VMM_KIND_FREE or VMM_KIND_UNUSABLE */
+	const char *details; /* why it is unusable; "" for free */
+};
+
+struct vmm_thread {
+	int32_t tid;         /* as this machine's /proc numbers it */
+	int32_t ns_tid;      /* in the target's own PID namespace; 0 when unknown */
+	char state;          /* letter of /proc/PID/task/TID/stat, 0 when unknown */
+	const char *name;
+	bool sp_known;
+	uint64_t sp;         /* user stack pointer */
+	uint64_t descriptor; /* an address inside the C library's thread descriptor; 0 when unknown */
+	uint32_t region;     /* its stack, index in snapshot.regions or VMM_NONE */
+};
+
+/* One loaded ELF object. */
+struct vmm_module {
+	uint64_t start, end;
+	uint64_t bias;        /* address minus p_vaddr */
+	const char *path;     /* "" for an object without a file */
+	const char *build_id; /* lower-case hex; "" when it has none; NULL when it could not be read */
+	bool pie;             /* ET_DYN */
+	bool deleted;         /* the file has no name any more */
+	bool replaced;        /* another file stands at its path now */
+	bool in_memory;       /* no file behind it, or a memfd */
+	bool sections;        /* section headers were read: blocks are sections */
+	uint8_t bits;         /* 32 or 64 */
+	uint32_t region;
+};
+
+/* An allocator's memory; filled by readers. */
+struct vmm_heap {
+	const char *id, *reader, *label;
+	bool proved;
+	struct vmm_metrics m;
+};
+
+/* Something that went wrong or is missing. Repeats are counted, not repeated. */
+struct vmm_note {
+	const char *from;  /* "smaps", "pagemap", "elf", ... */
+	const char *code;  /* stable word for scripts: "denied", "gone", "torn", "malformed", ... */
+	const char *text;  /* one sentence for people: what is missing, and what would give it */
+	uint64_t address;  /* first place, 0 when none */
+	uint64_t count;
+};
+
+struct vmm_limit {
+	const char *id;   /* "as", "data", "stack", "memlock", "max_map_count", ... */
+	const char *text; /* what it limits */
+	bool known;
+	uint64_t soft, hard; /* UINT64_MAX is unlimited */
+	bool used_known;
+	uint64_t used;    /* what the target uses of it now */
+	bool bytes;       /* unit: bytes; otherwise a count */
+};
+
+/* An identity that must hold (design section 4). */
+struct vmm_account {
+	const char *id;    /* "size", "rss", "swap", "anonymous", "file", "shmem" */
+	const char *label; /* "sum of sizes = VmSize" */
+	bool sum_known, kernel_known;
+	uint64_t sum, kernel;
+	int64_t remainder; /* sum - kernel; 0 unless both are known */
+	const char *explanation; /* why there is a remainder or why it cannot be told; never NULL */
+};
+
+struct vmm_type_total {
+	enum vmm_kind kind;
+	struct vmm_metrics m;
+	uint64_t blocks;
+	bool largest_known;
+	uint64_t largest;
+	uint64_t regions;
+};
+
+/* Counters of /proc/PID/status in bytes, and what else names the process. Bit i of known belongs to the i-th row of status.def. */
+enum vmm_status_field {
+#define VMM_STATUS(name, key) VMM_STATUS_##name,
+#include "vmmap/status.def"
+#undef VMM_STATUS
+	VMM_STATUS_COUNT
+};
+
+struct vmm_target_info {
+	const char *source;  /* "live", "core", ... */
+	int32_t pid, ppid;   /* 0 when none */
+	int32_t ns_pid;      /* in its own PID namespace; 0 when the same or unknown */
+	int64_t uid;         /* effective, -1 when unknown */
+	const char *name;    /* comm */
+	const char *exe;     /* path of the program; "" when unknown */
+	bool exe_deleted;
+	const char *cmdline; /* arguments joined by spaces; "" for a kernel thread */
+	const char *cgroup;  /* path in the memory hierarchy; "" when unknown */
+	const char *arch;    /* "x86_64", "i386", ...; "" when unknown */
+	int bits;            /* 32, 64; 0 when unknown */
+	uint32_t page_size;
+	bool started_known;
+	struct timespec started_at;
+	char state;          /* letter of /proc/PID/stat */
+	bool kernel_thread;
+	uint64_t user_end;   /* end of the user address space; 0 when unknown */
+	uint64_t status[VMM_STATUS_COUNT];
+	uint32_t status_known;
+};
+
+/* What a snapshot cost to take, in nanoseconds of wall time. */
+struct vmm_cost {
+	uint64_t total_ns, maps_ns, smaps_ns, pages_ns, images_ns, threads_ns;
+};
+
+struct vmm_snapshot {
+	struct vmm_arena *arena;
+	struct vmm_target_info target;
+	struct timespec taken_at;
+	uint32_t needs;   /* VMM_NEED bits that were read */
+	bool partial;     /* the target vanished while it was read */
+	struct vmm_cost cost;
+
+	struct vmm_vma *vmas;
+	struct vmm_region *regions;
+	struct vmm_block *blocks;
+	struct vmm_gap *gaps;
+	struct vmm_thread *threads;
+	struct vmm_module *modules;
+	struct vmm_heap *heaps;
+	struct vmm_note *notes;
+	struct vmm_limit *limits;
+	struct vmm_account *accounts;
+	uint32_t vma_count, region_count, block_count, gap_count, thread_count, module_count, heap_count, note_count,
+	    limit_count, account_count;
+
+	const char **extra_names; /* smaps fields that no column stands for */
+	uint32_t extra_count;
+
+	struct vmm_type_total types[VMM_KIND_COUNT]; /* by kind; FREE is in no total */
+	struct vmm_type_total total;
+	bool threads_complete;    /* every thread of the target was listed */
+};
+
+/* The strings of one kind's row: id for scripts, label and help for people. */
+const char *vmm_kind_id(enum vmm_kind kind);
+const char *vmm_kind_label(enum vmm_kind kind);
+const char *vmm_kind_help(enum vmm_kind kind);
+uint32_t vmm_kind_colour(enum vmm_kind kind, bool dark); /* 0xRRGGBB */
+int vmm_kind_colour256(enum vmm_kind kind);
+/* The kind with this id, or VMM_KIND_COUNT. */
+enum vmm_kind vmm_kind_find(const char *id);
+
+/* The id of a metric ("rss"). */
+const char *vmm_metric_id(enum vmm_metric metric);
+
+static inline bool vmm_metric_known(const struct vmm_metrics *m, enum vmm_metric i)
+{
+	return (m->known >> i) & 1;
+}
+
+static inline void vmm_metric_set(struct vmm_metrics *m, enum vmm_metric i, uint64_t value)
+{
+	m->value[i] = value;
+	m->known |= UINT32_C(1) << i;
+	m->at_least &= ~(UINT32_C(1) << i);
+}
+
+/* Adds a part to a sum: unknown parts make it a lower bound. Start from vmm_metrics_zero(). */
+void vmm_metrics_add(struct vmm_metrics *sum, const struct vmm_metrics *part);
+/* All metrics known and 0: the empty sum. */
+void vmm_metrics_zero(struct vmm_metrics *m);
+
+/* "rw-p": five bytes with NUL. */
+void vmm_prot_text(uint8_t prot, char ret_text[5]);
+/* The code and meaning of one VmFlags bit place; NULL past the end. */
+const char *vmm_vmflag_code(unsigned place);
+const char *vmm_vmflag_help(unsigned place);
+
+/* The mapping, region or block that holds an address; NULL when none does. */
+const struct vmm_vma *vmm_snapshot_vma_at(const struct vmm_snapshot *s, uint64_t address);
+const struct vmm_region *vmm_snapshot_region_at(const struct vmm_snapshot *s, uint64_t address);
+const struct vmm_block *vmm_snapshot_block_at(const struct vmm_snapshot *s, uint64_t address);
+const struct vmm_gap *vmm_snapshot_gap_at(const struct vmm_snapshot *s, uint64_t address);
+
+static inline bool vmm_status_known(const struct vmm_snapshot *s, enum vmm_status_field f)
+{
+	return (s->target.status_known >> f) & 1;
+}
+
+/* NULL is allowed. */
+void vmm_snapshot_destroy(struct vmm_snapshot *s);
+
+#endif
