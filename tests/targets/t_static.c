@@ -1,0 +1,49 @@
+/* A statically linked program (built not PIE, and as static-pie): its image, heap and stack. */
+#include <elf.h>
+#include <link.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "truth.h"
+
+static char zeroes[40 * 4096];
+
+int main(void)
+{
+	const ElfW(Phdr) *ph = (const void *)(uintptr_t)getauxval(AT_PHDR);
+	uint64_t count = getauxval(AT_PHNUM), page = truth_page(), bias = 0;
+	uint64_t start = UINT64_MAX, end = 0, mapped = 0;
+	struct truth t;
+	char *heap = malloc(1000);
+
+	if (!ph || !heap)
+		truth_die("AT_PHDR");
+	for (uint64_t i = 0; i < count; i++)
+		if (ph[i].p_type == PT_PHDR)
+			bias = (uintptr_t)ph - ph[i].p_vaddr;
+	/* Without PT_PHDR the program is not position independent. */
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t low = (bias + ph[i].p_vaddr) & ~(page - 1);
+		uint64_t high = (bias + ph[i].p_vaddr + ph[i].p_memsz + page - 1) & ~(page - 1);
+
+		if (ph[i].p_type != PT_LOAD)
+			continue;
+		start = low < start ? low : start;
+		end = high > end ? high : end;
+		mapped += high - low;
+	}
+	truth_write(zeroes, 40);
+	heap[0] = 1;
+	t = truth_init("program", (void *)(uintptr_t)start, mapped, "image");
+	t.committed = mapped;
+	truth_add(&t);
+	t = truth_init("heap", heap, 1, "heap");
+	t.scope = TRUTH_INSIDE;
+	truth_add(&t);
+	t = truth_init("stack", &t, 1, "stack");
+	t.scope = TRUTH_INSIDE;
+	t.tid = getpid();
+	truth_add(&t);
+	truth_finish();
+}
