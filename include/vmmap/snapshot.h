@@ -80,7 +80,7 @@ struct vmm_vma {
 	uint64_t vm_flags;   /* VMM_VF bits */
 	const char *name;    /* path or [name] without " (deleted)"; "" for anonymous memory; never NULL */
 	const char *numa;    /* "N0=12 N1=3" in pages; NULL when not asked for */
-	const uint64_t *extra; /* values of snapshot.extra_names, bytes or plain numbers; NULL when none */
+	const uint64_t *extra; /* values of snapshot.extra_names, bytes or plain numbers, UINT64_MAX unknown; NULL when none */
 	uint32_t page_size;  /* KernelPageSize in bytes; 0 when unknown */
 	uint8_t prot;        /* enum vmm_prot bits */
 	uint8_t backing;     /* enum vmm_backing */
@@ -239,6 +239,7 @@ struct vmm_snapshot {
 	struct timespec taken_at;
 	uint32_t needs;   /* VMM_NEED bits that were read */
 	bool partial;     /* the target vanished while it was read */
+	bool unreadable;  /* its mappings may not be read: only totals of the status are known */
 	struct vmm_cost cost;
 
 	struct vmm_vma *vmas;

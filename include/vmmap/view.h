@@ -21,13 +21,19 @@ enum vmm_value_type {
 	VMM_VALUE_FLAG,    /* true or false */
 };
 
-enum vmm_value_state { VMM_UNKNOWN, VMM_KNOWN, VMM_AT_LEAST };
+enum vmm_value_state {
+	VMM_UNKNOWN,
+	VMM_KNOWN,
+	VMM_AT_LEAST, /* number is a lower bound */
+	VMM_ABSENT,   /* a row of this type has no such thing, e.g. the thread of a mapped file */
+};
 
 struct vmm_value {
 	enum vmm_value_state state;
 	uint64_t number;  /* BYTES, COUNT, ADDRESS, FLAG */
-	const char *text; /* TEXT: in the snapshot, static, or in buffer; never NULL when known */
-	char buffer[48];
+	const char *text; /* TEXT: in the snapshot, static, or in buffer; never NULL */
+	const char *suffix; /* our own words for people behind it (" (deleted)", " / 65530"), static or in buffer; never NULL */
+	char buffer[128];
 };
 
 enum vmm_row_type {
@@ -44,7 +50,10 @@ enum vmm_row_type {
 };
 
 struct vmm_row {
-	const struct vmm_snapshot *snapshot; /* NULL for processes */
+	union {
+		const struct vmm_snapshot *snapshot;
+		const struct vmm_process_list *list; /* VMM_ROW_PROCESS; may be NULL */
+	};
 	const void *object;
 	enum vmm_row_type type;
 	uint32_t depth; /* 0 for top rows; a row's children follow it directly */
@@ -55,6 +64,7 @@ enum vmm_column_flag {
 	VMM_COLUMN_SUMMARY = 2, /* shown in the table of types */
 	VMM_COLUMN_WIDE = 4,    /* default only where the line is wide enough */
 	VMM_COLUMN_JSON = 8,    /* part of every JSON region and block */
+	VMM_COLUMN_ID = 16,     /* a number that names something: shown without thousands separators */
 };
 
 struct vmm_column {
@@ -74,6 +84,9 @@ struct vmm_table {
 	const char *id;   /* "regions", "tree", "threads", "images", "free", "files", "heaps", "types", "processes" */
 	const char *help;
 	enum vmm_row_type row_type; /* of its top rows */
+	const char *defaults;       /* ids of the default columns, "a,b"; NULL: those with the flag of this table */
+	uint32_t default_flag;      /* VMM_COLUMN_DEFAULT or VMM_COLUMN_SUMMARY */
+	uint32_t needs;             /* what its rows are made of, bits as in vmm_column.needs */
 	const struct vmm_column *columns;
 	size_t column_count;
 };

@@ -1,0 +1,69 @@
+/*
+ * What the files of the live Linux source share.
+ * Layer: source. Each function returns 0 or more, or an error of vmmap/err.h; VMM_E_GONE when the process has ended.
+ */
+#ifndef VMM_SOURCE_LINUX_H
+#define VMM_SOURCE_LINUX_H
+
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "format/proc_text.h"
+#include "model/build.h"
+#include "model/target.h"
+
+struct linux_target {
+	struct vmm_target base;
+	int32_t pid;
+	int dir_fd;     /* /proc/PID: stays with this process also when its PID is used again */
+	int pid_fd;     /* -1 on kernels before 5.3 */
+	int mem_fd;     /* opened when first needed; -2: refused */
+	int pagemap_fd; /* the same */
+	int maps_fd;
+	int os_pagemap; /* why pagemap was refused */
+	bool no_scan;   /* the kernel lacks PAGEMAP_SCAN */
+	bool no_vm_readv;
+	uint8_t bits;   /* 32, 64, 0 when unknown */
+	uint32_t page_size;
+	struct vmm_page_region_buffer *scan; /* scratch of linux_pages.c */
+};
+
+/* A whole small file. */
+struct linux_text {
+	char *bytes; /* free() */
+	size_t length;
+};
+
+/* Maps an errno of a /proc file of the target to a code: ESRCH and ENOENT are VMM_E_GONE, EACCES and EPERM VMM_E_DENIED. */
+int linux_code(int os);
+/* Reads a file below dir_fd (or a path when dir_fd is AT_FDCWD) up to limit bytes; grows as needed. */
+int linux_read_file(int dir_fd, const char *path, size_t limit, struct linux_text *ret, struct vmm_err *err);
+void linux_text_done(struct linux_text *t);
+/* True while the process exists and is not a zombie's empty shell; decided by the pidfd where there is one. */
+bool linux_alive(const struct linux_target *t);
+
+/* linux_info.c: who the target is, its limits, its counters. */
+int linux_fill_identity(struct linux_target *t, struct vmm_snapshot *s, struct vmm_err *err);
+int linux_fill_status(struct linux_target *t, struct vmm_snapshot *s, struct vmm_err *err);
+void linux_fill_limits(struct linux_target *t, struct vmm_snapshot *s);
+
+/* linux_maps.c: mappings with the numbers of smaps. */
+int linux_fill_maps(struct linux_target *t, const struct vmm_take *take, struct vmm_snapshot *s, struct vmm_err *err);
+int linux_fill_numa(struct linux_target *t, struct vmm_snapshot *s, struct vmm_err *err);
+/* The numbers of one smaps record; also used for smaps_rollup. */
+void linux_smaps_metrics(const struct vmm_smaps_record *r, struct vmm_metrics *ret);
+
+/* linux_backing.c: what stands behind each mapping; real names of deleted and oddly named files. */
+int linux_fill_backing(struct linux_target *t, struct vmm_snapshot *s, struct vmm_err *err);
+int linux_open_file(struct vmm_target *base, const struct vmm_vma *vma, struct vmm_err *err);
+
+/* linux_pages.c and linux_memory.c: the ops. */
+int linux_pages(struct vmm_target *base, uint64_t start, uint64_t end, uint32_t flags, vmm_page_fn fn, void *arg,
+                struct vmm_err *err);
+int64_t linux_read(struct vmm_target *base, uint64_t address, void *ret_bytes, size_t length, struct vmm_err *err);
+
+/* linux_threads.c */
+int linux_fill_threads(struct linux_target *t, struct vmm_snapshot *s, struct vmm_err *err);
+
+#endif

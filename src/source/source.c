@@ -1,0 +1,33 @@
+#include "source/source.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+
+static const struct vmm_source_ops *const source_table[] = {
+#define VMM_SOURCE(name) &vmm_source_##name,
+#include "source/sources.def"
+#undef VMM_SOURCE
+};
+
+int vmm_target_open(const char *name, struct vmm_target **ret_target, struct vmm_err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(source_table); i++)
+		if (source_table[i]->probe(name))
+			return source_table[i]->open(name, ret_target, err);
+	return vmm_fail(err, VMM_E_NO_TARGET, 0, "%s: no such target: give a PID or the name of a running process", name);
+}
+
+int vmm_target_open_pid(int32_t pid, struct vmm_target **ret_target, struct vmm_err *err)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", pid);
+	return vmm_target_open(name, ret_target, err);
+}
+
+void vmm_target_close(struct vmm_target *target)
+{
+	if (target)
+		target->ops->close(target);
+}
