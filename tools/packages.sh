@@ -5,7 +5,7 @@
 packages_missing() {
 	local package
 	for package in "$@"; do
-		dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+		dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null | grep -x installed >/dev/null || echo "$package"
 	done
 }
 

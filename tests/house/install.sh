@@ -26,7 +26,7 @@ for header in "$source"/include/vmmap/*; do
 done
 
 # The library: soname, the links that ld and ld.so follow, the static one.
-readelf -d "$libdir/libvmmap.so" | grep -q 'SONAME.*\[libvmmap\.so\.[0-9][0-9]*\]' || fail "soname"
+readelf -d "$libdir/libvmmap.so" | grep 'SONAME.*\[libvmmap\.so\.[0-9][0-9]*\]' >/dev/null || fail "soname"
 [ -e "$libdir/$(readelf -d "$libdir/libvmmap.so" | sed -n 's/.*SONAME.*\[\(.*\)\].*/\1/p')" ] || fail "no file of the soname's name"
 [ -f "$libdir/libvmmap.a" ] || fail "no static library"
 
@@ -49,7 +49,7 @@ else
 	[ "${VMMAP_ASAN:-0}" = 0 ] || sanitize=(-fsanitize=address -fsanitize=undefined)
 	read -ra flags <<<"$(pkg-config --cflags --libs vmmap)"
 	client shared "${flags[@]}" "${sanitize[@]}"
-	readelf -d "$stage/shared" | grep -q 'NEEDED.*libvmmap\.so' || fail "the example is not linked with libvmmap.so"
+	readelf -d "$stage/shared" | grep 'NEEDED.*libvmmap\.so' >/dev/null || fail "the example is not linked with libvmmap.so"
 	read -ra flags <<<"$(pkg-config --cflags vmmap)"
 	client static "${flags[@]}" "$libdir/libvmmap.a" -pthread "${sanitize[@]}"
 fi
