@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Benchmarks: what a look at a process costs, as ratios against the kernel's own text and against pmap.
+
+Commands are measured in turn (A B C A B C ...) in one run, the median of the rounds counts. Times are of the whole
+command, start to end. Nothing here fails for being slow unless --check is given.
+"""
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+
+MIB = 1 << 20
+
+
+class Bench:
+    def __init__(self, args):
+        self.vmmap = os.path.join(args.build, "vmmap")
+        self.measure = os.path.join(args.build, "bench", "measure")
+        self.targets = os.path.join(args.build, "tests", "targets")
+        self.rounds = 1 if args.smoke else args.rounds
+        self.missed = []
+        for program in (self.vmmap, self.measure, os.path.join(self.targets, "t_maps")):
+            if not os.access(program, os.X_OK):
+                sys.exit("bench: no %s: configure with -DVMMAP_BENCH=ON -DVMMAP_TESTS=ON and build" % program)
+
+    def target(self, name, *words):
+        return Target([os.path.join(self.targets, name)] + [str(w) for w in words])
+
+    def show(self, pid, *words):
+        return [self.vmmap, "show", str(pid), "--json"] + list(words)
+
+    def once(self, command):
+        done = subprocess.run([self.measure] + command, stdout=subprocess.PIPE, check=True)
+        result = json.loads(done.stdout)
+        if result["status"] != 0:
+            sys.exit("bench: %s: exit status %d" % (" ".join(command), result["status"]))
+        return result
+
+    def compare(self, commands):
+        """Medians of each command by name, measured in turn; one round first warms up."""
+        runs = {name: [] for name in commands}
+        for number in range(self.rounds + 1):
+            for name, command in commands.items():
+                result = self.once(command)
+                if number > 0:
+                    runs[name].append(result)
+        return {name: {key: statistics.median(r[key] for r in results) for key in ("wall_ns", "cpu_ns", "peak_bytes")}
+                for name, results in runs.items()}
+
+    def judge(self, what, value, limit, unit="", least=False):
+        good = value >= limit if least else value <= limit
+        print("  %-52s %8.2f%s  (%s %g%s)  %s" % (what, value, unit, "at least" if least else "at most", limit, unit,
+                                                "ok" if good else "MISSED"))
+        if not good:
+            self.missed.append(what)
+
+
+class Target:
+    """A target program, alive while its standard input is open."""
+
+    def __init__(self, command):
+        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if not self.child.stdout.readline():
+            sys.exit("bench: %s does not start" % command)
+        self.pid = self.child.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.child.stdin.close()
+        self.child.wait()
+        self.child.stdout.close()
+
+
+def line(name, result):
+    print("  %-52s %8.1f ms wall %8.1f ms CPU %7.1f MiB peak" % (
+        name, result["wall_ns"] / 1e6, result["cpu_ns"] / 1e6, result["peak_bytes"] / MIB))
+
+
+def against_the_kernel(bench, mappings, pages):
+    print("%d mappings, %.1f GiB resident in 4K pages" % (mappings, mappings * pages * 4096 / (1 << 30)))
+    with bench.target("t_maps", mappings, pages) as target:
+        commands = {"cat smaps": ["cat", "/proc/%d/smaps" % target.pid], "vmmap --json": bench.show(target.pid),
+                    "vmmap --json --fast": bench.show(target.pid, "--fast"), "vmmap (summary)": [bench.vmmap, str(target.pid)],
+                    "vmmap --raw --json": bench.show(target.pid, "--raw")}
+        if shutil.which("pmap"):
+            commands["pmap -XX"] = ["pmap", "-XX", str(target.pid)]
+            commands["pmap -X"] = ["pmap", "-X", str(target.pid)]
+        results = bench.compare(commands)
+    for name, result in results.items():
+        line(name, result)
+    for what, key in (("wall", "wall_ns"), ("CPU", "cpu_ns")):
+        cat = results["cat smaps"][key]
+        bench.judge("--json / cat smaps (%s)" % what, results["vmmap --json"][key] / cat, 1.4)
+        bench.judge("--json --fast / cat smaps (%s)" % what, results["vmmap --json --fast"][key] / cat, 0.6)
+        if "pmap -XX" in results:
+            bench.judge("pmap -XX / --json (%s)" % what, results["pmap -XX"][key] / results["vmmap --json"][key], 4, least=True)
+    bench.judge("peak memory", results["vmmap --json"]["peak_bytes"] / MIB, 64, " MiB")
+
+
+def small_process(bench):
+    print("a small process (bash)")
+    bash = subprocess.Popen(["bash", "-c", "echo; read -r x"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    bash.stdout.readline()
+    commands = {"vmmap --json": bench.show(bash.pid), "vmmap (summary)": [bench.vmmap, str(bash.pid)],
+                "cat smaps": ["cat", "/proc/%d/smaps" % bash.pid]}
+    if shutil.which("pmap"):
+        commands["pmap -XX"] = ["pmap", "-XX", str(bash.pid)]
+    results = bench.compare(commands)
+    bash.communicate()
+    for name, result in results.items():
+        line(name, result)
+    for name in ("vmmap --json", "vmmap (summary)"):
+        bench.judge("%s: time" % name, results[name]["wall_ns"] / 1e6, 10, " ms")
+        bench.judge("%s: peak memory" % name, results[name]["peak_bytes"] / MIB, 12, " MiB")
+
+
+def growth(bench, what, program, arguments, sizes, limit):
+    """Cost per size, and how much faster than the size it grows from the smallest to the largest."""
+    print("growth with %s" % what)
+    results = []
+    for words, size in zip(arguments, sizes):
+        with bench.target(program, *words) as target:
+            result = bench.compare({"show": bench.show(target.pid)})["show"]
+        line("%d %s" % (size, what), result)
+        results.append(result)
+    for key, name, unit in (("cpu_ns", "CPU", 1e6), ("peak_bytes", "peak memory", MIB)):
+        times = results[-1][key] / results[0][key]
+        bench.judge("%s: grows by (%s %.0f times)" % (name, what, sizes[-1] / sizes[0]), times, limit(sizes[-1] / sizes[0]))
+        print("    per step: %s" % ", ".join("%.1f" % (r[key] / unit) for r in results))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, help="build folder, best one of type Release or RelWithDebInfo")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--smoke", action="store_true", help="one small round: shows only that everything runs")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a limit is missed")
+    args = parser.parse_args()
+    bench = Bench(args)
+    # Linear means: no more than the size grows, and a quarter for noise. Flat means: half as much again at most.
+    linear, flat = (lambda times: 1.25 * times), (lambda times: 1.5)
+    if args.smoke:
+        against_the_kernel(bench, 2000, 1)
+        small_process(bench)
+        growth(bench, "mappings", "t_maps", [(500, 1), (1000, 1)], [500, 1000], linear)
+        growth(bench, "TiB reserved", "t_reserve", [(1,), (2,)], [1, 2], flat)
+    else:
+        against_the_kernel(bench, 60000, 18)
+        small_process(bench)
+        growth(bench, "mappings", "t_maps", [(n, 1) for n in (15000, 30000, 60000)], [15000, 30000, 60000], linear)
+        growth(bench, "MiB resident", "t_maps", [(1000, n * 256) for n in (1, 2, 4)], [1000, 2000, 4000], linear)
+        growth(bench, "TiB reserved", "t_reserve", [(n,) for n in (1, 5, 20)], [1, 5, 20], flat)
+    if bench.missed:
+        print("missed: %s" % ", ".join(bench.missed))
+    return 1 if args.check and bench.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
