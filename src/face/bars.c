@@ -1,0 +1,177 @@
+#include "face/bars.h"
+
+#include <stdlib.h>
+
+#include "base/text.h"
+
+#define EIGHTHS 8
+
+/* Where the part of a kind ends, in eighths of a column from the left. */
+struct parts {
+	unsigned end[VMM_KIND_COUNT];
+};
+
+/* value * to / scale, rounded to the nearest, for value <= scale. */
+static unsigned scaled(uint64_t value, uint64_t scale, unsigned to)
+{
+	return (unsigned)(((unsigned __int128)value * to * 2 + scale) / ((unsigned __int128)scale * 2));
+}
+
+static struct parts parts_of(const uint64_t sizes[VMM_KIND_COUNT], uint64_t scale, unsigned columns)
+{
+	struct parts p;
+	uint64_t sum = 0;
+
+	for (int k = 0; k < VMM_KIND_COUNT; k++) {
+		sum = vmm_min_u64(vmm_add_sat(sum, sizes[k]), scale);
+		p.end[k] = scale ? scaled(sum, scale, columns * EIGHTHS) : 0;
+	}
+	return p;
+}
+
+/* The kind that covers one eighth, VMM_KIND_COUNT past the end of the bar. */
+static int kind_at(const struct parts *p, unsigned eighth)
+{
+	int k = 0;
+
+	while (k < VMM_KIND_COUNT && p->end[k] <= eighth)
+		k++;
+	return k;
+}
+
+/* The kind that covers most eighths of a column; the first of equals. */
+static int kind_of_column(const struct parts *p, unsigned column)
+{
+	unsigned count[VMM_KIND_COUNT + 1] = {0};
+	int best = VMM_KIND_COUNT;
+
+	for (unsigned e = 0; e < EIGHTHS; e++)
+		count[kind_at(p, column * EIGHTHS + e)]++;
+	for (int k = VMM_KIND_COUNT - 1; k >= 0; k--)
+		if (count[k] && count[k] >= count[best])
+			best = k;
+	return best;
+}
+
+/* A column in which kinds meet: the left one in eighths, the one at its right edge as the ground behind it. */
+static void put_border(struct vmm_out *out, const struct parts *p, unsigned column)
+{
+	static const char *const blocks[] = {" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
+	unsigned first = column * EIGHTHS, n = 1;
+	int left = kind_at(p, first), right = kind_at(p, first + EIGHTHS - 1);
+
+	while (n < EIGHTHS && kind_at(p, first + n) == left)
+		n++;
+	if (left == VMM_KIND_COUNT) {
+		vmm_out_char(out, ' ');
+		return;
+	}
+	vmm_out_printf(out, "\033[38;5;%d", vmm_kind_colour256((enum vmm_kind)left));
+	if (right < VMM_KIND_COUNT && right != left)
+		vmm_out_printf(out, ";48;5;%d", vmm_kind_colour256((enum vmm_kind)right));
+	vmm_out_printf(out, "m%s\033[0m", blocks[n]);
+}
+
+static bool column_is_whole(const struct parts *p, unsigned column)
+{
+	return kind_at(p, column * EIGHTHS) == kind_at(p, column * EIGHTHS + EIGHTHS - 1);
+}
+
+/* Whole columns of one kind from column on: its name in black on its colour where there is room, else its letter. */
+static void put_run(struct vmm_out *out, const struct vmm_look *look, int kind, unsigned length)
+{
+	const char *label = vmm_kind_label((enum vmm_kind)kind);
+	size_t width = strlen(label);
+
+	vmm_put_background(out, look, vmm_kind_colour256((enum vmm_kind)kind));
+	if (width + 2 <= length) {
+		vmm_out_char(out, ' ');
+		vmm_out_text(out, label);
+		vmm_out_repeat(out, " ", length - width - 1);
+	} else {
+		vmm_out_char(out, vmm_kind_letter((enum vmm_kind)kind));
+		vmm_out_repeat(out, " ", length - 1);
+	}
+	vmm_put_plain(out, look);
+}
+
+static void emit_coloured(struct vmm_out *out, const struct vmm_look *look, const struct parts *p, unsigned columns)
+{
+	for (unsigned c = 0; c < columns;) {
+		int kind = kind_at(p, c * EIGHTHS);
+		unsigned n = 0;
+
+		while (c + n < columns && column_is_whole(p, c + n) && kind_at(p, (c + n) * EIGHTHS) == kind)
+			n++;
+		if (n == 0)
+			put_border(out, p, c++);
+		else if (kind == VMM_KIND_COUNT)
+			vmm_out_repeat(out, " ", n);
+		else
+			put_run(out, look, kind, n);
+		c += n;
+	}
+}
+
+void vmm_bar_emit(struct vmm_out *out, const struct vmm_look *look, const uint64_t sizes[VMM_KIND_COUNT], uint64_t scale,
+                  unsigned columns)
+{
+	struct parts p;
+
+	if (columns > VMM_BAR_COLUMNS_MAX)
+		columns = VMM_BAR_COLUMNS_MAX;
+	p = parts_of(sizes, scale, columns);
+	if (look->style.colour) {
+		emit_coloured(out, look, &p, columns);
+		return;
+	}
+	for (unsigned c = 0; c < columns; c++) {
+		int kind = kind_of_column(&p, c);
+
+		vmm_out_char(out, kind == VMM_KIND_COUNT ? '.' : vmm_kind_letter((enum vmm_kind)kind));
+	}
+}
+
+/* The number beside a bar as text, so that all three can be aligned. Free it; NULL when memory is out. */
+static char *total_text(const struct vmm_look *look, const struct vmm_metrics *m, enum vmm_metric i)
+{
+	struct vmm_out *out = vmm_out_create_memory();
+
+	if (!out)
+		return NULL;
+	vmm_put_metric(out, look, m, i);
+	return vmm_out_take(out, NULL);
+}
+
+void vmm_bars_emit(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
+{
+	static const struct {
+		const char *label;
+		enum vmm_metric metric;
+	} bars[] = {{"Committed", VMM_METRIC_COMMITTED}, {"Private", VMM_METRIC_PRIVATE}, {"Resident", VMM_METRIC_RSS}};
+	char *totals[ARRAY_LEN(bars)];
+	uint64_t scale = 0;
+	size_t right = 0, left = strlen(bars[0].label) + 2, width = look->style.width ? look->style.width : 80;
+
+	for (size_t b = 0; b < ARRAY_LEN(bars); b++) {
+		size_t columns;
+
+		totals[b] = total_text(look, &s->total.m, bars[b].metric);
+		columns = totals[b] ? vmm_text_width(totals[b], strlen(totals[b])) : 1;
+		right = columns > right ? columns : right;
+		scale = vmm_max_u64(scale, s->total.m.value[bars[b].metric]);
+	}
+	for (size_t b = 0; b < ARRAY_LEN(bars); b++) {
+		uint64_t sizes[VMM_KIND_COUNT];
+		const char *total = totals[b] ? totals[b] : "?";
+
+		for (int k = 0; k < VMM_KIND_COUNT; k++)
+			sizes[k] = k == VMM_KIND_FREE ? 0 : s->types[k].m.value[bars[b].metric];
+		vmm_out_printf(out, "%-*s", (int)left, bars[b].label);
+		vmm_bar_emit(out, look, sizes, scale, width > left + right + 2 ? (unsigned)(width - left - right - 2) : 1);
+		vmm_out_repeat(out, " ", 2 + right - vmm_text_width(total, strlen(total)));
+		vmm_out_text(out, total);
+		vmm_out_char(out, '\n');
+		free(totals[b]);
+	}
+}

@@ -1,0 +1,223 @@
+#include <string.h>
+
+#include "base/err.h"
+#include "base/scan.h"
+#include "face/cli.h"
+#include "face/summary.h"
+
+/* What show is asked for, after the rules of docs/cli.md on what implies what. */
+struct plan {
+	const char *target;
+	const char *view;  /* id of a table */
+	bool summary;      /* text: the whole summary around the table of types */
+	bool document;     /* JSON: everything known */
+	bool details;      /* VMMap's text file: the tree after the summary */
+};
+
+static const char *target_of(const struct vmm_args *args)
+{
+	return vmm_args_has(args, VMM_OPTION_PROCESS) ? args->option[VMM_OPTION_PROCESS] : args->operand[0];
+}
+
+/* VMMap's form: -p PID FILE. The ending of FILE takes the place of --format, FILE that of -o. */
+static int apply_file(struct vmm_args *args, struct plan *plan, struct vmm_err *err)
+{
+	static const struct {
+		const char *ending, *format;
+	} endings[] = {{".csv", "csv"}, {".txt", "text"}, {".json", "json"}};
+	const char *file, *ending;
+
+	if (!vmm_args_has(args, VMM_OPTION_PROCESS) || args->operand_count == 0)
+		return 0;
+	file = args->operand[0];
+	ending = strrchr(file, '.');
+	if (vmm_args_has(args, VMM_OPTION_OUTPUT))
+		return vmm_fail(err, VMM_E_USAGE, 0, "two output files: %.60s and that of -o", file);
+	for (size_t i = 0; ending && i < ARRAY_LEN(endings); i++) {
+		if (strcmp(ending, endings[i].ending) != 0)
+			continue;
+		args->option[VMM_OPTION_OUTPUT] = file;
+		if (!vmm_args_has(args, VMM_OPTION_FORMAT))
+			args->option[VMM_OPTION_FORMAT] = endings[i].format;
+		plan->details = true;
+		return 0;
+	}
+	if (ending && strcmp(ending, ".vmmap") == 0)
+		return vmm_fail(err, VMM_E_USAGE, 0, "%.60s: sessions cannot be saved yet; .json holds the most", file);
+	return vmm_fail(err, VMM_E_USAGE, 0, "%.60s: its ending must be .csv, .txt or .json", file);
+}
+
+/* Options that only make sense for rows of memory bring the regions up when no view is named. */
+static bool wants_rows(const struct vmm_args *args, enum vmm_format format)
+{
+	static const enum vmm_option_place row_options[] = {VMM_OPTION_SORT, VMM_OPTION_WHERE, VMM_OPTION_COLUMNS,
+	                                                    VMM_OPTION_KIND, VMM_OPTION_TOP,   VMM_OPTION_RAW};
+
+	for (size_t i = 0; i < ARRAY_LEN(row_options); i++)
+		if (vmm_args_has(args, row_options[i]))
+			return true;
+	return format == VMM_FORMAT_CSV || format == VMM_FORMAT_NDJSON;
+}
+
+static int make_plan(struct vmm_args *args, struct plan *plan, struct vmm_err *err)
+{
+	const char *view = args->option[VMM_OPTION_VIEW];
+	enum vmm_format format;
+	int code;
+
+	memset(plan, 0, sizeof(*plan));
+	plan->target = target_of(args);
+	code = apply_file(args, plan, err);
+	if (code == 0)
+		code = vmm_cli_format(args, &format, err);
+	if (code < 0)
+		return code;
+	if (!view && plan->details && format == VMM_FORMAT_CSV)
+		view = "tree";
+	else if (!view)
+		view = wants_rows(args, format) ? "regions" : "summary";
+	plan->summary = strcmp(view, "summary") == 0;
+	if (vmm_args_has(args, VMM_OPTION_RAW) && strcmp(view, "regions") != 0 && strcmp(view, "tree") != 0)
+		return vmm_fail(err, VMM_E_USAGE, 0, "--raw shows mappings: it goes with --view regions");
+	plan->details = plan->details && plan->summary && format == VMM_FORMAT_TEXT;
+	plan->document = format == VMM_FORMAT_JSON &&
+	                 (plan->summary || strcmp(view, "regions") == 0 || strcmp(view, "tree") == 0);
+	plan->view = plan->document && !vmm_args_has(args, VMM_OPTION_RAW) ? "tree" : plan->summary ? "types" : view;
+	return 0;
+}
+
+static uint32_t needs_of(const struct vmm_args *args, const struct plan *plan, const struct vmm_query *q)
+{
+	uint32_t needs = VMM_NEED_MAPS | vmm_query_needs(q);
+
+	/* What is a stack and what an image must not depend on the columns shown. */
+	if (!q->raw)
+		needs |= VMM_NEED_THREADS | VMM_NEED_IMAGES;
+	if (plan->summary || plan->document)
+		needs |= VMM_NEED_DEFAULT;
+	if (plan->document && q->raw)
+		needs |= VMM_NEED_EXTRA;
+	if (vmm_args_has(args, VMM_OPTION_NUMA))
+		needs |= VMM_NEED_NUMA;
+	if (vmm_args_has(args, VMM_OPTION_FAST))
+		needs = (needs & ~(uint32_t)(VMM_NEED_SMAPS | VMM_NEED_EXTRA)) | VMM_NEED_PAGES;
+	return needs;
+}
+
+static int emit_rows(struct vmm_answer *a, const struct plan *plan, const struct vmm_query *q,
+                     const struct vmm_snapshot *s, struct vmm_err *err)
+{
+	struct vmm_rows rows;
+	int code = vmm_rows_build(&rows, q, s, err);
+
+	if (code < 0)
+		return code;
+	if (plan->document)
+		vmm_emit_json(a->output.out, q, &rows, s);
+	else
+		vmm_answer_rows(a, q, &rows, s);
+	vmm_rows_done(&rows);
+	return 0;
+}
+
+/* VMMap's text file holds the details below the summary. */
+static int emit_details(struct vmm_answer *a, const struct vmm_snapshot *s, struct vmm_err *err)
+{
+	static const struct plan tree = {0};
+	struct vmm_query q;
+	int code = vmm_query_init(&q, "tree", NULL, NULL, NULL, NULL, err);
+
+	if (code < 0)
+		return code;
+	vmm_out_char(a->output.out, '\n');
+	code = emit_rows(a, &tree, &q, s, err);
+	vmm_query_done(&q);
+	return code;
+}
+
+static int emit(struct vmm_answer *a, const struct plan *plan, const struct vmm_query *q, const struct vmm_snapshot *s,
+                struct vmm_err *err)
+{
+	int code;
+
+	if (a->format != VMM_FORMAT_TEXT || !plan->summary) {
+		code = emit_rows(a, plan, q, s, err);
+		if (code == 0 && a->format == VMM_FORMAT_TEXT && s->partial)
+			vmm_out_text(a->output.out, "PARTIAL: the target went away while it was read\n");
+		if (code == 0 && a->format == VMM_FORMAT_TEXT)
+			vmm_summary_notes(a->output.out, &a->look, s);
+		return code;
+	}
+	code = vmm_summary_emit(a->output.out, &a->look, q, s, err);
+	if (code == 0 && plan->details)
+		code = emit_details(a, s, err);
+	return code;
+}
+
+static int show_once(const struct vmm_args *args, const struct plan *plan, const struct vmm_query *q)
+{
+	struct vmm_snapshot *s;
+	struct vmm_answer a;
+	struct vmm_err err;
+	int code, status;
+
+	code = vmm_cli_take(plan->target, needs_of(args, plan, q), &s, &err);
+	if (code < 0)
+		return vmm_cli_fail_target(args, plan->target, &err);
+	code = vmm_answer_open(&a, args, &err);
+	if (code == 0)
+		code = emit(&a, plan, q, s, &err);
+	status = vmm_answer_close(&a, args, s, code, &err);
+	vmm_snapshot_destroy(s);
+	return status;
+}
+
+/* Seconds with an optional fraction, 0.1 to a day. */
+static int parse_interval(const char *text, uint64_t *ret_ns, struct vmm_err *err)
+{
+	struct vmm_scan s = vmm_scan_init(text, strlen(text));
+	uint64_t seconds, ns = 0, unit = 100000000;
+	bool ok = vmm_scan_dec(&s, &seconds) && seconds <= 86400;
+
+	if (ok && vmm_scan_char(&s, '.'))
+		for (; s.p < s.end && *s.p >= '0' && *s.p <= '9' && unit; s.p++, unit /= 10)
+			ns += (uint64_t)(*s.p - '0') * unit;
+	if (!ok || !vmm_scan_done(&s) || seconds * 10 + ns / 100000000 < 1)
+		return vmm_fail(err, VMM_E_USAGE, 0, "--watch: '%.60s' is no number of seconds from 0.1 to 86400", text);
+	*ret_ns = seconds * 1000000000 + ns;
+	return 0;
+}
+
+static int show_watch(const struct vmm_args *args, const struct plan *plan, struct vmm_query *q)
+{
+	uint64_t interval = 0;
+	enum vmm_format format;
+	struct vmm_err err;
+	int code = vmm_cli_format(args, &format, &err);
+
+	if (code == 0)
+		code = parse_interval(args->option[VMM_OPTION_WATCH], &interval, &err);
+	if (code == 0 && (format != VMM_FORMAT_TEXT || vmm_args_has(args, VMM_OPTION_OUTPUT)))
+		code = vmm_fail(&err, VMM_E_USAGE, 0, "--watch shows text on standard output: no other format, no -o");
+	if (code < 0)
+		return vmm_cli_fail(args, &err);
+	return vmm_cli_watch(args, plan->target, q, needs_of(args, plan, q), interval);
+}
+
+int vmm_cli_show(const struct vmm_args *given)
+{
+	struct vmm_args args = *given;
+	struct vmm_query q;
+	struct vmm_err err;
+	struct plan plan;
+	int code, status;
+
+	code = make_plan(&args, &plan, &err);
+	if (code == 0)
+		code = vmm_cli_query(&args, plan.view, &q, &err);
+	if (code < 0)
+		return vmm_cli_fail(&args, &err);
+	status = vmm_args_has(&args, VMM_OPTION_WATCH) ? show_watch(&args, &plan, &q) : show_once(&args, &plan, &q);
+	vmm_query_done(&q);
+	return status;
+}

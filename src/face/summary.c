@@ -1,0 +1,301 @@
+#include "face/summary.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "face/bars.h"
+
+/* A word for a struct vmm_line, written in pieces. */
+struct word {
+	struct vmm_out *out;
+};
+
+static bool word_start(struct word *w)
+{
+	w->out = vmm_out_create_memory();
+	return w->out != NULL;
+}
+
+static void word_add(struct word *w, struct vmm_line *line)
+{
+	char *text = vmm_out_take(w->out, NULL);
+
+	if (text)
+		vmm_line_add(line, text);
+	free(text);
+}
+
+static void add_user(struct vmm_line *line, int64_t uid)
+{
+	char buffer[2048];
+	struct passwd record, *found = NULL;
+	struct word w;
+
+	if (uid < 0 || !word_start(&w))
+		return;
+	vmm_out_text(w.out, "user ");
+	if (getpwuid_r((uid_t)uid, &record, buffer, sizeof(buffer), &found) == 0 && found)
+		vmm_out_escaped(w.out, found->pw_name, 32);
+	else
+		vmm_out_int(w.out, uid);
+	word_add(&w, line);
+}
+
+static void add_count(struct vmm_line *line, uint64_t count, const char *one, const char *many)
+{
+	struct word w;
+
+	if (!word_start(&w))
+		return;
+	vmm_put_count(w.out, count);
+	vmm_out_char(w.out, ' ');
+	vmm_out_text(w.out, count == 1 ? one : many);
+	word_add(&w, line);
+}
+
+static void add_machine(struct vmm_line *line, const struct vmm_target_info *t)
+{
+	struct word w;
+
+	if (t->bits && word_start(&w)) {
+		vmm_out_printf(w.out, "%d-bit", t->bits);
+		if (t->arch[0])
+			vmm_out_char(w.out, ' ');
+		vmm_out_escaped(w.out, t->arch, 16);
+		word_add(&w, line);
+	}
+}
+
+static void add_facts(struct vmm_line *line, const struct vmm_snapshot *s)
+{
+	struct word w;
+
+	add_user(line, s->target.uid);
+	add_machine(line, &s->target);
+	if (vmm_status_known(s, VMM_STATUS_THREADS))
+		add_count(line, s->target.status[VMM_STATUS_THREADS], "thread", "threads");
+	add_count(line, s->vma_count, "mapping", "mappings");
+	if (s->target.page_size && word_start(&w)) {
+		vmm_put_short_size(w.out, s->target.page_size);
+		vmm_out_text(w.out, " pages");
+		word_add(&w, line);
+	}
+	if (s->target.ns_pid && word_start(&w)) {
+		vmm_out_printf(w.out, "PID %d in its namespace", (int)s->target.ns_pid);
+		word_add(&w, line);
+	}
+	if (s->target.kernel_thread)
+		vmm_line_add(line, "a kernel thread: it has no memory of its own");
+	else if (s->target.state == 'Z')
+		vmm_line_add(line, "a zombie: its memory is gone");
+}
+
+void vmm_summary_head(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
+{
+	const struct vmm_target_info *t = &s->target;
+	struct vmm_line line = {.out = out, .look = look};
+	size_t width = look->style.width, used;
+
+	vmm_put_bold(out, look);
+	used = vmm_out_escaped(out, t->name, 0);
+	vmm_put_plain(out, look);
+	if (t->pid) {
+		char pid[24];
+		int n = snprintf(pid, sizeof(pid), " %d", (int)t->pid);
+
+		vmm_out_text(out, pid);
+		used += (size_t)n;
+	}
+	if (t->exe[0] && (!width || used + 6 < width)) {
+		vmm_out_text(out, "  ");
+		vmm_out_escaped(out, t->exe, width ? width - used - 2 - (t->exe_deleted ? 10 : 0) : 0);
+		if (t->exe_deleted)
+			vmm_out_text(out, " (deleted)");
+	}
+	vmm_out_char(out, '\n');
+	add_facts(&line, s);
+	vmm_line_end(&line);
+	if (s->partial)
+		vmm_out_text(out, "PARTIAL: the target went away while it was read\n");
+}
+
+static bool type_is_empty(const struct vmm_type_total *t)
+{
+	if (t->blocks || t->regions || t->m.at_least)
+		return false;
+	for (int i = 0; i < VMM_METRIC_COUNT; i++)
+		if (t->m.value[i])
+			return false;
+	return true;
+}
+
+int vmm_summary_types(struct vmm_out *out, const struct vmm_look *look, const struct vmm_query *query,
+                      const struct vmm_snapshot *s, struct vmm_err *err)
+{
+	struct vmm_rows rows;
+	size_t kept = 0;
+	int code = vmm_rows_build(&rows, query, s, err);
+
+	if (code < 0)
+		return code;
+	for (size_t i = 0; i < rows.count; i++) {
+		const struct vmm_type_total *t = rows.rows[i].object;
+
+		if (t == &s->total || !type_is_empty(t))
+			rows.rows[kept++] = rows.rows[i];
+	}
+	rows.count = kept;
+	vmm_emit_text(out, query, &rows, &look->style);
+	vmm_rows_done(&rows);
+	return 0;
+}
+
+static void put_heading(struct vmm_out *out, const struct vmm_look *look, const char *text)
+{
+	vmm_out_char(out, '\n');
+	vmm_put_bold(out, look);
+	vmm_out_text(out, text);
+	vmm_put_plain(out, look);
+	vmm_out_char(out, '\n');
+}
+
+static void put_account(struct vmm_out *out, const struct vmm_look *look, const struct vmm_account *a, size_t width)
+{
+	vmm_out_text(out, "  ");
+	vmm_out_text(out, a->label);
+	vmm_out_repeat(out, " ", width - vmm_text_width(a->label, strlen(a->label)) + 2);
+	if (a->sum_known)
+		vmm_put_size(out, look, a->sum);
+	else
+		vmm_out_char(out, '?');
+	vmm_out_text(out, ", remainder ");
+	if (a->sum_known && a->kernel_known)
+		vmm_put_change(out, look, a->remainder);
+	else
+		vmm_out_char(out, '?');
+	/* A remainder is never left without its reason. */
+	if (a->explanation[0] && (a->remainder || !a->sum_known || !a->kernel_known)) {
+		vmm_out_text(out, ": ");
+		vmm_out_escaped(out, a->explanation, 0);
+	}
+	vmm_out_char(out, '\n');
+}
+
+static void put_accounts(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
+{
+	size_t width = 0;
+
+	if (s->account_count)
+		put_heading(out, look, "Accounts");
+	for (uint32_t i = 0; i < s->account_count; i++)
+		width = vmm_max_u64(width, vmm_text_width(s->accounts[i].label, strlen(s->accounts[i].label)));
+	for (uint32_t i = 0; i < s->account_count; i++)
+		put_account(out, look, &s->accounts[i], width);
+}
+
+static void put_amount(struct vmm_out *out, const struct vmm_limit *l, uint64_t amount)
+{
+	if (amount == UINT64_MAX)
+		vmm_out_text(out, "unlimited");
+	else if (l->bytes)
+		vmm_put_short_size(out, amount);
+	else
+		vmm_put_count(out, amount);
+}
+
+/* Those that end a process first, and any that is used by half or more. */
+static bool limit_matters(const struct vmm_limit *l)
+{
+	static const char *const always[] = {"max_map_count", "as", "stack"};
+
+	for (size_t i = 0; i < ARRAY_LEN(always); i++)
+		if (strcmp(l->id, always[i]) == 0)
+			return l->known;
+	return l->known && l->used_known && l->soft != UINT64_MAX && l->used >= l->soft / 2 && l->used > 0;
+}
+
+static void put_limits(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
+{
+	struct vmm_line line = {.out = out, .look = look, .indent = 2};
+	struct word w;
+
+	for (uint32_t i = 0; i < s->limit_count; i++) {
+		const struct vmm_limit *l = &s->limits[i];
+
+		if (!limit_matters(l) || !word_start(&w))
+			continue;
+		if (!line.started) {
+			put_heading(out, look, "Limits");
+			vmm_out_text(out, "  ");
+			line.column = 2;
+		}
+		vmm_out_text(w.out, l->text);
+		vmm_out_char(w.out, ' ');
+		if (l->used_known && l->soft != UINT64_MAX) {
+			put_amount(w.out, l, l->used);
+			vmm_out_text(w.out, " of ");
+		}
+		put_amount(w.out, l, l->soft);
+		word_add(&w, &line);
+	}
+	if (line.started)
+		vmm_line_end(&line);
+}
+
+void vmm_summary_notes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
+{
+	if (s->note_count)
+		put_heading(out, look, "Notes");
+	for (uint32_t i = 0; i < s->note_count; i++) {
+		const struct vmm_note *n = &s->notes[i];
+
+		vmm_out_text(out, "  ");
+		vmm_out_escaped(out, n->from, 0);
+		vmm_out_text(out, ": ");
+		vmm_out_escaped(out, n->text, 0);
+		if (n->address)
+			vmm_out_printf(out, " (%sat 0x%llx)", n->count > 1 ? "first " : "", (unsigned long long)n->address);
+		if (n->count > 1) {
+			vmm_out_text(out, " ×");
+			vmm_put_count(out, n->count);
+		}
+		vmm_out_char(out, '\n');
+	}
+}
+
+/* Without colour the letters of the bars need a key; with it the table is the key. */
+static void put_key(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
+{
+	uint32_t kinds = 0;
+
+	for (int k = 0; k < VMM_KIND_COUNT; k++)
+		if (k != VMM_KIND_FREE && (s->types[k].m.value[VMM_METRIC_COMMITTED] ||
+		                           s->types[k].m.value[VMM_METRIC_PRIVATE] || s->types[k].m.value[VMM_METRIC_RSS]))
+			kinds |= UINT32_C(1) << k;
+	if (kinds)
+		vmm_put_legend(out, look, kinds);
+}
+
+int vmm_summary_emit(struct vmm_out *out, const struct vmm_look *look, const struct vmm_query *query,
+                     const struct vmm_snapshot *s, struct vmm_err *err)
+{
+	int code;
+
+	vmm_summary_head(out, look, s);
+	vmm_out_char(out, '\n');
+	if (look->pictures) {
+		vmm_bars_emit(out, look, s);
+		if (!look->style.colour)
+			put_key(out, look, s);
+		vmm_out_char(out, '\n');
+	}
+	code = vmm_summary_types(out, look, query, s, err);
+	if (code < 0)
+		return code;
+	put_accounts(out, look, s);
+	put_limits(out, look, s);
+	vmm_summary_notes(out, look, s);
+	return 0;
+}

@@ -1,0 +1,21 @@
+/*
+ * The summary of a snapshot as text: who it is, bars, types, accounts, limits, notes.
+ * Layer: face.
+ */
+#ifndef VMM_FACE_SUMMARY_H
+#define VMM_FACE_SUMMARY_H
+
+#include "face/look.h"
+
+/* Name, PID, user, program, width, threads, mappings, page size: two lines or more. */
+void vmm_summary_head(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s);
+/* The table of types without those that have nothing; query is of the table "types". */
+int vmm_summary_types(struct vmm_out *out, const struct vmm_look *look, const struct vmm_query *query,
+                      const struct vmm_snapshot *s, struct vmm_err *err);
+/* Each note once, with how often it came up. Nothing when there are none. */
+void vmm_summary_notes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s);
+/* Everything. */
+int vmm_summary_emit(struct vmm_out *out, const struct vmm_look *look, const struct vmm_query *query,
+                     const struct vmm_snapshot *s, struct vmm_err *err);
+
+#endif
