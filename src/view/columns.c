@@ -1,0 +1,220 @@
+/*
+ * THE table of memory columns: text, CSV, JSON, sorting, filters, needs and help all come from it.
+ * The order is that of the help and of default output.
+ */
+#include "view/view.h"
+
+#define D VMM_COLUMN_DEFAULT
+#define S VMM_COLUMN_SUMMARY
+#define W VMM_COLUMN_WIDE
+#define J VMM_COLUMN_JSON
+#define ID VMM_COLUMN_ID
+
+#define MAPS VMM_NEED_MAPS
+#define SMAPS VMM_NEED_SMAPS
+#define PAGES VMM_NEED_PAGES
+#define HEAPS VMM_NEED_HEAPS
+#define IMAGES VMM_NEED_IMAGES
+#define THREADS VMM_NEED_THREADS
+/* What tells an image from a file and a stack from private data. */
+#define OWNERS (VMM_NEED_MAPS | VMM_NEED_IMAGES | VMM_NEED_THREADS)
+
+#define METRIC(column_id, metric_name, column_title, theirs, need, column_flags, text)                                \
+	{.id = column_id, .title = column_title, .vmmap = theirs, .help = text, .type = VMM_VALUE_BYTES, .needs = need, \
+	 .flags = column_flags, .metric = VMM_METRIC_##metric_name}
+#define COLUMN(column_id, column_type, getter, column_title, theirs, need, column_flags, text)                        \
+	{.id = column_id, .title = column_title, .vmmap = theirs, .help = text, .type = VMM_VALUE_##column_type,        \
+	 .needs = need, .flags = column_flags, .metric = -1, .get = vmm__get_##getter}
+
+/* clang-format off */
+static const struct vmm_column memory_columns[] = {
+	COLUMN("address", ADDRESS, address, "Address", "Address", MAPS, D | J, "first address"),
+	COLUMN("end", ADDRESS, end, "End", "", MAPS, J, "first address behind it"),
+	COLUMN("kind", TEXT, kind, "Type", "Type", OWNERS, D | S | J, "type of memory: the id of a kind, see vmmap help kinds"),
+	METRIC("size", SIZE, "Size", "Size", MAPS, D | S | J, "bytes of address range that are mapped"),
+	METRIC("committed", COMMITTED, "Committed", "Committed", SMAPS, D | S | W | J,
+	       "what is promised or provided: accessible file-backed and accounted bytes; of unaccounted anonymous memory "
+	       "(MAP_NORESERVE, PROT_NONE) only what is resident or swapped; guards are not"),
+	METRIC("private", PRIVATE, "Private", "Private", SMAPS, D | S | W | J,
+	       "commit charge of this process alone: private mappings that the kernel accounts (VmFlag ac), and private pages "
+	       "of the others; exceeds committed where charged memory was made inaccessible, for the charge stays"),
+	METRIC("rss", RSS, "RSS", "Total WS", PAGES, D | S | J, "resident bytes, hugetlb included"),
+	METRIC("pss", PSS, "PSS", "", SMAPS, D | S | W | J, "resident bytes, each page divided by the number of its users"),
+	METRIC("uss", USS, "USS", "Private WS", SMAPS, D | S | W | J,
+	       "resident bytes that only this process maps: Private_Clean + Private_Dirty + Private_Hugetlb"),
+	METRIC("shareable", SHAREABLE, "Shareable", "Shareable WS", SMAPS, D | S | W | J,
+	       "resident bytes of file or shmem mappings that are no private copies"),
+	METRIC("shared", SHARED, "Shared", "Shared WS", SMAPS, D | S | W | J,
+	       "resident bytes that another process maps now: Shared_Clean + Shared_Dirty + Shared_Hugetlb"),
+	METRIC("locked", LOCKED, "Locked", "Locked WS", SMAPS, D | S | W | J, "bytes locked into memory"),
+	METRIC("swap", SWAP, "Swap", "", PAGES, D | S | J, "swapped bytes"),
+	METRIC("swap_pss", SWAP_PSS, "Swap PSS", "", SMAPS, J, "swapped bytes, each page divided by the number of its users"),
+	METRIC("anonymous", ANONYMOUS, "Anonymous", "", SMAPS, J, "resident bytes that belong to no file, private copies of file pages included"),
+	METRIC("dirty", DIRTY, "Dirty", "", SMAPS, J, "resident bytes written to since they were read or last written back"),
+	METRIC("referenced", REFERENCED, "Referenced", "", SMAPS, J, "resident bytes marked as accessed"),
+	METRIC("huge", HUGE, "Huge", "", SMAPS, J, "bytes mapped by huge pages: anonymous, shmem and file THP, and hugetlb"),
+	METRIC("hugetlb", HUGETLB, "Hugetlb", "", SMAPS, J, "resident bytes of hugetlb pages"),
+	METRIC("lazyfree", LAZYFREE, "Lazyfree", "", SMAPS, J, "bytes given back with MADV_FREE that the kernel has not taken yet"),
+	METRIC("ksm", KSM, "KSM", "", SMAPS, J, "resident bytes merged with equal pages (KSM)"),
+	METRIC("used", USED, "Used", "", HEAPS, J, "of heaps: bytes in live blocks"),
+	METRIC("unused", UNUSED, "Unused", "", HEAPS, J, "of heaps: resident bytes that the allocator holds but nobody uses"),
+	COLUMN("blocks", COUNT, blocks, "Blocks", "Blocks", OWNERS, D | S | W | J, "number of blocks"),
+	COLUMN("largest", BYTES, largest, "Largest", "Largest", OWNERS, S | W | J, "of a kind its largest region, of a region its largest block"),
+	COLUMN("regions", COUNT, regions, "Regions", "", OWNERS, 0, "of a kind or a file: number of regions"),
+	COLUMN("protection", TEXT, protection, "Prot", "Protection", MAPS, D | J,
+	       "rwx and s (shared) or p (private) as the kernel writes it; of a region the union of its blocks; ! in text: "
+	       "some block is writable and executable at once"),
+	COLUMN("wx", FLAG, wx, "W+X", "", MAPS, J, "some part is writable and executable at once"),
+	COLUMN("numa", TEXT, numa, "NUMA", "", VMM_NEED_NUMA, 0, "pages by NUMA node"),
+	COLUMN("guard", FLAG, guard, "Guard", "", OWNERS, 0, "of a block: never accessible"),
+	COLUMN("offset", ADDRESS, offset, "Offset", "", MAPS, 0, "offset in the file"),
+	COLUMN("device", TEXT, device, "Device", "", MAPS, 0, "device of the file, major:minor in hexadecimal"),
+	COLUMN("inode", COUNT, inode, "Inode", "", MAPS, ID, "inode number of the file"),
+	COLUMN("vmflags", TEXT, vmflags, "VmFlags", "", SMAPS, 0, "the kernel's two-letter flags; of a region the union of its blocks"),
+	COLUMN("page_size", BYTES, page_size, "Page", "", SMAPS, 0, "page size; of a region the largest of its blocks"),
+	COLUMN("deleted", FLAG, deleted, "Deleted", "", MAPS, 0, "the file behind it has no name any more"),
+	COLUMN("thread", COUNT, thread, "Thread", "", THREADS, ID, "id of the thread whose stack it is"),
+	COLUMN("name", TEXT, name, "Name", "", THREADS, 0, "name of the thread whose stack it is"),
+	COLUMN("state", TEXT, state, "State", "", THREADS, 0, "state of that thread: R, S, D, T, t, Z, X, I"),
+	COLUMN("sp", ADDRESS, sp, "Stack pointer", "", THREADS, 0, "user stack pointer of that thread"),
+	COLUMN("build_id", TEXT, build_id, "Build ID", "", IMAGES, 0, "of an image: GNU build-id"),
+	COLUMN("bits", COUNT, bits, "Bits", "", IMAGES, 0, "of an image: 32 or 64"),
+	COLUMN("pie", FLAG, pie, "PIE", "", IMAGES, 0, "of an image: position independent (ET_DYN)"),
+	COLUMN("replaced", FLAG, replaced, "Replaced", "", IMAGES, 0, "of an image: another file stands at its path now"),
+	COLUMN("in_memory", FLAG, in_memory, "In memory", "", IMAGES, 0, "of an image: no file behind it, or a memfd"),
+	COLUMN("heap", TEXT, heap, "Heap", "", HEAPS, 0, "id of the heap that it belongs to"),
+	COLUMN("reader", TEXT, reader, "Reader", "", HEAPS, 0, "the code that understood that heap"),
+	COLUMN("proved", FLAG, proved, "Proved", "", HEAPS, 0, "the numbers of that heap add up"),
+	COLUMN("label", TEXT, label, "Label", "", OWNERS, 0, "of a block: its section, guard, generation, ..."),
+	COLUMN("path", TEXT, path, "Path", "", MAPS, 0, "file or object behind it"),
+	COLUMN("details", TEXT, details, "Details", "Details", OWNERS, D | J,
+	       "what it is: path, thread, arena, runtime, section; in raw mode the kernel's name"),
+};
+
+#define ROLLUP VMM_PROCESS_ROLLUP
+#define COMMIT VMM_PROCESS_COMMITTED
+
+static const struct vmm_column process_columns[] = {
+	COLUMN("pid", COUNT, pid, "PID", "", 0, D | ID, "process id"),
+	COLUMN("ppid", COUNT, ppid, "Parent", "", 0, ID, "process id of the parent"),
+	COLUMN("uid", COUNT, uid, "UID", "", 0, ID, "effective user id"),
+	COLUMN("user", TEXT, user, "User", "", 0, D, "effective user by name"),
+	COLUMN("state", TEXT, process_state, "State", "", 0, 0, "R, S, D, T, t, Z, X, I"),
+	METRIC("rss", RSS, "RSS", "", 0, D, "resident bytes, hugetlb included"),
+	METRIC("pss", PSS, "PSS", "", ROLLUP, D | W, "resident bytes, each page divided by the number of its users"),
+	METRIC("uss", USS, "USS", "", ROLLUP, D | W, "resident bytes that only this process maps"),
+	METRIC("swap", SWAP, "Swap", "", 0, D, "swapped bytes"),
+	METRIC("size", SIZE, "Size", "", 0, D | W, "bytes of address range that are mapped"),
+	METRIC("committed", COMMITTED, "Committed", "", COMMIT, 0, "what is promised or provided, as in vmmap show"),
+	METRIC("private", PRIVATE, "Private", "", COMMIT, 0,
+	       "commit charge of this process alone, as in vmmap show; exceeds committed where charged memory was made inaccessible"),
+	COLUMN("mappings", COUNT, mappings, "Mappings", "", VMM_PROCESS_MAPPINGS, D | W, "number of mappings, beside vm.max_map_count"),
+	COLUMN("map_limit", COUNT, map_limit, "Map limit", "", 0, 0, "vm.max_map_count"),
+	COLUMN("threads", COUNT, threads, "Threads", "", 0, D | W, "number of threads"),
+	COLUMN("kernel_thread", FLAG, kernel_thread, "Kernel", "", 0, 0, "a thread of the kernel, without memory of its own"),
+	COLUMN("name", TEXT, process_name, "Name", "", 0, D, "name of the process"),
+	COLUMN("cgroup", TEXT, cgroup, "Cgroup", "", VMM_PROCESS_CGROUP, D | W, "path in the memory hierarchy of cgroups"),
+	COLUMN("missing", TEXT, missing, "Missing", "", 0, 0, "why a number is unknown"),
+	COLUMN("cmdline", TEXT, cmdline, "Command", "", VMM_PROCESS_CMDLINE, D, "arguments"),
+};
+
+#define MEMORY(table_id, type, default_columns, flag, need, text)                                                       \
+	{.id = table_id, .help = text, .row_type = VMM_ROW_##type, .columns = memory_columns,                            \
+	 .column_count = ARRAY_LEN(memory_columns), .defaults = default_columns, .default_flag = flag, .needs = MAPS | (need)}
+
+/* The views. Their rows are made in rows.c. */
+static const struct vmm_table tables[] = {
+	MEMORY("types", TYPE, NULL, S, OWNERS, "one row for each type of memory, with the total"),
+	MEMORY("regions", REGION, NULL, D, OWNERS, "one row for each region"),
+	MEMORY("tree", REGION, NULL, D, OWNERS, "regions, each with its blocks below it"),
+	MEMORY("heaps", HEAP, "heap,reader,proved,size,committed,rss,used,unused,label", 0, OWNERS | HEAPS,
+	       "one row for each heap of an allocator"),
+	MEMORY("threads", THREAD, "thread,state,sp,address,end,size,committed,rss,swap,name", 0, OWNERS,
+	       "one row for each thread, with its stack"),
+	MEMORY("images", MODULE, "address,end,size,committed,rss,pss,uss,swap,build_id,path", 0, OWNERS,
+	       "one row for each ELF object: program, libraries, vdso"),
+	MEMORY("free", GAP, "address,end,kind,size,details", 0, OWNERS, "one row for each stretch without a mapping"),
+	MEMORY("files", FILE, "kind,regions,size,committed,rss,pss,uss,swap,path", 0, OWNERS,
+	       "one row for each file or object, all its regions together"),
+	{.id = "processes", .help = "one row for each process", .row_type = VMM_ROW_PROCESS, .columns = process_columns,
+	 .column_count = ARRAY_LEN(process_columns), .default_flag = D},
+};
+/* clang-format on */
+
+const struct vmm_table *vmm_table_at(size_t i)
+{
+	return i < ARRAY_LEN(tables) ? &tables[i] : NULL;
+}
+
+const struct vmm_table *vmm_table_find(const char *id)
+{
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		if (strcmp(tables[i].id, id) == 0)
+			return &tables[i];
+	return NULL;
+}
+
+const struct vmm_column *vmm__column_find(const struct vmm_table *table, const char *name, size_t length)
+{
+	for (size_t i = 0; i < table->column_count; i++)
+		if (strlen(table->columns[i].id) == length && memcmp(table->columns[i].id, name, length) == 0)
+			return &table->columns[i];
+	return NULL;
+}
+
+const struct vmm_column *vmm_column_find(const struct vmm_table *table, const char *id)
+{
+	return vmm__column_find(table, id, strlen(id));
+}
+
+#define WORD_MAX 31 /* a longer word is like no id */
+
+/* Insertions, deletions and replacements that lead from a to b (Levenshtein). */
+static unsigned distance(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+	unsigned row[WORD_MAX + 1];
+
+	for (unsigned j = 0; j <= b_length; j++)
+		row[j] = j;
+	for (unsigned i = 1; i <= a_length; i++) {
+		unsigned corner = row[0];
+
+		row[0] = i;
+		for (unsigned j = 1; j <= b_length; j++) {
+			unsigned replaced = corner + (a[i - 1] != b[j - 1]);
+			unsigned shorter = row[j] < row[j - 1] ? row[j] : row[j - 1];
+
+			corner = row[j];
+			row[j] = shorter + 1 < replaced ? shorter + 1 : replaced;
+		}
+	}
+	return row[b_length];
+}
+
+const char *vmm__nearest(const char *const *ids, size_t count, const char *name, size_t length)
+{
+	const char *best = NULL;
+	unsigned least = length <= 3 ? 1 : length <= 6 ? 2 : 3;
+
+	if (length == 0 || length > WORD_MAX)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		size_t n = strlen(ids[i]);
+		unsigned d = n <= WORD_MAX ? distance(name, length, ids[i], n) : WORD_MAX;
+
+		if (d < least || (d == least && !best)) {
+			least = d;
+			best = ids[i];
+		}
+	}
+	return best;
+}
+
+const char *vmm__column_nearest(const struct vmm_table *table, const char *name, size_t length)
+{
+	const char *ids[ARRAY_LEN(memory_columns) + ARRAY_LEN(process_columns)];
+
+	for (size_t i = 0; i < table->column_count; i++)
+		ids[i] = table->columns[i].id;
+	return vmm__nearest(ids, table->column_count, name, length);
+}

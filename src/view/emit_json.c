@@ -1,0 +1,353 @@
+/* The JSON documents of docs/json.md. */
+#include <errno.h>
+#include <time.h>
+
+#include "base/arena.h"
+#include "view/json_write.h"
+#include "view/view.h"
+
+#define ROW_COLUMNS_MAX 256
+
+void vmm__json_time(struct vmm_out *out, const struct timespec *t)
+{
+	struct tm tm;
+	time_t seconds = t->tv_sec;
+
+	if (!gmtime_r(&seconds, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099) {
+		vmm_out_text(out, "null");
+		return;
+	}
+	vmm_out_printf(out, "\"%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ\"", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+	               tm.tm_hour, tm.tm_min, tm.tm_sec, t->tv_nsec);
+}
+
+void vmm__json_head(struct vmm_out *out)
+{
+	vmm_out_text(out, "\"schema\":1,\"tool\":\"vmmap " VMM_VERSION "\"");
+}
+
+/* "" stands for unknown in these. */
+static const char *or_null(const char *s)
+{
+	return s && s[0] ? s : NULL;
+}
+
+static void json_target(struct vmm_out *out, const struct vmm_target_info *t)
+{
+	vmm__json_key_text(out, ",\n\"target\":{\"source\":", t->source);
+	vmm__json_key_number(out, ",\"pid\":", t->pid > 0, (uint64_t)t->pid);
+	vmm__json_key_text(out, ",\"name\":", t->name);
+	vmm__json_key_text(out, ",\"exe\":", or_null(t->exe));
+	vmm__json_key_text(out, ",\"cmdline\":", t->cmdline);
+	vmm__json_key_text(out, ",\"arch\":", or_null(t->arch));
+	vmm__json_key_number(out, ",\"bits\":", t->bits > 0, (uint64_t)t->bits);
+	vmm__json_key_number(out, ",\"page_size\":", t->page_size != 0, t->page_size);
+	vmm_out_text(out, ",\"started_at\":");
+	if (t->started_known)
+		vmm__json_time(out, &t->started_at);
+	else
+		vmm_out_text(out, "null");
+	vmm__json_key_number(out, ",\"ppid\":", t->ppid > 0, (uint64_t)t->ppid);
+	vmm__json_key_number(out, ",\"ns_pid\":", t->ns_pid > 0, (uint64_t)t->ns_pid);
+	vmm__json_key_number(out, ",\"uid\":", t->uid >= 0, (uint64_t)t->uid);
+	vmm__json_key_bool(out, ",\"exe_deleted\":", t->exe_deleted);
+	vmm__json_key_bool(out, ",\"kernel_thread\":", t->kernel_thread);
+	vmm__json_key_text(out, ",\"cgroup\":", or_null(t->cgroup));
+	vmm_out_char(out, '}');
+}
+
+static void json_type(struct vmm_out *out, const char *kind, const struct vmm_type_total *t)
+{
+	vmm__json_key_text(out, "{\"kind\":", kind);
+	vmm__json_metrics(out, &t->m);
+	vmm__json_key_number(out, ",\"blocks\":", true, t->blocks);
+	vmm__json_key_number(out, ",\"largest\":", t->largest_known, t->largest);
+	vmm__json_key_number(out, ",\"regions\":", true, t->regions);
+	vmm_out_char(out, '}');
+}
+
+static void json_summary(struct vmm_out *out, const struct vmm_snapshot *s)
+{
+	vmm_out_text(out, ",\n\"summary\":{\"types\":[");
+	for (int k = 0; k < VMM_KIND_COUNT; k++) {
+		vmm_out_text(out, k ? ",\n" : "\n");
+		json_type(out, vmm_kind_id((enum vmm_kind)k), &s->types[k]);
+	}
+	vmm_out_text(out, "],\n\"total\":");
+	json_type(out, "total", &s->total);
+	vmm_out_char(out, '}');
+}
+
+static void json_accounts(struct vmm_out *out, const struct vmm_snapshot *s)
+{
+	vmm_out_text(out, ",\n\"accounts\":[");
+	for (uint32_t i = 0; i < s->account_count; i++) {
+		const struct vmm_account *a = &s->accounts[i];
+
+		vmm__json_key_text(out, i ? ",\n{\"id\":" : "\n{\"id\":", a->id);
+		vmm__json_key_text(out, ",\"label\":", a->label);
+		vmm__json_key_number(out, ",\"sum\":", a->sum_known, a->sum);
+		vmm__json_key_number(out, ",\"kernel\":", a->kernel_known, a->kernel);
+		vmm_out_text(out, ",\"remainder\":");
+		if (a->sum_known && a->kernel_known)
+			vmm_out_int(out, a->remainder);
+		else
+			vmm_out_text(out, "null");
+		vmm__json_key_text(out, ",\"explanation\":", a->explanation);
+		vmm_out_char(out, '}');
+	}
+	vmm_out_char(out, ']');
+}
+
+static void json_limit(struct vmm_out *out, const char *key, bool known, uint64_t v)
+{
+	if (known && v == UINT64_MAX)
+		vmm__json_key_text(out, key, "unlimited");
+	else
+		vmm__json_key_number(out, key, known, v);
+}
+
+static void json_limits(struct vmm_out *out, const struct vmm_snapshot *s)
+{
+	vmm_out_text(out, ",\n\"limits\":{");
+	for (uint32_t i = 0; i < s->limit_count; i++) {
+		const struct vmm_limit *l = &s->limits[i];
+
+		vmm__json_key_text(out, i ? ",\n" : "\n", l->id);
+		vmm__json_key_text(out, ":{\"text\":", l->text);
+		json_limit(out, ",\"soft\":", l->known, l->soft);
+		json_limit(out, ",\"hard\":", l->known, l->hard);
+		vmm__json_key_number(out, ",\"used\":", l->used_known, l->used);
+		vmm__json_key_text(out, ",\"unit\":", l->bytes ? "bytes" : "count");
+		vmm_out_char(out, '}');
+	}
+	vmm_out_char(out, '}');
+}
+
+static void json_threads(struct vmm_out *out, const struct vmm_snapshot *s)
+{
+	vmm_out_text(out, ",\n\"threads\":[");
+	for (uint32_t i = 0; i < s->thread_count; i++) {
+		const struct vmm_thread *t = &s->threads[i];
+		const struct vmm_region *r = t->region < s->region_count ? &s->regions[t->region] : NULL;
+
+		vmm_out_text(out, i ? ",\n{\"tid\":" : "\n{\"tid\":");
+		vmm_out_int(out, t->tid);
+		vmm__json_key_number(out, ",\"ns_tid\":", t->ns_tid > 0, (uint64_t)t->ns_tid);
+		vmm__json_key_text(out, ",\"name\":", t->name);
+		vmm__json_key_text(out, ",\"state\":", t->state ? (char[]){t->state, '\0'} : NULL);
+		vmm__json_key_address(out, ",\"sp\":", t->sp_known, t->sp);
+		if (r) {
+			vmm__json_key_address(out, ",\"stack\":{\"address\":", true, r->start);
+			vmm__json_key_address(out, ",\"end\":", true, r->end);
+			vmm_out_text(out, "}}");
+		} else {
+			vmm_out_text(out, ",\"stack\":null}");
+		}
+	}
+	vmm_out_char(out, ']');
+}
+
+static void json_modules(struct vmm_out *out, const struct vmm_snapshot *s)
+{
+	vmm_out_text(out, ",\n\"modules\":[");
+	for (uint32_t i = 0; i < s->module_count; i++) {
+		const struct vmm_module *m = &s->modules[i];
+
+		vmm__json_key_address(out, i ? ",\n{\"address\":" : "\n{\"address\":", true, m->start);
+		vmm__json_key_address(out, ",\"end\":", true, m->end);
+		vmm__json_key_text(out, ",\"path\":", m->path);
+		vmm__json_key_text(out, ",\"build_id\":", m->build_id);
+		vmm__json_key_bool(out, ",\"deleted\":", m->deleted);
+		vmm__json_key_bool(out, ",\"replaced\":", m->replaced);
+		vmm__json_key_bool(out, ",\"in_memory\":", m->in_memory);
+		vmm__json_key_bool(out, ",\"pie\":", m->pie);
+		vmm__json_key_number(out, ",\"bits\":", m->bits != 0, m->bits);
+		vmm_out_char(out, '}');
+	}
+	vmm_out_char(out, ']');
+}
+
+static void json_heap(struct vmm_out *out, const struct vmm_snapshot *s, uint32_t index, const uint32_t *chain)
+{
+	const struct vmm_heap *h = &s->heaps[index];
+	const char *before = ",\"regions\":[";
+
+	vmm__json_key_text(out, "{\"id\":", h->id);
+	vmm__json_key_text(out, ",\"reader\":", h->reader);
+	vmm__json_key_text(out, ",\"label\":", h->label);
+	vmm__json_key_bool(out, ",\"proved\":", h->proved);
+	/* chain[0..] is the first region of each heap, behind that the next region of each region; both plus 1. */
+	for (uint32_t r = chain[index]; r; r = chain[s->heap_count + r - 1]) {
+		vmm__json_key_address(out, before, true, s->regions[r - 1].start);
+		before = ",";
+	}
+	vmm_out_text(out, before[0] == ',' && before[1] ? ",\"regions\":[]" : "]");
+	vmm__json_key_number(out, ",\"size\":", vmm_metric_known(&h->m, VMM_METRIC_SIZE), h->m.value[VMM_METRIC_SIZE]);
+	vmm__json_key_number(out, ",\"rss\":", vmm_metric_known(&h->m, VMM_METRIC_RSS), h->m.value[VMM_METRIC_RSS]);
+	vmm__json_key_number(out, ",\"used_bytes\":", h->proved && vmm_metric_known(&h->m, VMM_METRIC_USED),
+	                     h->m.value[VMM_METRIC_USED]);
+	vmm_out_text(out, ",\"used_count\":null,\"free_bytes\":null,\"free_count\":null");
+	vmm__json_key_number(out, ",\"unused_rss\":", h->proved && vmm_metric_known(&h->m, VMM_METRIC_UNUSED),
+	                     h->m.value[VMM_METRIC_UNUSED]);
+	vmm_out_text(out, ",\"trimmable\":null,\"overhead\":null}");
+}
+
+static void json_heaps(struct vmm_out *out, const struct vmm_snapshot *s)
+{
+	VMM_CLEANUP_FREE uint32_t *chain = NULL;
+	size_t capacity = 0, need = (size_t)s->heap_count + s->region_count;
+
+	vmm_out_text(out, ",\n\"heaps\":[");
+	if (s->heap_count && !vmm_grow(&chain, &capacity, need, sizeof(*chain))) {
+		out->failed = true;
+		out->os = out->os ? out->os : ENOMEM;
+		return;
+	}
+	if (chain)
+		memset(chain, 0, need * sizeof(*chain));
+	for (uint32_t r = s->region_count; s->heap_count && r-- > 0;)
+		if (s->regions[r].heap < s->heap_count) {
+			chain[s->heap_count + r] = chain[s->regions[r].heap];
+			chain[s->regions[r].heap] = r + 1;
+		}
+	for (uint32_t i = 0; i < s->heap_count; i++) {
+		vmm_out_text(out, i ? ",\n" : "\n");
+		json_heap(out, s, i, chain);
+	}
+	vmm_out_char(out, ']');
+}
+
+static void json_free(struct vmm_out *out, const struct vmm_snapshot *s)
+{
+	bool known = !s->unreadable && (s->target.user_end || s->gap_count);
+	const struct vmm_gap *largest = NULL;
+	uint64_t count = 0, total = 0;
+
+	for (uint32_t i = 0; i < s->gap_count; i++) {
+		const struct vmm_gap *g = &s->gaps[i];
+
+		if (g->kind != VMM_KIND_FREE)
+			continue;
+		count++;
+		total += g->end - g->start;
+		if (!largest || g->end - g->start > largest->end - largest->start)
+			largest = g;
+	}
+	vmm__json_key_number(out, ",\n\"free\":{\"count\":", known, count);
+	vmm__json_key_number(out, ",\"total\":", known, total);
+	if (largest) {
+		vmm__json_key_address(out, ",\"largest\":{\"address\":", true, largest->start);
+		vmm__json_key_number(out, ",\"size\":", true, largest->end - largest->start);
+		vmm_out_text(out, "}}");
+	} else {
+		vmm_out_text(out, ",\"largest\":null}");
+	}
+}
+
+static void json_notes(struct vmm_out *out, const struct vmm_snapshot *s)
+{
+	vmm_out_text(out, ",\n\"notes\":[");
+	for (uint32_t i = 0; i < s->note_count; i++) {
+		const struct vmm_note *n = &s->notes[i];
+
+		vmm__json_key_text(out, i ? ",\n{\"from\":" : "\n{\"from\":", n->from);
+		vmm__json_key_text(out, ",\"code\":", n->code);
+		vmm__json_key_text(out, ",\"text\":", n->text);
+		vmm__json_key_address(out, ",\"address\":", n->address != 0, n->address);
+		vmm__json_key_number(out, ",\"count\":", true, n->count);
+		vmm_out_char(out, '}');
+	}
+	vmm_out_char(out, ']');
+}
+
+static void json_cost(struct vmm_out *out, const struct vmm_cost *c)
+{
+	vmm__json_key_number(out, ",\n\"cost\":{\"total_ns\":", true, c->total_ns);
+	vmm__json_key_number(out, ",\"maps_ns\":", true, c->maps_ns);
+	vmm__json_key_number(out, ",\"smaps_ns\":", true, c->smaps_ns);
+	vmm__json_key_number(out, ",\"pages_ns\":", true, c->pages_ns);
+	vmm__json_key_number(out, ",\"images_ns\":", true, c->images_ns);
+	vmm__json_key_number(out, ",\"threads_ns\":", true, c->threads_ns);
+	vmm_out_char(out, '}');
+}
+
+void vmm_emit_json(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s)
+{
+	vmm_out_char(out, '{');
+	vmm__json_head(out);
+	json_target(out, &s->target);
+	vmm_out_text(out, ",\n\"taken_at\":");
+	vmm__json_time(out, &s->taken_at);
+	vmm__json_key_bool(out, ",\"partial\":", s->partial);
+	json_summary(out, s);
+	json_accounts(out, s);
+	json_limits(out, s);
+	json_threads(out, s);
+	json_modules(out, s);
+	json_heaps(out, s);
+	vmm_out_text(out, q->raw ? ",\n\"mappings\":[" : ",\n\"regions\":[");
+	if (q->raw)
+		vmm__json_mappings(out, q, rows);
+	else
+		vmm__json_regions(out, q, rows);
+	vmm_out_char(out, ']');
+	json_free(out, s);
+	json_notes(out, s);
+	vmm_out_text(out, ",\n\"verdicts\":[]");
+	json_cost(out, &s->cost);
+	vmm_out_text(out, "}\n");
+}
+
+/* The columns of rows that stand alone: those chosen, else every JSON column or, where a table has its own, those. */
+static size_t row_columns(const struct vmm_query *q, const struct vmm_column *ret[ROW_COLUMNS_MAX])
+{
+	size_t count = 0;
+
+	if (q->columns_chosen || q->table->defaults || q->table->row_type == VMM_ROW_PROCESS) {
+		for (size_t i = 0; i < q->column_count && count < ROW_COLUMNS_MAX; i++)
+			ret[count++] = q->columns[i];
+		return count;
+	}
+	for (size_t i = 0; i < q->table->column_count && count < ROW_COLUMNS_MAX; i++)
+		if (q->table->columns[i].flags & VMM_COLUMN_JSON)
+			ret[count++] = &q->table->columns[i];
+	return count;
+}
+
+static bool with_depth(const struct vmm_query *q)
+{
+	return q->blocks && !q->raw && q->table->row_type == VMM_ROW_REGION;
+}
+
+void vmm_emit_ndjson(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows)
+{
+	const struct vmm_column *columns[ROW_COLUMNS_MAX];
+	size_t count = row_columns(q, columns);
+
+	for (size_t i = 0; i < rows->count && !out->failed; i++) {
+		vmm__json_row(out, columns, count, &rows->rows[i], with_depth(q));
+		vmm_out_char(out, '\n');
+	}
+}
+
+void vmm_emit_json_table(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s)
+{
+	const struct vmm_column *columns[ROW_COLUMNS_MAX];
+	size_t count = row_columns(q, columns);
+	struct timespec now = {0};
+
+	if (!s)
+		clock_gettime(CLOCK_REALTIME, &now);
+	vmm_out_char(out, '{');
+	vmm__json_head(out);
+	vmm_out_text(out, ",\"taken_at\":");
+	vmm__json_time(out, s ? &s->taken_at : &now);
+	vmm__json_key_text(out, ",\n", q->table->id);
+	vmm_out_text(out, ":[");
+	for (size_t i = 0; i < rows->count && !out->failed; i++) {
+		vmm_out_text(out, i ? ",\n" : "\n");
+		vmm__json_row(out, columns, count, &rows->rows[i], with_depth(q));
+	}
+	vmm_out_text(out, "]}\n");
+}

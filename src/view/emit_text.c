@@ -1,0 +1,412 @@
+/* Tables for people: two passes over the rows, one for the widths, one that writes. */
+#include <stdio.h>
+
+#include "base/text.h"
+#include "view/view.h"
+
+#define GAP 2             /* columns between two cells */
+#define COLUMNS_MAX 256   /* what a query holds at most */
+#define TEXT_CELL_MAX 40  /* columns of a text that is not the last */
+#define FLEX_WISHED 24    /* columns that the last text wants before wide columns are shown */
+#define FLEX_LEAST 8      /* columns that it gets at least */
+
+struct slot {
+	const struct vmm_column *column;
+	size_t width;   /* of its widest cell, title included */
+	unsigned digits; /* of its longest address */
+	bool blank;     /* every cell is zero or absent */
+	bool dropped;
+	char title[40];
+};
+
+struct layout {
+	const struct vmm_query *q;
+	const struct vmm_style *style;
+	struct slot slots[COLUMNS_MAX];
+	size_t count;
+	struct slot *first, *flex; /* flex: the last column, when it is text and the line is limited; it is cut */
+	bool nested;               /* some rows lie below others */
+};
+
+struct cell {
+	struct vmm_value v;
+	char own[64];
+	const char *text, *suffix;
+	bool dim, alarm, bold;
+	int colour; /* 256-colour index of a square before the text, -1 for none */
+};
+
+/* 12345678 as "12,345,678" */
+static size_t grouped(char *ret, size_t size, uint64_t n)
+{
+	char digits[24];
+	int length = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
+	size_t at = 0;
+
+	for (int i = 0; i < length && at + 2 < size; i++) {
+		if (i && (length - i) % 3 == 0)
+			ret[at++] = ',';
+		ret[at++] = digits[i];
+	}
+	ret[at] = '\0';
+	return at;
+}
+
+/* In the unit of which 1 << shift bytes make one, with tenths. */
+static void with_tenths(char *ret, size_t size, uint64_t bytes, unsigned shift)
+{
+	uint64_t whole = bytes >> shift;
+	uint64_t tenths = (uint64_t)(((unsigned __int128)(bytes - (whole << shift)) * 10 + (UINT64_C(1) << shift) / 2) >> shift);
+	size_t at = grouped(ret, size, whole + tenths / 10);
+
+	snprintf(ret + at, size - at, ".%u", (unsigned)(tenths % 10));
+}
+
+static void format_auto(char *ret, size_t size, uint64_t bytes)
+{
+	static const char letters[] = "BKMGTPE";
+	unsigned unit = 0;
+	size_t at;
+
+	while (unit < 6 && bytes >> (10 * (unit + 1)))
+		unit++;
+	if (unit == 0 || bytes >> (10 * unit) >= 100)
+		at = grouped(ret, size, (bytes >> (10 * unit)) + (unit && (bytes >> (10 * unit - 1) & 1)));
+	else {
+		with_tenths(ret, size, bytes, 10 * unit);
+		at = strlen(ret);
+	}
+	snprintf(ret + at, size - at, "%c", letters[unit]);
+}
+
+static void format_bytes(char *ret, size_t size, uint64_t bytes, enum vmm_units units)
+{
+	switch (units) {
+	case VMM_UNITS_BYTES:
+		grouped(ret, size, bytes);
+		break;
+	case VMM_UNITS_MIB:
+		if (bytes < (1 << 20) / 20)
+			snprintf(ret, size, "<0.1");
+		else
+			with_tenths(ret, size, bytes, 20);
+		break;
+	case VMM_UNITS_AUTO:
+		format_auto(ret, size, bytes);
+		break;
+	default:
+		if (bytes < 512)
+			snprintf(ret, size, "<1");
+		else
+			grouped(ret, size, (bytes >> 10) + (bytes >> 9 & 1));
+	}
+}
+
+static void number_cell(struct cell *c, const struct slot *slot, const struct vmm_style *style)
+{
+	const struct vmm_column *column = slot->column;
+	bool bound = c->v.state == VMM_AT_LEAST;
+	char *at = c->own;
+	size_t size = sizeof(c->own);
+
+	if (bound) {
+		snprintf(at, size, "≥");
+		at += strlen(at);
+		size -= strlen(c->own);
+	}
+	if (column->type == VMM_VALUE_ADDRESS)
+		snprintf(at, size, "%0*llx", (int)slot->digits, (unsigned long long)c->v.number);
+	else if (column->flags & VMM_COLUMN_ID)
+		snprintf(at, size, "%llu", (unsigned long long)c->v.number);
+	else if (c->v.number == 0)
+		snprintf(at, size, "-");
+	else if (column->type == VMM_VALUE_BYTES)
+		format_bytes(at, size, c->v.number, style->units);
+	else
+		grouped(at, size, c->v.number);
+	c->text = c->own;
+}
+
+static void text_cell(struct cell *c, const struct vmm_column *column, const struct vmm_row *row,
+                      const struct vmm_style *style)
+{
+	c->text = c->v.text;
+	if (column->get == vmm__get_kind) {
+		enum vmm_kind kind = vmm__row_kind(row);
+
+		c->text = row->depth ? "" : kind < VMM_KIND_COUNT ? vmm_kind_label(kind) : "Total";
+		if (style->colour && kind < VMM_KIND_COUNT && !row->depth)
+			c->colour = vmm_kind_colour256(kind);
+	} else if (column->get == vmm__get_protection && vmm__row_write_exec(row)) {
+		c->suffix = "!";
+		c->alarm = true;
+	}
+}
+
+static void make_cell(struct cell *c, const struct slot *slot, const struct vmm_row *row, const struct vmm_style *style)
+{
+	const struct vmm_column *column = slot->column;
+
+	vmm_column_value(column, row, &c->v);
+	c->text = "";
+	c->suffix = c->v.suffix;
+	c->dim = c->alarm = false;
+	c->bold = vmm__row_is_total(row);
+	c->colour = -1;
+	/* At least nothing is as good as unknown. */
+	if (c->v.state == VMM_UNKNOWN || (c->v.state == VMM_AT_LEAST && c->v.number == 0)) {
+		c->text = "?";
+		c->suffix = "";
+		c->dim = true;
+	} else if (c->v.state == VMM_ABSENT) {
+		c->suffix = "";
+	} else if (column->type == VMM_VALUE_TEXT) {
+		text_cell(c, column, row, style);
+	} else if (column->type == VMM_VALUE_FLAG) {
+		c->text = c->v.number ? "yes" : "-";
+	} else {
+		number_cell(c, slot, style);
+	}
+}
+
+/* Columns on a terminal once escaped. */
+static size_t shown_width(const char *s)
+{
+	size_t length = strlen(s), width = 0;
+
+	for (size_t i = 0; i < length;) {
+		unsigned char byte = (unsigned char)s[i];
+		uint32_t point;
+		char e[32];
+		size_t n;
+
+		if (byte >= 0x20 && byte < 0x7f && byte != '\\') {
+			width++;
+			i++;
+			continue;
+		}
+		n = vmm_utf8_decode(s + i, length - i, &point);
+		width += vmm_text_width(e, vmm_escape_terminal(e, sizeof(e), s + i, n));
+		i += n;
+	}
+	return width;
+}
+
+static bool right_aligned(const struct vmm_column *column)
+{
+	return column->type == VMM_VALUE_BYTES || column->type == VMM_VALUE_COUNT;
+}
+
+static size_t indent_of(const struct layout *l, const struct slot *slot, const struct vmm_row *row)
+{
+	return slot == l->first && !right_aligned(slot->column) ? (size_t)row->depth * 2 : 0;
+}
+
+static size_t cell_width(const struct layout *l, const struct slot *slot, const struct cell *c, const struct vmm_row *row)
+{
+	return indent_of(l, slot, row) + (c->colour >= 0 ? 2 : 0) + shown_width(c->text) + strlen(c->suffix);
+}
+
+static void set_title(struct layout *l, struct slot *slot, bool *unit_told)
+{
+	static const char *const units[] = {" KiB", " B", " MiB", ""};
+	bool first_size = slot->column->type == VMM_VALUE_BYTES && !*unit_told;
+
+	/* The first size says the unit of all. */
+	snprintf(slot->title, sizeof(slot->title), "%s%s", slot->column->title,
+	         first_size && (unsigned)l->style->units < ARRAY_LEN(units) ? units[l->style->units] : "");
+	*unit_told |= first_size;
+}
+
+static void set_slots(struct layout *l)
+{
+	bool unit_told = false;
+
+	l->count = l->q->column_count < COLUMNS_MAX ? l->q->column_count : COLUMNS_MAX;
+	for (size_t i = 0; i < l->count; i++) {
+		l->slots[i] = (struct slot){.column = l->q->columns[i], .blank = true};
+		set_title(l, &l->slots[i], &unit_told);
+		l->slots[i].width = l->style->heading ? strlen(l->slots[i].title) : 1;
+	}
+	l->first = &l->slots[0];
+	if (l->count && l->style->width && l->slots[l->count - 1].column->type == VMM_VALUE_TEXT)
+		l->flex = &l->slots[l->count - 1];
+}
+
+static void measure_slot(const struct layout *l, struct slot *slot, const struct vmm_row *row)
+{
+	struct cell c;
+	size_t width;
+
+	make_cell(&c, slot, row, l->style);
+	width = cell_width(l, slot, &c, row);
+	if (slot->column->type == VMM_VALUE_TEXT && slot != l->flex && l->style->width && width > TEXT_CELL_MAX)
+		width = TEXT_CELL_MAX;
+	if (width > slot->width)
+		slot->width = width;
+	if (c.v.state == VMM_UNKNOWN || c.v.number || c.v.state == VMM_AT_LEAST || slot->column->type == VMM_VALUE_TEXT)
+		slot->blank = false;
+}
+
+/* All addresses of a column get as many digits as its longest, so that they align in front. */
+static void measure_digits(struct slot *slot, const struct vmm_rows *rows)
+{
+	struct vmm_value v;
+	uint64_t all = 0;
+
+	for (size_t r = 0; r < rows->count; r++) {
+		vmm_column_value(slot->column, &rows->rows[r], &v);
+		all |= v.number;
+	}
+	slot->digits = 8;
+	while (slot->digits < 16 && all >> (4 * slot->digits))
+		slot->digits++;
+}
+
+static void measure(struct layout *l, const struct vmm_rows *rows)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->slots[i].column->type == VMM_VALUE_ADDRESS)
+			measure_digits(&l->slots[i], rows);
+	for (size_t r = 0; r < rows->count; r++)
+		for (size_t i = 0; i < l->count; i++)
+			measure_slot(l, &l->slots[i], &rows->rows[r]);
+}
+
+static size_t line_width(const struct layout *l, size_t flex_width)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct slot *s = &l->slots[i];
+		size_t width = s == l->flex && s->width > flex_width ? flex_width : s->width;
+
+		if (!s->dropped)
+			total += width + (total ? GAP : 0);
+	}
+	return total;
+}
+
+/* The columns that go first, from the right: what says nothing, then what is for wide lines, then other numbers. */
+static struct slot *least_wanted(struct layout *l, unsigned level)
+{
+	for (size_t i = l->count; i-- > 1;) {
+		struct slot *s = &l->slots[i];
+		bool number = right_aligned(s->column);
+
+		if (!s->dropped && s != l->flex &&
+		    (level == 0   ? s->blank && number
+		     : level == 1 ? (s->column->flags & VMM_COLUMN_WIDE) != 0
+		                  : number))
+			return s;
+	}
+	return NULL;
+}
+
+/* Drops columns that the user did not ask for until the line fits; the last text gets what is left. */
+static void fit(struct layout *l)
+{
+	size_t rest;
+
+	if (!l->style->width)
+		return;
+	for (unsigned level = 0; level < 3 && !l->q->columns_chosen; level++) {
+		struct slot *s;
+
+		while (line_width(l, level < 2 ? FLEX_WISHED : FLEX_LEAST) > l->style->width && (s = least_wanted(l, level)))
+			s->dropped = true;
+	}
+	if (!l->flex)
+		return;
+	rest = line_width(l, 0);
+	rest = l->style->width > rest + FLEX_LEAST ? l->style->width - rest : FLEX_LEAST;
+	if (l->flex->width > rest)
+		l->flex->width = rest;
+}
+
+/* Writes pending blanks, then the cell's text cut to width columns; returns the columns used. */
+static size_t write_cell(struct vmm_out *out, const struct cell *c, size_t width, bool colour)
+{
+	const char *style = c->dim ? "\033[2m" : c->alarm ? "\033[31m" : c->bold ? "\033[1m" : NULL;
+	size_t suffix = strlen(c->suffix), used = 0, room;
+
+	if (c->colour >= 0) {
+		vmm_out_printf(out, "\033[38;5;%dm█\033[0m ", c->colour);
+		used = 2;
+	}
+	if (colour && style)
+		vmm_out_text(out, style);
+	room = width > used + suffix ? width - used - suffix : 1;
+	used += vmm_out_escaped(out, c->text, width ? room : 0);
+	vmm_out_text(out, c->suffix);
+	if (colour && style)
+		vmm_out_text(out, "\033[0m");
+	return used + suffix;
+}
+
+static void blanks(struct vmm_out *out, size_t n)
+{
+	static const char spaces[] = "                                                                ";
+
+	for (size_t part; n > 0; n -= part) {
+		part = n < sizeof(spaces) - 1 ? n : sizeof(spaces) - 1;
+		vmm_out_bytes(out, spaces, part);
+	}
+}
+
+/* The width a cell may take: none where nothing follows and the line is not limited. */
+static size_t cell_limit(const struct layout *l, const struct slot *slot)
+{
+	bool last = slot == &l->slots[l->count - 1];
+
+	return slot->column->type == VMM_VALUE_TEXT && !(last && !l->flex) ? slot->width : 0;
+}
+
+/* One line. Blanks are written only before something, so that no line ends with them. */
+static void write_line(struct vmm_out *out, const struct layout *l, const struct vmm_row *row)
+{
+	size_t pending = 0;
+	struct cell c;
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct slot *s = &l->slots[i];
+		size_t width, indent = 0, used = 0, limit;
+
+		if (s->dropped)
+			continue;
+		if (row) {
+			make_cell(&c, s, row, l->style);
+			indent = indent_of(l, s, row);
+		} else {
+			c = (struct cell){.text = s->title, .suffix = "", .bold = true, .colour = -1};
+		}
+		limit = cell_limit(l, s);
+		width = indent + (c.colour >= 0 ? 2 : 0) + shown_width(c.text) + strlen(c.suffix);
+		if (right_aligned(s->column) && s->width > width)
+			pending += s->width - width;
+		if (c.text[0] || c.suffix[0]) {
+			blanks(out, pending + indent);
+			pending = 0;
+			used = indent + write_cell(out, &c, limit > indent ? limit - indent : limit, l->style->colour);
+		} else if (right_aligned(s->column)) {
+			used = width;
+		}
+		pending += (right_aligned(s->column) || used >= s->width ? 0 : s->width - used) + GAP;
+	}
+	vmm_out_char(out, '\n');
+}
+
+void vmm_emit_text(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_style *style)
+{
+	struct layout l = {.q = q, .style = style};
+
+	set_slots(&l);
+	if (l.count == 0)
+		return;
+	measure(&l, rows);
+	fit(&l);
+	if (style->heading)
+		write_line(out, &l, NULL);
+	for (size_t r = 0; r < rows->count; r++)
+		write_line(out, &l, &rows->rows[r]);
+}

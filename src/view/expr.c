@@ -1,0 +1,439 @@
+/*
+ * Compiles --where. Grammar (docs/where.md):
+ *
+ *     or         = and { "||" and }
+ *     and        = not { "&&" not }
+ *     not        = { "!" } comparison
+ *     comparison = sum [ operator ( sum | word ) ]     a word where the left side is a text column
+ *     sum        = primary { ( "+" | "-" ) primary }
+ *     primary    = number | column | "(" or ")"
+ */
+#include "view/expr.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/scan.h"
+#include "view/view.h"
+
+enum type { NUMBER, TRUTH, TEXT, FLAG };
+
+/* What a part of the expression gives. TEXT and FLAG are columns of which no code has been made yet. */
+struct part {
+	enum type type;
+	const struct vmm_column *column; /* TEXT, FLAG */
+	const char *at;
+};
+
+struct parser {
+	const struct vmm_table *table;
+	const char *text;
+	struct vmm_scan s;
+	struct vmm_expr *e;
+	unsigned depth, stack;
+	struct vmm_err *err;
+};
+
+static int parse_or(struct parser *p, struct part *ret);
+
+/* The expression as shown in a message: around the mistake when it is long. */
+static int fail_at(struct parser *p, const char *at, const char *what)
+{
+	unsigned column = (unsigned)(at - p->text) + 1;
+	const char *from = p->s.end - p->text > 120 && at - p->text > 60 ? at - 60 : p->text;
+	size_t length = (size_t)(p->s.end - from);
+
+	return vmm_fail_column(p->err, VMM_E_EXPRESSION, column, "--where: %s at column %u: %s%.*s%s", what, column,
+	                       from > p->text ? "..." : "", (int)(length > 120 ? 120 : length), from,
+	                       length > 120 ? "..." : "");
+}
+
+static int emit(struct parser *p, struct vmm__code code)
+{
+	struct vmm_expr *e = p->e;
+
+	if (code.op == VMM__OP_NUMBER || code.op == VMM__OP_COLUMN || code.op == VMM__OP_TEXT || code.op == VMM__OP_FLAG)
+		p->stack++;
+	else if (code.op != VMM__OP_NOT)
+		p->stack--;
+	if (p->stack > VMM_EXPR_STACK_MAX)
+		return fail_at(p, p->s.p, "too deeply nested");
+	if (!vmm_grow(&e->code, &e->capacity, e->count + 1, sizeof(*e->code)))
+		return vmm_fail_nomem(p->err);
+	e->code[e->count++] = code;
+	if (code.column)
+		e->needs |= code.column->needs;
+	return 0;
+}
+
+static bool name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static size_t name_length(const char *at, const char *end)
+{
+	const char *p = at;
+
+	while (p < end && name_char(*p))
+		p++;
+	return (size_t)(p - at);
+}
+
+/* The bytes that a suffix stands for: K, KiB, KB, k, ...; 1 for none, 0 for an unknown one. */
+static uint64_t suffix_factor(const char *at, size_t length)
+{
+	static const char letters[] = "KMGTPE";
+	const char *letter;
+
+	if (length == 0 || (length == 1 && (*at == 'B' || *at == 'b')))
+		return 1;
+	letter = strchr(letters, *at >= 'a' ? *at - 'a' + 'A' : *at);
+	if (!letter || !*letter || length > 3 || (length == 3 && memcmp(at + 1, "iB", 2) != 0) ||
+	    (length == 2 && at[1] != 'B' && at[1] != 'b'))
+		return 0;
+	return UINT64_C(1) << (10 * (letter - letters + 1));
+}
+
+/* A decimal number with an optional fraction and suffix, or 0x and hexadecimal digits. */
+static bool scan_number(struct vmm_scan *s, uint64_t *ret)
+{
+	struct vmm_scan t = *s;
+	uint64_t whole, factor, fraction = 0, divisor = 1, part;
+	size_t n;
+
+	if (vmm_scan_text(&t, "0x") || vmm_scan_text(&t, "0X")) {
+		if (!vmm_scan_hex(&t, ret) || name_length(t.p, t.end))
+			return false;
+		*s = t;
+		return true;
+	}
+	if (!vmm_scan_dec(&t, &whole))
+		return false;
+	if (vmm_scan_char(&t, '.')) {
+		const char *digits = t.p;
+
+		if (!vmm_scan_dec(&t, &fraction) || t.p - digits > 6)
+			return false;
+		for (; digits < t.p; digits++)
+			divisor *= 10;
+	}
+	n = name_length(t.p, t.end);
+	factor = suffix_factor(t.p, n);
+	if (!factor || __builtin_mul_overflow(whole, factor, &whole))
+		return false;
+	part = (uint64_t)((unsigned __int128)fraction * factor / divisor);
+	if (__builtin_add_overflow(whole, part, ret))
+		return false;
+	t.p += n;
+	*s = t;
+	return true;
+}
+
+static int parse_column(struct parser *p, struct part *ret)
+{
+	const char *at = p->s.p;
+	size_t n = name_length(at, p->s.end);
+	const struct vmm_column *c = vmm__column_find(p->table, at, n);
+	const char *nearest;
+	char what[120];
+
+	if (!c) {
+		nearest = vmm__column_nearest(p->table, at, n);
+		snprintf(what, sizeof(what), "unknown column '%.*s'%s%s%s", (int)(n > 40 ? 40 : n), at,
+		         nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
+		return fail_at(p, at, what);
+	}
+	p->s.p += n;
+	*ret = (struct part){.column = c, .at = at};
+	if (c->type == VMM_VALUE_TEXT || c->type == VMM_VALUE_FLAG) {
+		ret->type = c->type == VMM_VALUE_TEXT ? TEXT : FLAG;
+		return 0;
+	}
+	ret->type = NUMBER;
+	return emit(p, (struct vmm__code){.op = VMM__OP_COLUMN, .column = c});
+}
+
+static int parse_primary(struct parser *p, struct part *ret)
+{
+	const char *at;
+	uint64_t number;
+	int rc;
+
+	vmm_scan_blank(&p->s);
+	at = p->s.p;
+	if (vmm_scan_done(&p->s))
+		return fail_at(p, at, "a column or number is missing");
+	if (vmm_scan_char(&p->s, '(')) {
+		if (++p->depth > VMM_EXPR_DEPTH_MAX)
+			return fail_at(p, at, "too deeply nested");
+		rc = parse_or(p, ret);
+		p->depth--;
+		if (rc < 0)
+			return rc;
+		vmm_scan_blank(&p->s);
+		ret->at = at;
+		return vmm_scan_char(&p->s, ')') ? 0 : fail_at(p, p->s.p, "')' is missing");
+	}
+	if (*at >= '0' && *at <= '9') {
+		if (!scan_number(&p->s, &number))
+			return fail_at(p, at, "malformed number");
+		*ret = (struct part){.type = NUMBER, .at = at};
+		return emit(p, (struct vmm__code){.op = VMM__OP_NUMBER, .number = number});
+	}
+	if (!name_char(*at))
+		return fail_at(p, at, *at == '"' || *at == '\'' ? "a text can only stand behind a column and an operator"
+		                                                : "a column or number is expected");
+	return parse_column(p, ret);
+}
+
+static int need_number(struct parser *p, const struct part *part)
+{
+	return part->type == NUMBER ? 0 : fail_at(p, part->at, "a number is needed");
+}
+
+static int parse_sum(struct parser *p, struct part *ret)
+{
+	struct part right;
+	int rc = parse_primary(p, ret);
+
+	while (rc == 0) {
+		enum vmm__op op = VMM__OP_ADD;
+
+		vmm_scan_blank(&p->s);
+		if (vmm_scan_char(&p->s, '-'))
+			op = VMM__OP_SUB;
+		else if (!vmm_scan_char(&p->s, '+'))
+			break;
+		rc = need_number(p, ret);
+		if (rc == 0)
+			rc = parse_primary(p, &right);
+		if (rc == 0)
+			rc = need_number(p, &right);
+		if (rc == 0)
+			rc = emit(p, (struct vmm__code){.op = op});
+	}
+	return rc;
+}
+
+static bool scan_operator(struct parser *p, enum vmm__compare *ret)
+{
+	/* Longer ones first. */
+	static const struct {
+		const char *text;
+		enum vmm__compare compare;
+	} operator_table[] = {
+	    {"==", VMM__EQUAL}, {"!=", VMM__UNEQUAL},      {"<=", VMM__LESS_EQUAL}, {">=", VMM__GREATER_EQUAL},
+	    {"=~", VMM__CONTAINS}, {"!~", VMM__CONTAINS_NOT}, {"=", VMM__EQUAL},       {"<", VMM__LESS},
+	    {">", VMM__GREATER},   {"~", VMM__CONTAINS},
+	};
+
+	vmm_scan_blank(&p->s);
+	for (size_t i = 0; i < ARRAY_LEN(operator_table); i++)
+		if (vmm_scan_text(&p->s, operator_table[i].text)) {
+			*ret = operator_table[i].compare;
+			return true;
+		}
+	return false;
+}
+
+/* A quoted text, or a bare word up to a blank, a parenthesis, & or |. */
+static int parse_word(struct parser *p, const char **ret_text)
+{
+	const char *from, *to;
+	char quote;
+
+	vmm_scan_blank(&p->s);
+	if (vmm_scan_done(&p->s))
+		return fail_at(p, p->s.p, "a text is missing");
+	from = p->s.p;
+	quote = *from;
+	if (quote == '"' || quote == '\'') {
+		to = memchr(from + 1, quote, (size_t)(p->s.end - from - 1));
+		if (!to)
+			return fail_at(p, from, "the quote is not closed");
+		from++;
+		p->s.p = to + 1;
+	} else {
+		for (to = from; to < p->s.end && !strchr(" \t()&|\"'", *to); to++)
+			;
+		if (to == from)
+			return fail_at(p, from, "a text is expected");
+		p->s.p = to;
+	}
+	*ret_text = vmm_arena_strndup(p->e->arena, from, (size_t)(to - from));
+	return *ret_text ? 0 : vmm_fail_nomem(p->err);
+}
+
+static int compare_with_flag(struct parser *p, const struct vmm_column *column, enum vmm__compare compare, const char *text,
+                             const char *at)
+{
+	bool yes = strcmp(text, "true") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "1") == 0;
+	bool no = strcmp(text, "false") == 0 || strcmp(text, "no") == 0 || strcmp(text, "0") == 0;
+	int rc;
+
+	if (!yes && !no)
+		return fail_at(p, at, "true or false is expected");
+	if (compare != VMM__EQUAL && compare != VMM__UNEQUAL)
+		return fail_at(p, at, "true and false can only be compared with = and !=");
+	rc = emit(p, (struct vmm__code){.op = VMM__OP_FLAG, .column = column});
+	return rc == 0 && yes != (compare == VMM__EQUAL) ? emit(p, (struct vmm__code){.op = VMM__OP_NOT}) : rc;
+}
+
+/* The right side of a text or flag column. */
+static int compare_with_word(struct parser *p, struct part *left, enum vmm__compare compare)
+{
+	const char *text = NULL, *at;
+	int rc;
+
+	vmm_scan_blank(&p->s);
+	at = p->s.p;
+	rc = parse_word(p, &text);
+	if (rc == 0 && left->type == FLAG)
+		rc = compare_with_flag(p, left->column, compare, text, at);
+	else if (rc == 0)
+		rc = emit(p, (struct vmm__code){.op = VMM__OP_TEXT, .compare = compare, .column = left->column, .text = text});
+	left->type = TRUTH;
+	return rc;
+}
+
+static int parse_comparison(struct parser *p, struct part *ret)
+{
+	enum vmm__compare compare;
+	struct part right;
+	const char *at;
+	int rc = parse_sum(p, ret);
+
+	if (rc < 0)
+		return rc;
+	vmm_scan_blank(&p->s);
+	at = p->s.p;
+	if (!scan_operator(p, &compare))
+		return 0;
+	if (ret->type == TEXT || ret->type == FLAG)
+		return compare_with_word(p, ret, compare);
+	if (ret->type == TRUTH)
+		return fail_at(p, at, "a comparison cannot be compared");
+	if (compare == VMM__CONTAINS || compare == VMM__CONTAINS_NOT)
+		return fail_at(p, at, "~ needs a column of text on its left");
+	rc = parse_sum(p, &right);
+	if (rc == 0)
+		rc = need_number(p, &right);
+	ret->type = TRUTH;
+	return rc < 0 ? rc : emit(p, (struct vmm__code){.op = VMM__OP_COMPARE, .compare = compare});
+}
+
+/* Makes a truth of a part: a flag stands for itself, other columns need a comparison. */
+static int need_truth(struct parser *p, struct part *part)
+{
+	char what[120];
+	int rc = 0;
+
+	if (part->type == FLAG)
+		rc = emit(p, (struct vmm__code){.op = VMM__OP_FLAG, .column = part->column});
+	else if (part->type != TRUTH) {
+		snprintf(what, sizeof(what), "a comparison is needed, such as %s",
+		         part->type == TEXT ? "details~lib" : "rss>1M");
+		return fail_at(p, part->at, what);
+	}
+	part->type = TRUTH;
+	return rc;
+}
+
+static int parse_not(struct parser *p, struct part *ret)
+{
+	bool negated = false, seen = false;
+	int rc;
+
+	for (;; negated = !negated, seen = true) {
+		vmm_scan_blank(&p->s);
+		if (!vmm_scan_char(&p->s, '!'))
+			break;
+	}
+	rc = parse_comparison(p, ret);
+	if (rc == 0 && seen)
+		rc = need_truth(p, ret);
+	return rc == 0 && negated ? emit(p, (struct vmm__code){.op = VMM__OP_NOT}) : rc;
+}
+
+typedef int parse_fn(struct parser *p, struct part *ret);
+
+/* Operands joined by one operator; a lone operand is left as it is. */
+static int parse_joined(struct parser *p, struct part *ret, parse_fn *operand, const char *text, enum vmm__op op)
+{
+	struct part right;
+	int rc = operand(p, ret);
+
+	while (rc == 0) {
+		vmm_scan_blank(&p->s);
+		if (!vmm_scan_text(&p->s, text))
+			break;
+		rc = need_truth(p, ret);
+		if (rc == 0)
+			rc = operand(p, &right);
+		if (rc == 0)
+			rc = need_truth(p, &right);
+		if (rc == 0)
+			rc = emit(p, (struct vmm__code){.op = op});
+	}
+	return rc;
+}
+
+static int parse_and(struct parser *p, struct part *ret)
+{
+	return parse_joined(p, ret, parse_not, "&&", VMM__OP_AND);
+}
+
+static int parse_or(struct parser *p, struct part *ret)
+{
+	return parse_joined(p, ret, parse_and, "||", VMM__OP_OR);
+}
+
+static int compile(struct parser *p)
+{
+	struct part whole;
+	int rc;
+
+	if (p->s.end - p->text > VMM_EXPR_BYTES_MAX)
+		return fail_at(p, p->text + VMM_EXPR_BYTES_MAX, "longer than 4096 bytes");
+	rc = parse_or(p, &whole);
+	if (rc == 0)
+		rc = need_truth(p, &whole);
+	vmm_scan_blank(&p->s);
+	if (rc == 0 && !vmm_scan_done(&p->s))
+		rc = fail_at(p, p->s.p, *p->s.p == ')' ? "')' without '('" : "&& or || is expected");
+	return rc;
+}
+
+int vmm_expr_compile(const struct vmm_table *table, const char *text, struct vmm_expr **ret_expr, struct vmm_err *err)
+{
+	struct vmm_expr *e = vmm_alloc_hook(NULL, sizeof(*e));
+	struct parser p = {.table = table, .text = text, .s = vmm_scan_init(text, strlen(text)), .e = e, .err = err};
+	int rc;
+
+	if (!e)
+		return vmm_fail_nomem(err);
+	memset(e, 0, sizeof(*e));
+	e->arena = vmm_arena_create();
+	rc = e->arena ? compile(&p) : vmm_fail_nomem(err);
+	if (rc < 0)
+		vmm_expr_destroy(e);
+	else
+		*ret_expr = e;
+	return rc;
+}
+
+void vmm_expr_destroy(struct vmm_expr *expr)
+{
+	if (!expr)
+		return;
+	vmm_arena_destroy(expr->arena);
+	free(expr->code);
+	free(expr);
+}
+
+uint32_t vmm_expr_needs(const struct vmm_expr *expr)
+{
+	return expr->needs;
+}

@@ -1,0 +1,55 @@
+/*
+ * A compiled --where expression: operations in postfix order, so that evaluating needs no recursion.
+ * Layer: view.
+ */
+#ifndef VMM_VIEW_EXPR_H
+#define VMM_VIEW_EXPR_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "vmmap/view.h"
+
+#define VMM_EXPR_BYTES_MAX 4096 /* length of an expression */
+#define VMM_EXPR_DEPTH_MAX 64   /* parentheses in each other */
+#define VMM_EXPR_STACK_MAX 256  /* operands waiting: a few for each level */
+
+enum vmm__op {
+	VMM__OP_NUMBER,  /* pushes number */
+	VMM__OP_COLUMN,  /* pushes the number of column */
+	VMM__OP_ADD,     /* a b -> a + b */
+	VMM__OP_SUB,     /* a b -> a - b */
+	VMM__OP_COMPARE, /* a b -> truth */
+	VMM__OP_TEXT,    /* pushes the truth of column <compare> text */
+	VMM__OP_FLAG,    /* pushes the truth of column */
+	VMM__OP_NOT,
+	VMM__OP_AND,
+	VMM__OP_OR,
+};
+
+enum vmm__compare {
+	VMM__EQUAL,
+	VMM__UNEQUAL,
+	VMM__LESS,
+	VMM__LESS_EQUAL,
+	VMM__GREATER,
+	VMM__GREATER_EQUAL,
+	VMM__CONTAINS,
+	VMM__CONTAINS_NOT,
+};
+
+struct vmm__code {
+	enum vmm__op op;
+	enum vmm__compare compare;
+	uint64_t number;
+	const struct vmm_column *column;
+	const char *text;
+};
+
+struct vmm_expr {
+	struct vmm_arena *arena;
+	struct vmm__code *code;
+	size_t count, capacity;
+	uint32_t needs;
+};
+
+#endif

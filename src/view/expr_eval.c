@@ -1,0 +1,226 @@
+#include <ctype.h>
+#include <strings.h>
+
+#include "view/expr.h"
+#include "view/view.h"
+
+/*
+ * A number that may be known only within bounds: a lower bound has no upper one, and a difference with it the other
+ * way round. 128 bits hold every sum and difference of a whole expression.
+ */
+struct range {
+	__int128 low, high;
+	bool low_open, high_open; /* no bound on that side */
+	bool unknown;
+};
+
+enum truth { NO, YES, UNSURE };
+
+struct operand {
+	struct range number;
+	enum truth truth;
+};
+
+static enum truth truth_of(bool b)
+{
+	return b ? YES : NO;
+}
+
+static struct range column_number(const struct vmm_column *column, const struct vmm_row *row)
+{
+	struct vmm_value v;
+
+	vmm_column_value(column, row, &v);
+	return (struct range){
+	    .low = v.number,
+	    .high = v.number,
+	    .high_open = v.state == VMM_AT_LEAST,
+	    .unknown = v.state == VMM_UNKNOWN || v.state == VMM_ABSENT,
+	};
+}
+
+static struct range add(struct range a, struct range b)
+{
+	return (struct range){
+	    .low = a.low + b.low,
+	    .high = a.high + b.high,
+	    .low_open = a.low_open || b.low_open,
+	    .high_open = a.high_open || b.high_open,
+	    .unknown = a.unknown || b.unknown,
+	};
+}
+
+static struct range negative(struct range a)
+{
+	return (struct range){
+	    .low = -a.high,
+	    .high = -a.low,
+	    .low_open = a.high_open,
+	    .high_open = a.low_open,
+	    .unknown = a.unknown,
+	};
+}
+
+/* a < b */
+static enum truth less(struct range a, struct range b)
+{
+	if (!a.high_open && !b.low_open && a.high < b.low)
+		return YES;
+	if (!a.low_open && !b.high_open && a.low >= b.high)
+		return NO;
+	return UNSURE;
+}
+
+static enum truth equal(struct range a, struct range b)
+{
+	bool a_exact = !a.low_open && !a.high_open && a.low == a.high;
+	bool b_exact = !b.low_open && !b.high_open && b.low == b.high;
+
+	if (less(a, b) == YES || less(b, a) == YES)
+		return NO;
+	return a_exact && b_exact ? YES : UNSURE;
+}
+
+static enum truth not(enum truth a)
+{
+	return a == UNSURE ? UNSURE : a == YES ? NO : YES;
+}
+
+static enum truth compare_numbers(enum vmm__compare compare, struct range a, struct range b)
+{
+	if (a.unknown || b.unknown)
+		return UNSURE;
+	switch (compare) {
+	case VMM__EQUAL:
+		return equal(a, b);
+	case VMM__UNEQUAL:
+		return not(equal(a, b));
+	case VMM__LESS:
+		return less(a, b);
+	case VMM__GREATER_EQUAL:
+		return not(less(a, b));
+	case VMM__GREATER:
+		return less(b, a);
+	default:
+		return not(less(b, a));
+	}
+}
+
+static bool has_letters(const char *text, const char *letters)
+{
+	for (; *letters; letters++)
+		if (*letters != '-' && !strchr(text, tolower((unsigned char)*letters)))
+			return false;
+	return true;
+}
+
+/* What kind= compares with: the id or the label, in any case. */
+static bool equal_kind(const struct vmm_row *row, const char *id, const char *text)
+{
+	enum vmm_kind kind = vmm__row_kind(row);
+
+	return strcasecmp(id, text) == 0 || (kind < VMM_KIND_COUNT && strcasecmp(vmm_kind_label(kind), text) == 0);
+}
+
+static bool contains(const struct vmm_column *column, const struct vmm_row *row, const struct vmm_value *v,
+                     const char *text)
+{
+	if (column->get == vmm__get_protection)
+		return has_letters(v->text, text);
+	if (column->get == vmm__get_kind && vmm__row_kind(row) < VMM_KIND_COUNT &&
+	    strcasestr(vmm_kind_label(vmm__row_kind(row)), text))
+		return true;
+	return strcasestr(v->text, text) || strcasestr(v->suffix, text);
+}
+
+static enum truth compare_text(const struct vmm__code *c, const struct vmm_row *row)
+{
+	struct vmm_value v;
+	int order;
+
+	vmm_column_value(c->column, row, &v);
+	if (v.state != VMM_KNOWN)
+		return UNSURE;
+	order = c->column->get == vmm__get_kind && equal_kind(row, v.text, c->text) ? 0 : strcmp(v.text, c->text);
+	switch (c->compare) {
+	case VMM__EQUAL:
+		return truth_of(order == 0);
+	case VMM__UNEQUAL:
+		return truth_of(order != 0);
+	case VMM__LESS:
+		return truth_of(order < 0);
+	case VMM__LESS_EQUAL:
+		return truth_of(order <= 0);
+	case VMM__GREATER:
+		return truth_of(order > 0);
+	case VMM__GREATER_EQUAL:
+		return truth_of(order >= 0);
+	case VMM__CONTAINS:
+		return truth_of(contains(c->column, row, &v, c->text));
+	default:
+		return truth_of(!contains(c->column, row, &v, c->text));
+	}
+}
+
+static enum truth flag_truth(const struct vmm_column *column, const struct vmm_row *row)
+{
+	struct vmm_value v;
+
+	vmm_column_value(column, row, &v);
+	return v.state == VMM_KNOWN ? truth_of(v.number != 0) : UNSURE;
+}
+
+/* Operations on the two topmost operands; the result goes into a. */
+static void combine(const struct vmm__code *c, struct operand *a, const struct operand *b)
+{
+	switch (c->op) {
+	case VMM__OP_ADD:
+		a->number = add(a->number, b->number);
+		break;
+	case VMM__OP_SUB:
+		a->number = add(a->number, negative(b->number));
+		break;
+	case VMM__OP_COMPARE:
+		a->truth = compare_numbers(c->compare, a->number, b->number);
+		break;
+	case VMM__OP_AND:
+		a->truth = a->truth == NO || b->truth == NO ? NO : a->truth == YES && b->truth == YES ? YES : UNSURE;
+		break;
+	default:
+		a->truth = a->truth == YES || b->truth == YES ? YES : a->truth == NO && b->truth == NO ? NO : UNSURE;
+		break;
+	}
+}
+
+bool vmm_expr_matches(const struct vmm_expr *expr, const struct vmm_row *row)
+{
+	struct operand stack[VMM_EXPR_STACK_MAX]; /* the compiler made sure that it suffices */
+	size_t at = 0;
+
+	for (size_t i = 0; i < expr->count; i++) {
+		const struct vmm__code *c = &expr->code[i];
+
+		switch (c->op) {
+		case VMM__OP_NUMBER:
+			stack[at++].number = (struct range){.low = c->number, .high = c->number};
+			break;
+		case VMM__OP_COLUMN:
+			stack[at++].number = column_number(c->column, row);
+			break;
+		case VMM__OP_TEXT:
+			stack[at++].truth = compare_text(c, row);
+			break;
+		case VMM__OP_FLAG:
+			stack[at++].truth = flag_truth(c->column, row);
+			break;
+		case VMM__OP_NOT:
+			stack[at - 1].truth = not(stack[at - 1].truth);
+			break;
+		default:
+			at--;
+			combine(c, &stack[at - 1], &stack[at]);
+			break;
+		}
+	}
+	return stack[0].truth == YES;
+}

@@ -1,0 +1,71 @@
+/*
+ * What the files of the view layer share: rows resolved to what lies behind them, the columns' getters, JSON pieces.
+ * Layer: view. Everything here reads a sealed snapshot: thread-safe.
+ */
+#ifndef VMM_VIEW_VIEW_H
+#define VMM_VIEW_VIEW_H
+
+#include "base/base.h"
+#include "base/out.h"
+#include "vmmap/view.h"
+
+/* The region that a row is, lies in or stands for; NULL when there is none. */
+const struct vmm_region *vmm__row_region(const struct vmm_row *row);
+/* The mapping that the row is or lies in (mappings, blocks); NULL for all others. */
+const struct vmm_vma *vmm__row_vma(const struct vmm_row *row);
+/* Its numbers; NULL when it has none (gaps, threads without a known stack). */
+const struct vmm_metrics *vmm__row_metrics(const struct vmm_row *row);
+/* Its kind, VMM_KIND_COUNT when it has none. */
+enum vmm_kind vmm__row_kind(const struct vmm_row *row);
+/* True for the row of the sum of all types. */
+bool vmm__row_is_total(const struct vmm_row *row);
+/* Its addresses; false when it has none. */
+bool vmm__row_range(const struct vmm_row *row, uint64_t *ret_start, uint64_t *ret_end);
+/* True when something behind the row is writable and executable at once. */
+bool vmm__row_write_exec(const struct vmm_row *row);
+/* Bytes of the largest block of a region. */
+uint64_t vmm__region_largest(const struct vmm_snapshot *s, const struct vmm_region *r);
+
+/* Values; the caller has set state VMM_ABSENT, number 0 and empty texts. */
+static inline void vmm__value_number(struct vmm_value *v, uint64_t number)
+{
+	v->state = VMM_KNOWN;
+	v->number = number;
+}
+
+static inline void vmm__value_text(struct vmm_value *v, const char *text)
+{
+	v->state = text ? VMM_KNOWN : VMM_UNKNOWN;
+	v->text = text ? text : "";
+}
+
+#define VMM__GETTERS(X)                                                                                              \
+	X(address) X(end) X(kind) X(blocks) X(largest) X(regions) X(protection) X(wx) X(numa) X(details) X(label)    \
+	X(guard) X(offset) X(device) X(inode) X(vmflags) X(page_size) X(path) X(deleted) X(thread) X(name) X(state)  \
+	X(sp) X(build_id) X(bits) X(pie) X(replaced) X(in_memory) X(heap) X(reader) X(proved)                        \
+	X(pid) X(ppid) X(uid) X(user) X(process_state) X(process_name) X(mappings) X(map_limit) X(threads)           \
+	X(cgroup) X(cmdline) X(kernel_thread) X(missing)
+#define X(name) void vmm__get_##name(const struct vmm_row *row, struct vmm_value *v);
+VMM__GETTERS(X)
+#undef X
+
+/* A column by a name that need not end with NUL. */
+const struct vmm_column *vmm__column_find(const struct vmm_table *table, const char *name, size_t length);
+/* The id most like name, NULL when none is near. */
+const char *vmm__nearest(const char *const *ids, size_t count, const char *name, size_t length);
+const char *vmm__column_nearest(const struct vmm_table *table, const char *name, size_t length);
+
+/* "1970-01-01T00:00:00.000000000Z" as a JSON string. */
+void vmm__json_time(struct vmm_out *out, const struct timespec *t);
+/* "schema":1,"tool":"vmmap N" */
+void vmm__json_head(struct vmm_out *out);
+/* One object with all given columns of a row. */
+void vmm__json_row(struct vmm_out *out, const struct vmm_column *const *columns, size_t count, const struct vmm_row *row,
+                   bool with_depth);
+/* The rows of "regions" (regions with their blocks) or "mappings" (raw), without the brackets. */
+void vmm__json_regions(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows);
+void vmm__json_mappings(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows);
+/* ,"size":1,... of all metrics, and "at_least" where there are lower bounds. */
+void vmm__json_metrics(struct vmm_out *out, const struct vmm_metrics *m);
+
+#endif
