@@ -224,6 +224,8 @@ struct vmm_target_info {
 	char state;          /* letter of /proc/PID/stat */
 	bool kernel_thread;
 	uint64_t user_end;   /* end of the user address space; 0 when unknown */
+	uint64_t min_address;   /* vm.mmap_min_addr: no mapping lies below; 0 when unknown */
+	uint64_t stack_gap;     /* bytes that the kernel keeps free below a growing stack; 0 when unknown */
 	uint64_t status[VMM_STATUS_COUNT];
 	uint32_t status_known;
 };
@@ -261,6 +263,7 @@ struct vmm_snapshot {
 	struct vmm_type_total types[VMM_KIND_COUNT]; /* by kind; FREE is in no total */
 	struct vmm_type_total total;
 	bool threads_complete;    /* every thread of the target was listed */
+	uint32_t cpus;            /* of the machine: how far its batched counters may lag */
 };
 
 /* The strings of one kind's row: id for scripts, label and help for people. */

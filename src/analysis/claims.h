@@ -46,7 +46,23 @@ struct vmm_claim vmm_claim_init(uint64_t start, uint64_t end, enum vmm_kind kind
 int vmm_claims_add(struct vmm_claims *c, const struct vmm_claim *claim, struct vmm_err *err);
 /* The claim that holds address, or the first one above it when next is set; NULL when none. */
 const struct vmm_claim *vmm_claims_find(const struct vmm_claims *c, uint64_t address, bool next);
+/* Takes over all claims of another list that does not overlap with this one; more is empty afterwards. */
+int vmm_claims_merge(struct vmm_claims *c, struct vmm_claims *more, struct vmm_err *err);
 void vmm_claims_done(struct vmm_claims *c);
+
+/*
+ * Steps through the mapped bytes that nobody has claimed, in rising order: set snapshot and claims, the rest zero.
+ * Each step is a part of one mapping. The claims must not change meanwhile: collect new ones and merge them.
+ */
+struct vmm_unclaimed {
+	const struct vmm_snapshot *snapshot;
+	const struct vmm_claims *claims;
+	const struct vmm_vma *mapping;
+	uint64_t start, end; /* inside mapping */
+	uint32_t vma;        /* position */
+	size_t claim;
+};
+bool vmm_unclaimed_next(struct vmm_unclaimed *u);
 
 /* Passes. Each returns 0 or an error; what it cannot find out it notes in the snapshot. */
 int vmm_claim_images(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);

@@ -152,7 +152,7 @@ static int claim_loads(struct vmm_image_pass *pass, const struct group *g, struc
 		struct vmm_image_load load;
 
 		if (vma->offset != file->segments[0].page_offset || vmm_claims_find(pass->claims, vma->start, false) ||
-		    !vmm_image_match(pass, file, (uint32_t)(vma - g->all), false, &load))
+		    !vmm_image_match(pass, file, (uint32_t)(vma - g->all), &load))
 			continue;
 		if (!rest)
 			rc = read_rest(pass, file, bytes, load.base);

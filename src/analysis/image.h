@@ -51,6 +51,7 @@ struct vmm_image_file {
 	size_t note_count, note_capacity;
 	struct vmm_image_piece *pieces; /* headers, and sections when they were read; by rising address, disjoint */
 	size_t piece_count, piece_capacity;
+	bool anonymous;     /* it lies in anonymous memory: there are no bytes of a file around its segments */
 	bool sections;      /* the pieces hold the sections */
 	bool build_id_read; /* build_id is valid; "" when the object has none */
 	char build_id[2 * VMM_ELF_BUILD_ID_MAX + 1];
@@ -120,10 +121,10 @@ bool vmm_image_same_object(const struct vmm_vma *a, const struct vmm_vma *b);
 /* True for private anonymous memory that can be part of an image: no stack, nothing special. */
 bool vmm_image_is_anonymous(const struct vmm_vma *vma);
 /*
- * Decides by the mappings whether the object is loaded with its first page at snapshot.vmas[first].start. in_memory:
- * its segments are anonymous memory instead of mappings of the file. True fills *ret_load.
+ * Decides by the mappings whether the object is loaded with its first page at snapshot.vmas[first].start. True fills
+ * *ret_load. The segments of an anonymous object are anonymous memory instead of mappings of a file.
  */
-bool vmm_image_match(struct vmm_image_pass *pass, struct vmm_image_file *file, uint32_t first, bool in_memory,
+bool vmm_image_match(struct vmm_image_pass *pass, struct vmm_image_file *file, uint32_t first,
                      struct vmm_image_load *ret_load);
 
 /*

@@ -72,6 +72,7 @@ static void cut_segments(struct cut_list *c, const struct vmm_image_file *file)
 {
 	/* One pointer each: cut() tells fillers by it. */
 	static const char gap[] = "gap", file_padding[] = "file padding", zero_fill[] = "zero fill", bss[] = "bss";
+	const char *around = file->anonymous ? gap : file_padding;
 	uint64_t done = 0; /* end of the pages so far */
 
 	for (size_t i = 0; i < file->segment_count; i++) {
@@ -80,11 +81,11 @@ static void cut_segments(struct cut_list *c, const struct vmm_image_file *file)
 		if (s->page_start > done)
 			cut(c, done, gap, true);
 		if (s->start > vmm_max_u64(s->page_start, done))
-			paint(c, vmm_max_u64(s->page_start, done), s->start, file_padding);
+			paint(c, vmm_max_u64(s->page_start, done), s->start, around);
 		paint(c, s->start, s->file_end, file->sections ? gap : segment_label(s->flags));
 		paint(c, s->file_end, s->end, file->sections ? zero_fill : bss);
 		if (s->end < s->page_end)
-			cut(c, s->end, s->end > s->file_end ? zero_fill : file_padding, true);
+			cut(c, s->end, s->end > s->file_end ? zero_fill : around, true);
 		done = vmm_max_u64(done, s->page_end);
 	}
 }

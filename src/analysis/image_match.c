@@ -7,13 +7,12 @@
 struct match {
 	struct vmm_image_file *file;
 	const struct vmm_vma *first; /* any mapping of the object */
-	bool in_memory;
 	struct vmm_image_load *load;
 	bool open;       /* the last part may grow: nothing foreign has come after it */
 	size_t at;       /* first segment that may still reach the mappings ahead */
 	uint32_t mapped; /* mappings of the object seen */
 	bool executable; /* an executable mapping lies on an executable segment */
-	uint64_t owned;  /* bytes of mappings on segments */
+	uint64_t owned;  /* bytes of anonymous memory on segments */
 };
 
 bool vmm_image_same_object(const struct vmm_vma *a, const struct vmm_vma *b)
@@ -128,7 +127,7 @@ static bool take_anonymous(struct match *m, const struct vmm_vma *vma)
 		if (!own(m, start, end))
 			return false;
 		m->owned += end - start;
-		if (m->in_memory || s->file_end == s->start)
+		if (m->file->anonymous || s->file_end == s->start)
 			note_segment(m, s, vma);
 		at = end;
 	}
@@ -146,7 +145,7 @@ static bool take(struct match *m, const struct vmm_vma *vma)
 		m->at++;
 	if (vmm_image_is_anonymous(vma))
 		return take_anonymous(m, vma);
-	if (!m->in_memory && !(vma->prot & VMM_PROT_SHARED) && vmm_image_same_object(vma, m->first))
+	if (!m->file->anonymous && !(vma->prot & VMM_PROT_SHARED) && vmm_image_same_object(vma, m->first))
 		return take_file(m, vma);
 	m->open = false;
 	return true;
@@ -167,31 +166,47 @@ static uint64_t segment_bytes(const struct vmm_image_file *file)
 	return sum;
 }
 
-/* Segments alone prove nothing when they lie in memory as in the file: then a file mapped as data looks the same. */
+/*
+ * One mapping alone proves little where segments lie in memory as in the file: a file mapped as data looks the same.
+ * A loader's mapping holds one sort of segment, has its .bss behind it, and ends before the file does.
+ */
+static bool evident_alone(const struct match *m)
+{
+	const struct vmm_image_file *file = m->file;
+	uint64_t mapped_end = m->first->offset + (m->first->end - m->first->start), file_pages = 0;
+
+	for (size_t i = 0; i < file->segment_count; i++) {
+		const struct vmm_image_segment *s = &file->segments[i];
+
+		if (s->flags != file->segments[0].flags)
+			return false;
+		file_pages = vmm_max_u64(file_pages, s->file_page_end);
+	}
+	if (file->span > file_pages && m->owned == 0)
+		return false;
+	return m->executable || (file->size_known && mapped_end < file->size);
+}
+
 static bool evident(const struct match *m)
 {
 	const struct vmm_image_file *file = m->file;
-	uint64_t mapped_end;
 
 	for (size_t i = 0; i < file->segment_count; i++)
 		if (!file->segments[i].seen)
 			return false;
 	if (file->header.type == VMM_ELF_EXEC && m->load->base != file->low)
 		return false;
-	if (m->in_memory)
+	if (m->file->anonymous)
 		return m->executable && m->owned == segment_bytes(file);
-	if (m->executable || m->mapped > 1)
-		return true;
-	mapped_end = m->first->offset + (m->first->end - m->first->start);
-	return file->size_known && mapped_end < file->size;
+	return m->mapped > 1 || evident_alone(m);
 }
 
-bool vmm_image_match(struct vmm_image_pass *pass, struct vmm_image_file *file, uint32_t first, bool in_memory,
+bool vmm_image_match(struct vmm_image_pass *pass, struct vmm_image_file *file, uint32_t first,
                      struct vmm_image_load *ret_load)
 {
 	const struct vmm_snapshot *s = pass->snapshot;
 	struct vmm_image_load load = {.base = s->vmas[first].start};
-	struct match m = {.file = file, .first = &s->vmas[first], .in_memory = in_memory, .load = &load};
+	struct match m = {.file = file, .first = &s->vmas[first], .load = &load};
 
 	if (load.base > UINT64_MAX - file->span)
 		return false;

@@ -5,6 +5,7 @@
 
 #define WINDOW_BYTES (4 * 1024 * 1024) /* mappings asked about with one look at the page map */
 #define OBJECTS_MAX 1024               /* ELF headers looked into */
+#define REACH 32                       /* mappings from an object's first one to its first executable one */
 
 /* Mappings of one window whose first page is present. */
 struct window {
@@ -57,7 +58,8 @@ static int probe(struct vmm_image_pass *pass, uint32_t i, uint32_t *objects)
 	rc = vmm_image_file_read(&file, &bytes, pass->page, pass->err);
 	if (rc < 0)
 		return rc == VMM_E_NOMEM ? rc : 0;
-	if (file.segments[0].page_offset == 0 && vmm_image_match(pass, &file, i, true, &load)) {
+	file.anonymous = true;
+	if (file.segments[0].page_offset == 0 && vmm_image_match(pass, &file, i, &load)) {
 		rc = vmm_image_file_read_build_id(&file, &bytes, load.base, pass->err);
 		if (rc >= 0)
 			rc = vmm_image_claim(pass, &file, &load, &origin);
@@ -66,16 +68,32 @@ static int probe(struct vmm_image_pass *pass, uint32_t i, uint32_t *objects)
 	return rc;
 }
 
+/* The first executable mapping from i on, or end. */
+static uint32_t next_executable(const struct vmm_vma *vmas, uint32_t i, uint32_t end)
+{
+	while (i < end && !(vmas[i].prot & VMM_PROT_EXEC))
+		i++;
+	return i;
+}
+
 /* Probes mappings [i, end) of one run, a window at a time. */
 static int probe_run(struct vmm_image_pass *pass, uint32_t i, uint32_t end, bool *present, uint32_t *objects)
 {
 	const struct vmm_vma *vmas = pass->snapshot->vmas;
+	uint32_t executable = i;
 	int rc = 0;
 
 	while (rc >= 0 && i < end) {
 		struct window w = {.vmas = vmas, .at = i, .end = i + 1, .first = i, .present = present};
 
-		while (w.end < end && vmas[w.end].start - vmas[i].start < WINDOW_BYTES)
+		executable = next_executable(vmas, executable < i ? i : executable, end);
+		if (executable == end)
+			return 0;
+		if (executable - i > REACH) {
+			i = executable - REACH;
+			continue;
+		}
+		while (w.end < end && w.end <= executable && vmas[w.end].start - vmas[i].start < WINDOW_BYTES)
 			w.end++;
 		memset(present, 0, w.end - i);
 		rc = pass->target->ops->pages(pass->target, vmas[i].start, vmas[w.end - 1].start + pass->page, 0, mark_run, &w,

@@ -54,6 +54,9 @@ int linux_fill_numa(struct linux_target *t, struct vmm_snapshot *s, struct vmm_e
 /* The numbers of one smaps record; also used for smaps_rollup. */
 void linux_smaps_metrics(const struct vmm_smaps_record *r, struct vmm_metrics *ret);
 
+/* linux_space.c: borders of the user address space, and how many mappings of vm.max_map_count are used. */
+void linux_fill_space(struct linux_target *t, struct vmm_snapshot *s);
+
 /* linux_backing.c: what stands behind each mapping; real names of deleted and oddly named files. */
 int linux_fill_backing(struct linux_target *t, struct vmm_snapshot *s, struct vmm_err *err);
 int linux_open_file(struct vmm_target *base, const struct vmm_vma *vma, struct vmm_err *err);

@@ -219,6 +219,7 @@ static int fill_steps(struct linux_target *t, const struct vmm_take *take, struc
 	rc = linux_fill_status(t, s, err);
 	if (rc < 0)
 		return rc;
+	linux_fill_space(t, s);
 	rc = linux_fill_backing(t, s, err);
 	if (rc < 0)
 		return rc;

@@ -1,0 +1,20 @@
+/*
+ * Analyses that turn what a source told into regions, totals and accounts. Called in this order by take.c.
+ * Layer: analysis. Each returns 0 or an error; what cannot be told becomes unknown, with a note.
+ */
+#ifndef VMM_ANALYSIS_ANALYSIS_H
+#define VMM_ANALYSIS_ANALYSIS_H
+
+#include "model/build.h"
+#include "model/target.h"
+
+/* Runs the claim passes and makes regions and blocks of what they found. */
+int vmm_classify(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_err *err);
+/* Free and unusable stretches of the user address space. */
+int vmm_space_gaps(struct vmm_snapshot *s, struct vmm_err *err);
+/* Totals by kind, and the total that VmSize and VmRSS are held against. */
+void vmm_totals(struct vmm_snapshot *s);
+/* The accounts of the design's section 4, as far as this snapshot allows. */
+int vmm_accounts(struct vmm_snapshot *s, struct vmm_err *err);
+
+#endif

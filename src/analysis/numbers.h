@@ -1,0 +1,32 @@
+/*
+ * Numbers of mappings and of parts of them.
+ * Layer: analysis.
+ */
+#ifndef VMM_ANALYSIS_NUMBERS_H
+#define VMM_ANALYSIS_NUMBERS_H
+
+#include "model/build.h"
+#include "model/target.h"
+
+/*
+ * Fills committed, private and shareable of a stretch of one mapping from what m holds already (size, rss, swap,
+ * anonymous, hugetlb). guard_bytes of it are MADV_GUARD pages; guards_known says whether that could be found out.
+ */
+void vmm_numbers_derive(const struct vmm_vma *v, uint64_t guard_bytes, bool guards_known, struct vmm_metrics *m);
+
+/* Finds guard pages in all mappings and, where smaps was not read, rss and swap from the page map. Then derives. */
+int vmm_numbers_fill(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_err *err);
+
+/* A part of a mapping whose numbers are asked for. */
+struct vmm_part {
+	uint64_t start, end;
+	struct vmm_metrics *m; /* filled in */
+};
+/*
+ * Shares the numbers of one mapping out to parts that tile it, page by page; a page that parts share is split by
+ * bytes. What the page map cannot prove equal to the mapping's own sum stays unknown.
+ */
+int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_vma *v, struct vmm_part *parts,
+                      size_t count, struct vmm_err *err);
+
+#endif

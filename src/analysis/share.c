@@ -1,0 +1,139 @@
+/* Numbers of parts of a mapping: sections of an image, the touched part of a stack. */
+#include "analysis/numbers.h"
+
+#include <string.h>
+
+/* What the page map tells of every part. */
+enum share { SHARE_RSS, SHARE_SWAP, SHARE_ANON, SHARE_EXCLUSIVE, SHARE_HUGE, SHARE_GUARD, SHARE_COUNT };
+
+struct share_walk {
+	const struct vmm_vma *v;
+	struct vmm_part *parts;
+	uint64_t (*shares)[SHARE_COUNT];
+	size_t count, at;
+	uint64_t sums[SHARE_COUNT];
+};
+
+static void add_shares(uint64_t to[SHARE_COUNT], uint32_t what, uint64_t bytes)
+{
+	if (what & VMM_PAGE_GUARD) {
+		to[SHARE_GUARD] += bytes;
+		return;
+	}
+	if (what & VMM_PAGE_SWAPPED)
+		to[SHARE_SWAP] += bytes;
+	if (!(what & VMM_PAGE_PRESENT) || what & VMM_PAGE_ZERO)
+		return;
+	to[SHARE_RSS] += bytes;
+	if (!(what & VMM_PAGE_FILE))
+		to[SHARE_ANON] += bytes;
+	if (what & VMM_PAGE_EXCLUSIVE)
+		to[SHARE_EXCLUSIVE] += bytes;
+	if (what & VMM_PAGE_HUGE)
+		to[SHARE_HUGE] += bytes;
+}
+
+static int on_run(void *arg, const struct vmm_page_run *run)
+{
+	struct share_walk *w = arg;
+	uint64_t start = vmm_max_u64(run->start, w->v->start), end = vmm_min_u64(run->end, w->v->end);
+
+	if (start >= end)
+		return 0;
+	add_shares(w->sums, run->what, end - start);
+	while (w->at < w->count && w->parts[w->at].end <= start)
+		w->at++;
+	for (size_t i = w->at; i < w->count && w->parts[i].start < end; i++)
+		add_shares(w->shares[i], run->what, vmm_min_u64(w->parts[i].end, end) - vmm_max_u64(w->parts[i].start, start));
+	return 0;
+}
+
+/* The metrics that a share proves, when the shares of all parts add up to the mapping's own number. */
+static const struct {
+	enum vmm_metric metric;
+	enum share share;
+} proofs[] = {
+	{VMM_METRIC_RSS, SHARE_RSS},
+	{VMM_METRIC_SWAP, SHARE_SWAP},
+	{VMM_METRIC_ANONYMOUS, SHARE_ANON},
+	{VMM_METRIC_USS, SHARE_EXCLUSIVE},
+	{VMM_METRIC_HUGE, SHARE_HUGE},
+};
+
+/*
+ * Gives one part its value of metric i, when that is certain: 0 where the whole mapping has 0, all resident bytes
+ * where all of the mapping's resident bytes count, or the share that the page map proves.
+ */
+static void share_metric(const struct share_walk *w, size_t part, enum vmm_metric i)
+{
+	const struct vmm_metrics *whole = &w->v->m;
+	const uint64_t *share = w->shares[part];
+
+	if (!vmm_metric_known(whole, i))
+		return;
+	if (whole->value[i] == 0) {
+		vmm_metric_set(w->parts[part].m, i, 0);
+		return;
+	}
+	for (size_t p = 0; p < ARRAY_LEN(proofs); p++)
+		if (proofs[p].metric == i && w->sums[proofs[p].share] == whole->value[i]) {
+			vmm_metric_set(w->parts[part].m, i, share[proofs[p].share]);
+			return;
+		}
+	if (vmm_metric_known(whole, VMM_METRIC_RSS) && w->sums[SHARE_RSS] == whole->value[VMM_METRIC_RSS] &&
+	    whole->value[i] == whole->value[VMM_METRIC_RSS] && i != VMM_METRIC_SWAP && i != VMM_METRIC_SWAP_PSS)
+		vmm_metric_set(w->parts[part].m, i, share[SHARE_RSS]);
+}
+
+static void share_part(const struct share_walk *w, size_t part, bool guards_known)
+{
+	struct vmm_metrics *m = w->parts[part].m;
+	static const uint8_t own[] = {VMM_METRIC_COMMITTED, VMM_METRIC_PRIVATE, VMM_METRIC_SHAREABLE};
+
+	memset(m, 0, sizeof(*m));
+	for (int i = 0; i < VMM_METRIC_COUNT; i++)
+		share_metric(w, part, i);
+	/* shared is what is resident and not exclusive, when the mapping's own numbers say so too. */
+	if (!vmm_metric_known(m, VMM_METRIC_SHARED) && vmm_metric_known(m, VMM_METRIC_USS) && vmm_metric_known(m, VMM_METRIC_RSS) &&
+	    vmm_metric_known(&w->v->m, VMM_METRIC_SHARED))
+		vmm_metric_set(m, VMM_METRIC_SHARED, m->value[VMM_METRIC_RSS] - m->value[VMM_METRIC_USS]);
+	vmm_metric_set(m, VMM_METRIC_SIZE, w->parts[part].end - w->parts[part].start);
+	/* These follow from the part's own numbers, not from the mapping's. */
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		m->known &= ~(UINT32_C(1) << own[i]);
+		m->value[own[i]] = 0;
+	}
+	vmm_numbers_derive(w->v, w->shares[part][SHARE_GUARD], guards_known, m);
+}
+
+int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_vma *v, struct vmm_part *parts,
+                      size_t count, struct vmm_err *err)
+{
+	const struct vmm_metrics *m = &v->m;
+	bool resident = !vmm_metric_known(m, VMM_METRIC_RSS) || m->value[VMM_METRIC_RSS] ||
+	                !vmm_metric_known(m, VMM_METRIC_SWAP) || m->value[VMM_METRIC_SWAP] || v->guard_bytes || !v->guards_known;
+	struct share_walk w = {.v = v, .parts = parts, .count = count};
+	uint32_t flags = s->needs & VMM_NEED_SMAPS ? VMM_PAGES_EXCLUSIVE : 0;
+	bool walked = true;
+	int rc = 0;
+
+	w.shares = vmm_arena_array(s->arena, count, sizeof(*w.shares));
+	if (!w.shares)
+		return vmm_fail_nomem(err);
+	if (resident && s->needs & VMM_NEED_PAGES && v->start < s->target.user_end) {
+		rc = t->ops->pages(t, v->start, v->end, flags, on_run, &w, err);
+		walked = rc == 0;
+	} else if (resident) {
+		walked = false;
+	}
+	if (rc == VMM_E_NOMEM || rc == VMM_E_GONE)
+		return rc;
+	if (walked && vmm_metric_known(m, VMM_METRIC_RSS) && w.sums[SHARE_RSS] != m->value[VMM_METRIC_RSS])
+		vmm_snapshot_note(s, "pagemap", "torn", v->start,
+		                  "pages came or went between two reads: numbers of some sections are unknown: look again");
+	if (!walked)
+		memset(w.sums, 0xff, sizeof(w.sums)); /* equal to nothing: only zeros are proved */
+	for (size_t i = 0; i < count; i++)
+		share_part(&w, i, walked && v->guards_known);
+	return 0;
+}

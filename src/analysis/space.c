@@ -1,0 +1,65 @@
+/* What is left of the user address space. */
+#include "analysis/analysis.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct gap_build {
+	struct vmm_gap *gaps;
+	size_t count, capacity;
+};
+
+static int gap_add(struct gap_build *b, uint64_t start, uint64_t end, enum vmm_kind kind, const char *details)
+{
+	if (start >= end)
+		return 0;
+	if (!vmm_grow(&b->gaps, &b->capacity, b->count + 1, sizeof(*b->gaps)))
+		return VMM_E_NOMEM;
+	b->gaps[b->count++] = (struct vmm_gap){start, end, kind, details};
+	return 0;
+}
+
+/* Bytes that the kernel keeps free below a mapping that grows down (mm/mmap.c, vm_start_gap). */
+static uint64_t gap_below(const struct vmm_snapshot *s, const struct vmm_vma *next)
+{
+	if (!next)
+		return 0;
+	if (next->vm_flags & VMM_VF(gd) || (!(next->vm_flags & VMM_VF_KNOWN) && strcmp(next->name, "[stack]") == 0))
+		return s->target.stack_gap;
+	return 0;
+}
+
+/* One stretch between two mappings: low addresses that are refused, free ones, the gap below a stack. */
+static int split_gap(struct gap_build *b, const struct vmm_snapshot *s, uint64_t start, uint64_t end, const struct vmm_vma *next)
+{
+	uint64_t low = vmm_min_u64(vmm_max_u64(start, s->target.min_address), end);
+	uint64_t kept = gap_below(s, next);
+	uint64_t high = end - low > kept ? end - kept : low;
+	int rc = gap_add(b, start, low, VMM_KIND_UNUSABLE, "below vm.mmap_min_addr");
+
+	if (rc == 0)
+		rc = gap_add(b, low, high, VMM_KIND_FREE, "");
+	if (rc == 0)
+		rc = gap_add(b, high, end, VMM_KIND_UNUSABLE, "guard gap below a growing stack");
+	return rc;
+}
+
+int vmm_space_gaps(struct vmm_snapshot *s, struct vmm_err *err)
+{
+	struct gap_build b = {0};
+	uint64_t at = 0;
+	int rc = 0;
+
+	/* Without mappings nothing is known of the space: a kernel thread has none, a refused target does not tell. */
+	for (uint32_t i = 0; i < s->vma_count && s->vmas[i].start < s->target.user_end && rc == 0; i++) {
+		rc = split_gap(&b, s, at, s->vmas[i].start, &s->vmas[i]);
+		at = s->vmas[i].end;
+	}
+	if (rc == 0 && s->vma_count)
+		rc = split_gap(&b, s, at, vmm_max_u64(s->target.user_end, at), NULL);
+	s->gaps = vmm_arena_keep(s->arena, b.gaps);
+	if (rc < 0 || (!s->gaps && b.count))
+		return vmm_fail_nomem(err);
+	s->gap_count = (uint32_t)b.count;
+	return 0;
+}

@@ -1,0 +1,260 @@
+/*
+ * Stacks of threads.
+ *
+ * Evidence, strongest first:
+ * 1. The kernel marks the main thread's stack.
+ * 2. The C library's thread descriptor, which lies at the top of the stack, holds the stack's own base and size.
+ *    The words are found by an identity instead of an offset: base is page-aligned, base + size is page-aligned and
+ *    ends just above the descriptor, and the stack pointer lies between. That holds for glibc (struct pthread:
+ *    stackblock, stackblock_size; 2.4 to 2.43, nptl/descr.h) and musl (struct pthread: map_base, map_size; 1.1 and
+ *    1.2, src/internal/pthread_impl.h), needs no symbols, and tells merged stacks apart.
+ * 3. A mapping that holds the stack pointer or the descriptor, with a guard directly below it.
+ * A stack pointer in a mapping without any of these proves only that some stack lies in there (goroutines, fibers):
+ * the mapping keeps its kind, and its details name the thread.
+ */
+#include "analysis/claims.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cursor.h"
+
+#define DESCRIPTOR_BELOW 1024  /* bytes searched below the known address in the descriptor */
+#define DESCRIPTOR_ABOVE 4096  /* and above it */
+#define DESCRIPTOR_TO_TOP (UINT64_C(1) << 20) /* static TLS above a descriptor at most */
+#define GUARD_MAX (UINT64_C(1) << 20)  /* a larger inaccessible range below is a reservation, no guard */
+
+struct stack_pass {
+	struct vmm_target *t;
+	struct vmm_snapshot *s;
+	struct vmm_claims *c;
+	bool unreadable; /* descriptors may not be read: said once */
+};
+
+static bool accessible(const struct vmm_vma *v)
+{
+	return (v->prot & (VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC)) != 0;
+}
+
+/* Checks two words of a descriptor against the identity above. */
+static bool plausible_block(const struct vmm_snapshot *s, const struct vmm_thread *th, uint64_t base, uint64_t size)
+{
+	uint64_t page = s->target.page_size, end;
+
+	if (base == 0 || base % page || size == 0 || size % page || __builtin_add_overflow(base, size, &end))
+		return false;
+	if (th->descriptor < base || th->descriptor >= end || end - th->descriptor > DESCRIPTOR_TO_TOP)
+		return false;
+	return !th->sp_known || (th->sp >= base && th->sp < end) || end - base >= 2 * page;
+}
+
+/* All of [start, end) must be mapped private memory, or the words were no stack. */
+static bool mapped_private(const struct vmm_snapshot *s, uint64_t start, uint64_t end)
+{
+	const struct vmm_vma *v = vmm_snapshot_vma_at(s, start), *last = s->vmas + s->vma_count;
+
+	for (; v && v < last && v->start <= start; v++) {
+		if (v->backing == VMM_BACKING_SPECIAL || v->backing == VMM_BACKING_FILE || strcmp(v->name, "[heap]") == 0)
+			return false;
+		start = v->end;
+		if (start >= end)
+			return true;
+	}
+	return false;
+}
+
+/* Reads the stack's base and size out of the descriptor. False: not told, or nothing that fits. */
+static bool read_descriptor(struct stack_pass *p, const struct vmm_thread *th, uint64_t *ret_start, uint64_t *ret_end)
+{
+	unsigned char bytes[DESCRIPTOR_BELOW + DESCRIPTOR_ABOVE];
+	uint64_t at = th->descriptor - DESCRIPTOR_BELOW, end = th->descriptor + DESCRIPTOR_ABOVE, base, size;
+	const struct vmm_vma *v = vmm_snapshot_vma_at(p->s, th->descriptor);
+	struct vmm_err err;
+	unsigned word = p->s->target.bits == 32 ? 4 : 8;
+	int rc;
+
+	if (!v || !(v->prot & VMM_PROT_READ) || p->unreadable || th->descriptor < DESCRIPTOR_BELOW)
+		return false;
+	at = vmm_max_u64(at, v->start);
+	end = vmm_min_u64(end, v->end);
+	rc = vmm_target_read_present(p->t, at, bytes, end - at, NULL, &err);
+	if (rc < 0) {
+		p->unreadable = rc == VMM_E_DENIED;
+		return false;
+	}
+	for (uint64_t i = 0; i + 2 * word <= end - at; i += word) {
+		struct vmm_cursor c = {.p = bytes + i, .end = bytes + (end - at), .word = (uint8_t)word};
+
+		if (vmm_cursor_word(&c, &base) && vmm_cursor_word(&c, &size) && plausible_block(p->s, th, base, size) &&
+		    mapped_private(p->s, base, base + size)) {
+			*ret_start = base;
+			*ret_end = base + size;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Falls back on the shape: the mapping that holds the anchor, when a guard lies below it. */
+static bool shape_of_stack(const struct stack_pass *p, const struct vmm_thread *th, uint64_t *ret_start, uint64_t *ret_end)
+{
+	uint64_t anchor = th->sp_known ? th->sp : th->descriptor;
+	const struct vmm_vma *v = vmm_snapshot_vma_at(p->s, anchor);
+	const struct vmm_vma *below = v && v > p->s->vmas ? v - 1 : NULL;
+	bool guard;
+
+	if (!v || v->backing != VMM_BACKING_ANON || !(v->prot & VMM_PROT_WRITE) || strcmp(v->name, "[heap]") == 0)
+		return false;
+	guard = below && below->end == v->start && below->backing == VMM_BACKING_ANON && !accessible(below) &&
+	        below->end - below->start <= GUARD_MAX;
+	/* Without a guard only a descriptor close to the very end makes the whole mapping one stack. */
+	if (!guard && (!th->descriptor || th->descriptor < v->start || th->descriptor >= v->end ||
+	               v->end - th->descriptor > 2 * (uint64_t)p->s->target.page_size))
+		return false;
+	*ret_start = guard ? below->start : v->start;
+	*ret_end = v->end;
+	return true;
+}
+
+struct touched {
+	uint64_t lowest;      /* first present or swapped page, UINT64_MAX when none */
+	uint64_t guard_end;   /* end of guard pages below it */
+	uint64_t bytes;
+};
+
+static int on_touched(void *arg, const struct vmm_page_run *run)
+{
+	struct touched *t = arg;
+
+	if (run->what & VMM_PAGE_GUARD) {
+		if (t->lowest == UINT64_MAX)
+			t->guard_end = run->end;
+		return 0;
+	}
+	if (t->lowest == UINT64_MAX)
+		t->lowest = run->start;
+	t->bytes += run->end - run->start;
+	return 0;
+}
+
+/* End of the guard at the bottom: inaccessible mappings, then guard pages. */
+static uint64_t guard_end(const struct vmm_snapshot *s, uint64_t start, uint64_t end, uint64_t marker_end)
+{
+	const struct vmm_vma *v = vmm_snapshot_vma_at(s, start);
+
+	for (; v && v < s->vmas + s->vma_count && v->start < end && !accessible(v); v++)
+		start = vmm_min_u64(v->end, end);
+	return vmm_max_u64(start, marker_end);
+}
+
+/* Borders of the blocks: guard, what was never touched, what was. */
+static int add_cuts(struct stack_pass *p, struct vmm_claim *claim, struct touched *touched, struct vmm_err *err)
+{
+	struct vmm_cut *cuts = vmm_arena_array(p->s->arena, 3, sizeof(*cuts));
+	uint64_t guard;
+	int rc = VMM_E_DENIED;
+
+	if (!cuts)
+		return vmm_fail_nomem(err);
+	*touched = (struct touched){.lowest = UINT64_MAX};
+	if (p->s->needs & VMM_NEED_PAGES)
+		rc = p->t->ops->pages(p->t, claim->start, claim->end, 0, on_touched, touched, err);
+	if (rc == VMM_E_NOMEM || rc == VMM_E_GONE)
+		return rc;
+	guard = guard_end(p->s, claim->start, claim->end, touched->guard_end);
+	if (guard > claim->start)
+		cuts[claim->cut_count++] = (struct vmm_cut){claim->start, "guard", true};
+	if (rc < 0) {
+		cuts[claim->cut_count++] = (struct vmm_cut){guard, "stack", false};
+	} else {
+		uint64_t lowest = vmm_max_u64(vmm_min_u64(touched->lowest, claim->end), guard);
+
+		if (lowest > guard)
+			cuts[claim->cut_count++] = (struct vmm_cut){guard, "never touched", false};
+		if (lowest < claim->end)
+			cuts[claim->cut_count++] = (struct vmm_cut){lowest, "touched", false};
+	}
+	claim->cuts = cuts;
+	return 0;
+}
+
+static const char *describe(struct stack_pass *p, const struct vmm_thread *th, const struct touched *touched, bool main_stack)
+{
+	char ns[32] = "", limit[64] = "", use[48] = "";
+
+	for (uint32_t i = 0; main_stack && i < p->s->limit_count; i++)
+		if (strcmp(p->s->limits[i].id, "stack") == 0 && p->s->limits[i].known) {
+			if (p->s->limits[i].soft == UINT64_MAX)
+				snprintf(limit, sizeof(limit), ", no RLIMIT_STACK");
+			else
+				snprintf(limit, sizeof(limit), ", RLIMIT_STACK %llu KiB", (unsigned long long)(p->s->limits[i].soft / 1024));
+		}
+	if (touched->bytes)
+		snprintf(use, sizeof(use), ", touched %llu KiB", (unsigned long long)(touched->bytes / 1024));
+	if (!th)
+		return vmm_arena_printf(p->s->arena, "main thread%s%s", use, limit);
+	if (th->ns_tid && th->ns_tid != th->tid)
+		snprintf(ns, sizeof(ns), " (%d in its namespace)", th->ns_tid);
+	return vmm_arena_printf(p->s->arena, "%s %d%s \"%s\"%s%s", main_stack ? "main thread" : "thread", th->tid, ns, th->name, use,
+	                        limit);
+}
+
+static int claim_stack(struct stack_pass *p, uint32_t thread, uint64_t start, uint64_t end, bool main_stack, struct vmm_err *err)
+{
+	struct vmm_claim claim = vmm_claim_init(start, end, VMM_KIND_STACK);
+	struct touched touched;
+	int rc = add_cuts(p, &claim, &touched, err);
+
+	if (rc < 0)
+		return rc;
+	claim.thread = thread;
+	claim.details = describe(p, thread == VMM_NONE ? NULL : &p->s->threads[thread], &touched, main_stack);
+	if (!claim.details)
+		return vmm_fail_nomem(err);
+	return vmm_claims_add(p->c, &claim, err);
+}
+
+static uint32_t find_thread(const struct vmm_snapshot *s, int32_t tid)
+{
+	for (uint32_t i = 0; i < s->thread_count; i++)
+		if (s->threads[i].tid == tid)
+			return i;
+	return VMM_NONE;
+}
+
+static int claim_main_stack(struct stack_pass *p, struct vmm_err *err)
+{
+	for (uint32_t i = p->s->vma_count; i-- > 0;) {
+		const struct vmm_vma *v = &p->s->vmas[i];
+
+		if (v->inode == 0 && strcmp(v->name, "[stack]") == 0) {
+			int rc = claim_stack(p, find_thread(p->s, p->s->target.pid), v->start, v->end, true, err);
+
+			return rc < 0 ? rc : 0;
+		}
+	}
+	return 0;
+}
+
+int vmm_claim_stacks(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err)
+{
+	struct stack_pass p = {.t = t, .s = s, .c = c};
+	int rc = claim_main_stack(&p, err);
+
+	/* Descriptors first: what they prove must not be taken by the shape of a neighbour. */
+	for (int by_shape = 0; by_shape < 2; by_shape++)
+		for (uint32_t i = 0; i < s->thread_count && rc >= 0; i++) {
+			const struct vmm_thread *th = &s->threads[i];
+			uint64_t start, end;
+
+			if (th->tid == s->target.pid || (th->sp_known && vmm_claims_find(c, th->sp, false)))
+				continue;
+			if (by_shape ? shape_of_stack(&p, th, &start, &end) : th->descriptor && read_descriptor(&p, th, &start, &end))
+				rc = claim_stack(&p, i, start, end, false, err);
+		}
+	if (p.unreadable)
+		vmm_snapshot_note(s, "stacks", "denied", 0,
+		                  "thread descriptors may not be read: borders of stacks are told by guards alone; run vmmap as the "
+		                  "target's user or root, or give it CAP_SYS_PTRACE");
+	return rc < 0 ? rc : 0;
+}

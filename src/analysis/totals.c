@@ -1,0 +1,99 @@
+/* Totals by kind. */
+#include "analysis/analysis.h"
+
+#include <string.h>
+
+static void type_add(struct vmm_type_total *total, const struct vmm_metrics *m, uint64_t blocks)
+{
+	vmm_metrics_add(&total->m, m);
+	total->blocks += blocks;
+	total->regions++;
+	total->largest_known = true;
+	total->largest = vmm_max_u64(total->largest, m->value[VMM_METRIC_SIZE]);
+}
+
+/* Addresses without a mapping have a size and nothing else; they are in no total. */
+static void add_gaps(struct vmm_snapshot *s)
+{
+	for (uint32_t i = 0; i < s->gap_count; i++) {
+		struct vmm_metrics m;
+
+		vmm_metrics_zero(&m);
+		vmm_metric_set(&m, VMM_METRIC_SIZE, s->gaps[i].end - s->gaps[i].start);
+		type_add(&s->types[s->gaps[i].kind], &m, 1);
+	}
+}
+
+/* Page tables are the kernel's memory: their bytes are known, and all of them private and resident. */
+static void add_page_tables(struct vmm_snapshot *s)
+{
+	static const uint8_t same[] = {VMM_METRIC_SIZE, VMM_METRIC_COMMITTED, VMM_METRIC_PRIVATE, VMM_METRIC_RSS,
+	                               VMM_METRIC_PSS, VMM_METRIC_USS, VMM_METRIC_LOCKED};
+	struct vmm_type_total *t = &s->types[VMM_KIND_PAGE_TABLE];
+	bool known = vmm_status_known(s, VMM_STATUS_VM_PTE);
+
+	memset(&t->m, 0, sizeof(t->m));
+	if (!known)
+		return;
+	vmm_metrics_zero(&t->m);
+	for (size_t i = 0; i < ARRAY_LEN(same); i++)
+		vmm_metric_set(&t->m, same[i], s->target.status[VMM_STATUS_VM_PTE]);
+}
+
+/* Where the mappings may not be read, the status still tells some totals. */
+static void total_of_status(struct vmm_snapshot *s)
+{
+	const uint64_t *status = s->target.status;
+	struct vmm_metrics *m = &s->total.m;
+
+	memset(m, 0, sizeof(*m));
+	if (vmm_status_known(s, VMM_STATUS_VM_SIZE))
+		vmm_metric_set(m, VMM_METRIC_SIZE, status[VMM_STATUS_VM_SIZE]);
+	if (vmm_status_known(s, VMM_STATUS_VM_RSS) && vmm_status_known(s, VMM_STATUS_HUGETLB))
+		vmm_metric_set(m, VMM_METRIC_RSS, status[VMM_STATUS_VM_RSS] + status[VMM_STATUS_HUGETLB]);
+	if (vmm_status_known(s, VMM_STATUS_RSS_ANON))
+		vmm_metric_set(m, VMM_METRIC_ANONYMOUS, status[VMM_STATUS_RSS_ANON]);
+	if (vmm_status_known(s, VMM_STATUS_HUGETLB))
+		vmm_metric_set(m, VMM_METRIC_HUGETLB, status[VMM_STATUS_HUGETLB]);
+	/* VmSwap leaves out swapped shmem. */
+	if (vmm_status_known(s, VMM_STATUS_VM_SWAP)) {
+		m->value[VMM_METRIC_SWAP] = status[VMM_STATUS_VM_SWAP];
+		m->at_least |= UINT32_C(1) << VMM_METRIC_SWAP;
+	}
+	for (int k = 0; k < VMM_KIND_COUNT; k++)
+		memset(&s->types[k].m, 0, sizeof(s->types[k].m));
+}
+
+/* Nobody has walked a heap: even the sum of no heaps says nothing. */
+static void forget_heaps(struct vmm_snapshot *s)
+{
+	uint32_t mask = ~(UINT32_C(1) << VMM_METRIC_USED | UINT32_C(1) << VMM_METRIC_UNUSED);
+
+	for (int k = 0; k < VMM_KIND_COUNT; k++)
+		s->types[k].m.known &= mask;
+	s->total.m.known &= mask;
+}
+
+void vmm_totals(struct vmm_snapshot *s)
+{
+	for (int k = 0; k < VMM_KIND_COUNT; k++) {
+		s->types[k] = (struct vmm_type_total){.kind = (enum vmm_kind)k};
+		vmm_metrics_zero(&s->types[k].m);
+	}
+	s->total = (struct vmm_type_total){.kind = VMM_KIND_COUNT};
+	vmm_metrics_zero(&s->total.m);
+	for (uint32_t i = 0; i < s->region_count; i++) {
+		const struct vmm_region *r = &s->regions[i];
+
+		if (r->outside)
+			continue;
+		type_add(&s->types[r->kind], r->m, r->block_count);
+		type_add(&s->total, r->m, r->block_count);
+	}
+	add_gaps(s);
+	if (s->unreadable)
+		total_of_status(s);
+	add_page_tables(s);
+	if (!(s->needs & VMM_NEED_HEAPS))
+		forget_heaps(s);
+}
