@@ -207,20 +207,22 @@ void vmm_put_legend(struct vmm_out *out, const struct vmm_look *look, uint32_t k
 
 	for (int k = 0; k < VMM_KIND_COUNT; k++) {
 		const char *label = vmm_kind_label((enum vmm_kind)k);
-		size_t width = strlen(label) + 5;
+		size_t width = strlen(label) + 2;
 
 		if (!((kinds >> k) & 1))
 			continue;
-		if (column && look->style.width && column + width > look->style.width) {
+		if (column && look->style.width && column + 3 + width > look->style.width) {
 			vmm_out_char(out, '\n');
 			column = 0;
+		} else if (column) {
+			vmm_out_text(out, "   ");
+			column += 3;
 		}
 		vmm_put_background(out, look, vmm_kind_colour256((enum vmm_kind)k));
 		vmm_out_char(out, vmm_kind_letter((enum vmm_kind)k));
 		vmm_put_plain(out, look);
 		vmm_out_char(out, ' ');
 		vmm_out_text(out, label);
-		vmm_out_text(out, "   ");
 		column += width;
 	}
 	vmm_out_char(out, '\n');

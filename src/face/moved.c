@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/text.h"
 
-#define CELL_WIDTH 15
+#define CELL_WIDTH 13
 
 /* now - old, cut off where it does not fit. */
 static int64_t difference(uint64_t now, uint64_t old)
@@ -185,12 +185,12 @@ static const char *move_word(const struct vmm_move *m)
 static void put_move(struct vmm_out *out, const struct vmm_look *look, const struct vmm_move *m)
 {
 	const struct vmm_region *r = m->now ? m->now : m->old;
-	size_t used = 8 + 2 * CELL_WIDTH + 2 + 14 + 2 + 14 + 2, width = look->style.width;
+	size_t used = 8 + 2 * CELL_WIDTH + 2 + 12 + 2 + 12 + 2, width = look->style.width;
 
 	vmm_out_printf(out, "%-8s", move_word(m));
 	put_cell(out, look, m->known, m->committed);
 	put_cell(out, look, m->known, m->rss);
-	vmm_out_printf(out, "  %-14s  %014llx", vmm_kind_label(r->kind), (unsigned long long)r->start);
+	vmm_out_printf(out, "  %-12s  %012llx", vmm_kind_label(r->kind), (unsigned long long)r->start);
 	if (r->details[0] && (!width || width > used + 8)) {
 		vmm_out_text(out, "  ");
 		vmm_out_escaped(out, r->details, width ? width - used : 0);

@@ -292,8 +292,9 @@ static void put_key(struct vmm_out *out, const struct vmm_look *look, const stru
 	vmm_put_short_size(out, UINT64_C(1) << p->shift);
 	vmm_out_text(out, ", one line ");
 	vmm_put_short_size(out, (uint64_t)p->columns << p->shift);
-	vmm_out_text(out, ". · is free; a small letter: less than half of it is mapped.\n");
+	vmm_out_text(out, ".\n");
 	vmm_put_legend(out, look, kinds);
+	vmm_out_text(out, "· free   small letter: less than half of it is mapped\n");
 }
 
 static void set_size(struct picture *p, const struct vmm_look *look, const struct vmm_snapshot *s)

@@ -68,6 +68,16 @@ static void add_machine(struct vmm_line *line, const struct vmm_target_info *t)
 	}
 }
 
+/* As the kernel counts them for vm.max_map_count: what lies outside the user address space is none of the process's. */
+static uint64_t count_mappings(const struct vmm_snapshot *s)
+{
+	uint64_t count = s->vma_count;
+
+	while (count > 0 && s->target.user_end && s->vmas[count - 1].start >= s->target.user_end)
+		count--;
+	return count;
+}
+
 static void add_facts(struct vmm_line *line, const struct vmm_snapshot *s)
 {
 	struct word w;
@@ -76,7 +86,7 @@ static void add_facts(struct vmm_line *line, const struct vmm_snapshot *s)
 	add_machine(line, &s->target);
 	if (vmm_status_known(s, VMM_STATUS_THREADS))
 		add_count(line, s->target.status[VMM_STATUS_THREADS], "thread", "threads");
-	add_count(line, s->vma_count, "mapping", "mappings");
+	add_count(line, count_mappings(s), "mapping", "mappings");
 	if (s->target.page_size && word_start(&w)) {
 		vmm_put_short_size(w.out, s->target.page_size);
 		vmm_out_text(w.out, " pages");
@@ -121,32 +131,14 @@ void vmm_summary_head(struct vmm_out *out, const struct vmm_look *look, const st
 		vmm_out_text(out, "PARTIAL: the target went away while it was read\n");
 }
 
-static bool type_is_empty(const struct vmm_type_total *t)
-{
-	if (t->blocks || t->regions || t->m.at_least)
-		return false;
-	for (int i = 0; i < VMM_METRIC_COUNT; i++)
-		if (t->m.value[i])
-			return false;
-	return true;
-}
-
-int vmm_summary_types(struct vmm_out *out, const struct vmm_look *look, const struct vmm_query *query,
+int vmm_summary_table(struct vmm_out *out, const struct vmm_look *look, const struct vmm_query *query,
                       const struct vmm_snapshot *s, struct vmm_err *err)
 {
 	struct vmm_rows rows;
-	size_t kept = 0;
 	int code = vmm_rows_build(&rows, query, s, err);
 
 	if (code < 0)
 		return code;
-	for (size_t i = 0; i < rows.count; i++) {
-		const struct vmm_type_total *t = rows.rows[i].object;
-
-		if (t == &s->total || !type_is_empty(t))
-			rows.rows[kept++] = rows.rows[i];
-	}
-	rows.count = kept;
 	vmm_emit_text(out, query, &rows, &look->style);
 	vmm_rows_done(&rows);
 	return 0;
@@ -161,15 +153,31 @@ static void put_heading(struct vmm_out *out, const struct vmm_look *look, const 
 	vmm_out_char(out, '\n');
 }
 
-static void put_account(struct vmm_out *out, const struct vmm_look *look, const struct vmm_account *a, size_t width)
+/* The sum of an account as text, "?" when unknown. Free it; NULL when memory is out. */
+static char *sum_text(const struct vmm_look *look, const struct vmm_account *a)
 {
-	vmm_out_text(out, "  ");
-	vmm_out_text(out, a->label);
-	vmm_out_repeat(out, " ", width - vmm_text_width(a->label, strlen(a->label)) + 2);
+	struct vmm_out *out = vmm_out_create_memory();
+
+	if (!out)
+		return NULL;
 	if (a->sum_known)
 		vmm_put_size(out, look, a->sum);
 	else
 		vmm_out_char(out, '?');
+	return vmm_out_take(out, NULL);
+}
+
+/* label and sum are columns wide as a whole. */
+static void put_account(struct vmm_out *out, const struct vmm_look *look, const struct vmm_account *a, size_t columns)
+{
+	char *sum = sum_text(look, a);
+	size_t used = vmm_text_width(a->label, strlen(a->label)) + (sum ? strlen(sum) : 0);
+
+	vmm_out_text(out, "  ");
+	vmm_out_text(out, a->label);
+	vmm_out_repeat(out, " ", columns > used ? columns - used : 2);
+	vmm_out_text(out, sum ? sum : "?");
+	free(sum);
 	vmm_out_text(out, ", remainder ");
 	if (a->sum_known && a->kernel_known)
 		vmm_put_change(out, look, a->remainder);
@@ -185,14 +193,19 @@ static void put_account(struct vmm_out *out, const struct vmm_look *look, const 
 
 static void put_accounts(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
 {
-	size_t width = 0;
+	size_t labels = 0, sums = 0;
 
 	if (s->account_count)
 		put_heading(out, look, "Accounts");
+	for (uint32_t i = 0; i < s->account_count; i++) {
+		char *sum = sum_text(look, &s->accounts[i]);
+
+		labels = vmm_max_u64(labels, vmm_text_width(s->accounts[i].label, strlen(s->accounts[i].label)));
+		sums = vmm_max_u64(sums, sum ? strlen(sum) : 1);
+		free(sum);
+	}
 	for (uint32_t i = 0; i < s->account_count; i++)
-		width = vmm_max_u64(width, vmm_text_width(s->accounts[i].label, strlen(s->accounts[i].label)));
-	for (uint32_t i = 0; i < s->account_count; i++)
-		put_account(out, look, &s->accounts[i], width);
+		put_account(out, look, &s->accounts[i], labels + 2 + sums);
 }
 
 static void put_amount(struct vmm_out *out, const struct vmm_limit *l, uint64_t amount)
@@ -218,30 +231,26 @@ static bool limit_matters(const struct vmm_limit *l)
 
 static void put_limits(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
 {
-	struct vmm_line line = {.out = out, .look = look, .indent = 2};
-	struct word w;
+	size_t width = 0;
 
+	for (uint32_t i = 0; i < s->limit_count; i++)
+		if (limit_matters(&s->limits[i]))
+			width = vmm_max_u64(width, strlen(s->limits[i].text));
+	if (width)
+		put_heading(out, look, "Limits");
 	for (uint32_t i = 0; i < s->limit_count; i++) {
 		const struct vmm_limit *l = &s->limits[i];
 
-		if (!limit_matters(l) || !word_start(&w))
+		if (!limit_matters(l))
 			continue;
-		if (!line.started) {
-			put_heading(out, look, "Limits");
-			vmm_out_text(out, "  ");
-			line.column = 2;
-		}
-		vmm_out_text(w.out, l->text);
-		vmm_out_char(w.out, ' ');
+		vmm_out_printf(out, "  %-*s  ", (int)width, l->text);
 		if (l->used_known && l->soft != UINT64_MAX) {
-			put_amount(w.out, l, l->used);
-			vmm_out_text(w.out, " of ");
+			put_amount(out, l, l->used);
+			vmm_out_text(out, " of ");
 		}
-		put_amount(w.out, l, l->soft);
-		word_add(&w, &line);
+		put_amount(out, l, l->soft);
+		vmm_out_char(out, '\n');
 	}
-	if (line.started)
-		vmm_line_end(&line);
 }
 
 void vmm_summary_notes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
@@ -291,7 +300,7 @@ int vmm_summary_emit(struct vmm_out *out, const struct vmm_look *look, const str
 			put_key(out, look, s);
 		vmm_out_char(out, '\n');
 	}
-	code = vmm_summary_types(out, look, query, s, err);
+	code = vmm_summary_table(out, look, query, s, err);
 	if (code < 0)
 		return code;
 	put_accounts(out, look, s);

@@ -9,8 +9,8 @@
 
 /* Name, PID, user, program, width, threads, mappings, page size: two lines or more. */
 void vmm_summary_head(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s);
-/* The table of types without those that have nothing; query is of the table "types". */
-int vmm_summary_types(struct vmm_out *out, const struct vmm_look *look, const struct vmm_query *query,
+/* Any table of the snapshot as text; of the table of types those that have nothing are left out. */
+int vmm_summary_table(struct vmm_out *out, const struct vmm_look *look, const struct vmm_query *query,
                       const struct vmm_snapshot *s, struct vmm_err *err);
 /* Each note once, with how often it came up. Nothing when there are none. */
 void vmm_summary_notes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s);

@@ -3,6 +3,26 @@
 #include "base/err.h"
 #include "face/cli.h"
 
+/* How many numbers are missing, with the first reason as an example and what would give them. */
+static void put_denied(struct vmm_out *out, const struct vmm_process_list *list)
+{
+	uint32_t i = 0;
+
+	if (list->denied == 0)
+		return;
+	vmm_out_char(out, '\n');
+	vmm_put_count(out, list->denied);
+	vmm_out_text(out, list->denied == 1 ? " process" : " processes");
+	vmm_out_text(out, " could not be read in full, unknown numbers are ?: run vmmap as root, or give it CAP_PERFMON\n");
+	while (i < list->count && !list->processes[i].missing[0])
+		i++;
+	if (i == list->count)
+		return;
+	vmm_out_printf(out, "PID %d: ", (int)list->processes[i].pid);
+	vmm_out_escaped(out, list->processes[i].missing, 0);
+	vmm_out_char(out, '\n');
+}
+
 static int emit(struct vmm_answer *a, const struct vmm_query *q, const struct vmm_process_list *list, struct vmm_err *err)
 {
 	struct vmm_rows rows;
@@ -12,12 +32,8 @@ static int emit(struct vmm_answer *a, const struct vmm_query *q, const struct vm
 		return code;
 	vmm_answer_rows(a, q, &rows, NULL);
 	vmm_rows_done(&rows);
-	if (a->format != VMM_FORMAT_TEXT || list->denied == 0)
-		return 0;
-	vmm_out_char(a->output.out, '\n');
-	vmm_put_count(a->output.out, list->denied);
-	vmm_out_text(a->output.out, list->denied == 1 ? " process" : " processes");
-	vmm_out_text(a->output.out, " may not be read in full (?): run vmmap as root, or give it CAP_PERFMON\n");
+	if (a->format == VMM_FORMAT_TEXT)
+		put_denied(a->output.out, list);
 	return 0;
 }
 

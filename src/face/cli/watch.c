@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/text.h"
 #include "face/bars.h"
 #include "face/cli.h"
 #include "face/moved.h"
@@ -63,21 +62,6 @@ static void put_status(const struct watch *w, struct vmm_out *out)
 	vmm_out_char(out, '\n');
 }
 
-static int put_table(const struct watch *w, struct vmm_out *out, struct vmm_err *err)
-{
-	struct vmm_rows rows;
-	int code;
-
-	if (strcmp(w->query->table->id, "types") == 0)
-		return vmm_summary_types(out, &w->answer.look, w->query, w->now, err);
-	code = vmm_rows_build(&rows, w->query, w->now, err);
-	if (code < 0)
-		return code;
-	vmm_emit_text(out, w->query, &rows, &w->answer.look.style);
-	vmm_rows_done(&rows);
-	return 0;
-}
-
 static int put_frame(const struct watch *w, struct vmm_out *out, struct vmm_err *err)
 {
 	int code;
@@ -89,7 +73,7 @@ static int put_frame(const struct watch *w, struct vmm_out *out, struct vmm_err 
 		vmm_bars_emit(out, &w->answer.look, w->now);
 		vmm_out_char(out, '\n');
 	}
-	code = put_table(w, out, err);
+	code = vmm_summary_table(out, &w->answer.look, w->query, w->now, err);
 	if (code == 0 && w->old)
 		code = vmm_moves_emit(out, &w->answer.look, w->old, w->now, MOVES_SHOWN, err);
 	if (code == 0)
