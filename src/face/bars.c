@@ -165,8 +165,9 @@ void vmm_bars_emit(struct vmm_out *out, const struct vmm_look *look, const struc
 		uint64_t sizes[VMM_KIND_COUNT];
 		const char *total = totals[b] ? totals[b] : "?";
 
+		/* Kinds without regions (page tables, free space) are in no total. */
 		for (int k = 0; k < VMM_KIND_COUNT; k++)
-			sizes[k] = k == VMM_KIND_FREE ? 0 : s->types[k].m.value[bars[b].metric];
+			sizes[k] = s->types[k].regions ? s->types[k].m.value[bars[b].metric] : 0;
 		vmm_out_printf(out, "%-*s", (int)left, bars[b].label);
 		vmm_bar_emit(out, look, sizes, scale, width > left + right + 2 ? (unsigned)(width - left - right - 2) : 1);
 		vmm_out_repeat(out, " ", 2 + right - vmm_text_width(total, strlen(total)));

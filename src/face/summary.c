@@ -280,8 +280,8 @@ static void put_key(struct vmm_out *out, const struct vmm_look *look, const stru
 	uint32_t kinds = 0;
 
 	for (int k = 0; k < VMM_KIND_COUNT; k++)
-		if (k != VMM_KIND_FREE && (s->types[k].m.value[VMM_METRIC_COMMITTED] ||
-		                           s->types[k].m.value[VMM_METRIC_PRIVATE] || s->types[k].m.value[VMM_METRIC_RSS]))
+		if (s->types[k].regions && (s->types[k].m.value[VMM_METRIC_COMMITTED] ||
+		                            s->types[k].m.value[VMM_METRIC_PRIVATE] || s->types[k].m.value[VMM_METRIC_RSS]))
 			kinds |= UINT32_C(1) << k;
 	if (kinds)
 		vmm_put_legend(out, look, kinds);

@@ -3,22 +3,10 @@
 #include "base/err.h"
 #include "base/scan.h"
 #include "face/cli.h"
+#include "face/place.h"
 #include "face/summary.h"
-#include "view/view.h"
 
-#define COLUMNS_MAX 64
 #define LABEL_WIDTH 11
-
-/* Everything that stands at one address; members are NULL where there is nothing. */
-struct place {
-	uint64_t address;
-	const struct vmm_region *region, *below, *above;
-	const struct vmm_block *block;
-	const struct vmm_vma *vma;
-	const struct vmm_gap *gap;
-	const struct vmm_module *module;
-	const struct vmm_thread *thread;
-};
 
 /* Hexadecimal with or without 0x. */
 static int parse_address(const char *text, uint64_t *ret_address, struct vmm_err *err)
@@ -32,7 +20,7 @@ static int parse_address(const char *text, uint64_t *ret_address, struct vmm_err
 	return 0;
 }
 
-static void find_neighbours(const struct vmm_snapshot *s, struct place *p)
+static void find_neighbours(const struct vmm_snapshot *s, struct vmm_place *p)
 {
 	uint32_t low = 0, high = s->region_count;
 
@@ -48,9 +36,9 @@ static void find_neighbours(const struct vmm_snapshot *s, struct place *p)
 	p->below = low > 0 ? &s->regions[low - 1] : NULL;
 }
 
-static struct place find_place(const struct vmm_snapshot *s, uint64_t address)
+struct vmm_place vmm_place_find(const struct vmm_snapshot *s, uint64_t address)
 {
-	struct place p = {.address = address};
+	struct vmm_place p = {.address = address};
 
 	p.region = vmm_snapshot_region_at(s, address);
 	p.block = vmm_snapshot_block_at(s, address);
@@ -106,8 +94,25 @@ static void put_region(struct vmm_out *out, const struct vmm_look *look, const s
 	vmm_out_char(out, '\n');
 }
 
-/* The line as /proc/PID/maps has it. */
-static void put_mapping(struct vmm_out *out, const struct vmm_vma *v)
+static void put_numbers(struct vmm_out *out, const struct vmm_look *look, const struct vmm_metrics *m)
+{
+	static const struct {
+		const char *label;
+		enum vmm_metric metric;
+	} shown[] = {{"committed", VMM_METRIC_COMMITTED}, {"private", VMM_METRIC_PRIVATE}, {"resident", VMM_METRIC_RSS},
+	             {"swap", VMM_METRIC_SWAP}};
+
+	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+		vmm_out_text(out, i ? ", " : "");
+		vmm_out_text(out, shown[i].label);
+		vmm_out_char(out, ' ');
+		vmm_put_metric(out, look, m, shown[i].metric);
+	}
+	vmm_out_char(out, '\n');
+}
+
+/* The line as /proc/PID/maps has it, and its size. */
+static void put_mapping(struct vmm_out *out, const struct vmm_look *look, const struct vmm_vma *v)
 {
 	char protection[5];
 
@@ -120,9 +125,13 @@ static void put_mapping(struct vmm_out *out, const struct vmm_vma *v)
 		vmm_out_escaped(out, v->name, 0);
 	}
 	vmm_out_text(out, v->deleted ? " (deleted)\n" : "\n");
+	put_label(out, look, "");
+	vmm_put_metric(out, look, &v->m, VMM_METRIC_SIZE);
+	vmm_out_text(out, ", ");
+	put_numbers(out, look, &v->m);
 }
 
-static void put_module(struct vmm_out *out, const struct place *p)
+static void put_module(struct vmm_out *out, const struct vmm_place *p)
 {
 	const struct vmm_module *m = p->module;
 
@@ -138,7 +147,7 @@ static void put_module(struct vmm_out *out, const struct place *p)
 	vmm_out_char(out, '\n');
 }
 
-static void put_thread(struct vmm_out *out, const struct place *p)
+static void put_thread(struct vmm_out *out, const struct vmm_place *p)
 {
 	const struct vmm_thread *t = p->thread;
 
@@ -171,23 +180,6 @@ static void put_flags(struct vmm_out *out, const struct vmm_look *look, uint64_t
 	vmm_line_end(&line);
 }
 
-static void put_numbers(struct vmm_out *out, const struct vmm_look *look, const struct vmm_metrics *m)
-{
-	static const struct {
-		const char *label;
-		enum vmm_metric metric;
-	} shown[] = {{"size", VMM_METRIC_SIZE}, {"committed", VMM_METRIC_COMMITTED}, {"resident", VMM_METRIC_RSS},
-	             {"swap", VMM_METRIC_SWAP}};
-
-	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
-		vmm_out_text(out, i ? ", " : "");
-		vmm_out_text(out, shown[i].label);
-		vmm_out_char(out, ' ');
-		vmm_put_metric(out, look, m, shown[i].metric);
-	}
-	vmm_out_char(out, '\n');
-}
-
 static void put_pages(struct vmm_out *out, const struct vmm_snapshot *s, uint64_t address)
 {
 	uint64_t size = s->target.page_size;
@@ -201,7 +193,7 @@ static void put_pages(struct vmm_out *out, const struct vmm_snapshot *s, uint64_
 	vmm_out_printf(out, ", 0x%llx into it\n", (unsigned long long)(address % size));
 }
 
-static void put_gap(struct vmm_out *out, const struct vmm_look *look, const struct place *p)
+static void put_gap(struct vmm_out *out, const struct vmm_look *look, const struct vmm_place *p)
 {
 	if (p->gap) {
 		put_label(out, look, "gap");
@@ -232,7 +224,7 @@ static void put_gap(struct vmm_out *out, const struct vmm_look *look, const stru
 }
 
 static void put_mapped(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s,
-                       const struct place *p)
+                       const struct vmm_place *p)
 {
 	if (p->region) {
 		put_label(out, look, "region");
@@ -257,28 +249,39 @@ static void put_mapped(struct vmm_out *out, const struct vmm_look *look, const s
 		put_thread(out, p);
 	}
 	put_label(out, look, "mapping");
-	put_mapping(out, p->vma);
-	put_label(out, look, "");
-	put_numbers(out, look, &p->vma->m);
+	put_mapping(out, look, p->vma);
 	put_label(out, look, "VmFlags");
 	put_flags(out, look, p->vma->vm_flags);
 	put_label(out, look, "page");
 	put_pages(out, s, p->address);
 }
 
+/* The answer in brief: "Image libc.so.6 .text+0x12", "Stack of thread 12 +0x3000". */
+static void put_owner(struct vmm_out *out, const struct vmm_place *p)
+{
+	const char *path = p->region->path, *slash = strrchr(path, '/');
+	bool section = p->block && p->block->label[0];
+
+	vmm_out_text(out, vmm_kind_label(p->region->kind));
+	if (p->thread)
+		vmm_out_printf(out, " of thread %d", (int)p->thread->tid);
+	vmm_out_text(out, path[0] ? " " : "");
+	vmm_out_escaped(out, slash ? slash + 1 : path, 0);
+	vmm_out_char(out, ' ');
+	if (section)
+		vmm_out_escaped(out, p->block->label, 0);
+	put_offset(out, p->address - (section ? p->block->start : p->region->start));
+}
+
 static void put_place(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s,
-                      const struct place *p)
+                      const struct vmm_place *p)
 {
 	vmm_put_bold(out, look);
 	vmm_out_printf(out, "0x%llx", (unsigned long long)p->address);
 	vmm_put_plain(out, look);
 	if (p->vma && p->region) {
 		vmm_out_text(out, "  ");
-		vmm_out_text(out, vmm_kind_label(p->region->kind));
-		vmm_out_char(out, ' ');
-		put_offset(out, p->address - p->region->start);
-		vmm_out_text(out, p->region->details[0] ? ", " : "");
-		vmm_out_escaped(out, p->region->details, 0);
+		put_owner(out, p);
 	} else if (!p->vma && !p->gap) {
 		vmm_out_text(out, s->target.user_end && p->address >= s->target.user_end
 		                          ? "  not mapped: outside the user address space"
@@ -294,119 +297,14 @@ static void put_place(struct vmm_out *out, const struct vmm_look *look, const st
 		put_gap(out, look, p);
 }
 
-/* ,"key":{all JSON columns of a row} or null. */
-static void put_json_row(struct vmm_out *out, const char *key, const char *table_id, const struct vmm_snapshot *s,
-                         const void *object, enum vmm_row_type type)
-{
-	const struct vmm_table *table = vmm_table_find(table_id);
-	const struct vmm_column *columns[COLUMNS_MAX];
-	struct vmm_row row = {.snapshot = s, .object = object, .type = type};
-	size_t count = 0;
-
-	vmm_out_printf(out, ",\"%s\":", key);
-	if (!object) {
-		vmm_out_text(out, "null");
-		return;
-	}
-	for (size_t i = 0; i < table->column_count && count < COLUMNS_MAX; i++)
-		if (table->columns[i].flags & VMM_COLUMN_JSON)
-			columns[count++] = &table->columns[i];
-	vmm__json_row(out, columns, count, &row, false);
-}
-
-static void put_json_mapping(struct vmm_out *out, const struct place *p)
-{
-	bool first = true;
-
-	if (!p->vma) {
-		vmm_out_text(out, ",\"file_offset\":null,\"vm_flags\":null");
-		return;
-	}
-	if (p->vma->backing == VMM_BACKING_ANON)
-		vmm_out_text(out, ",\"file_offset\":null");
-	else
-		vmm_out_printf(out, ",\"file_offset\":%llu",
-		               (unsigned long long)(p->vma->offset + (p->address - p->vma->start)));
-	if (!(p->vma->vm_flags & VMM_VF_KNOWN)) {
-		vmm_out_text(out, ",\"vm_flags\":null");
-		return;
-	}
-	vmm_out_text(out, ",\"vm_flags\":[");
-	for (unsigned i = 0; i < VMM_VMFLAG_COUNT; i++) {
-		if (!((p->vma->vm_flags >> i) & 1))
-			continue;
-		vmm_out_printf(out, "%s\"%s\"", first ? "" : ",", vmm_vmflag_code(i));
-		first = false;
-	}
-	vmm_out_char(out, ']');
-}
-
-static void put_json_owner(struct vmm_out *out, const struct place *p)
-{
-	if (p->module) {
-		vmm_out_text(out, ",\"module\":{\"path\":");
-		vmm_out_json(out, p->module->path);
-		vmm_out_printf(out, ",\"elf_address\":\"0x%llx\",\"build_id\":", (unsigned long long)(p->address - p->module->bias));
-		if (p->module->build_id)
-			vmm_out_json(out, p->module->build_id);
-		else
-			vmm_out_text(out, "null");
-		vmm_out_char(out, '}');
-	} else {
-		vmm_out_text(out, ",\"module\":null");
-	}
-	if (!p->thread) {
-		vmm_out_text(out, ",\"thread\":null");
-		return;
-	}
-	vmm_out_printf(out, ",\"thread\":{\"tid\":%d,\"name\":", (int)p->thread->tid);
-	vmm_out_json(out, p->thread->name);
-	if (p->thread->sp_known)
-		vmm_out_printf(out, ",\"sp\":\"0x%llx\"}", (unsigned long long)p->thread->sp);
-	else
-		vmm_out_text(out, ",\"sp\":null}");
-}
-
-static void put_json_place(struct vmm_out *out, const struct vmm_snapshot *s, const struct place *p)
-{
-	vmm_out_printf(out, "{\"address\":\"0x%llx\",\"mapped\":%s", (unsigned long long)p->address, p->vma ? "true" : "false");
-	put_json_row(out, "region", "regions", s, p->region, VMM_ROW_REGION);
-	put_json_row(out, "block", "tree", s, p->block, VMM_ROW_BLOCK);
-	put_json_row(out, "mapping", "regions", s, p->vma, VMM_ROW_VMA);
-	put_json_mapping(out, p);
-	put_json_owner(out, p);
-	put_json_row(out, "gap", "free", s, p->gap, VMM_ROW_GAP);
-	put_json_row(out, "below", "regions", s, p->below, VMM_ROW_REGION);
-	put_json_row(out, "above", "regions", s, p->above, VMM_ROW_REGION);
-	vmm_out_char(out, '}');
-}
-
-static void put_json(struct vmm_out *out, const struct vmm_snapshot *s, const uint64_t *addresses, size_t count)
-{
-	vmm_out_char(out, '{');
-	vmm__json_head(out);
-	vmm_out_printf(out, ",\"target\":{\"pid\":%d,\"name\":", (int)s->target.pid);
-	vmm_out_json(out, s->target.name);
-	vmm_out_text(out, "},\"taken_at\":");
-	vmm__json_time(out, &s->taken_at);
-	vmm_out_printf(out, ",\"partial\":%s,\"addresses\":[", s->partial ? "true" : "false");
-	for (size_t i = 0; i < count; i++) {
-		struct place p = find_place(s, addresses[i]);
-
-		vmm_out_text(out, i ? "," : "");
-		put_json_place(out, s, &p);
-	}
-	vmm_out_text(out, "]}\n");
-}
-
 static int emit(struct vmm_answer *a, const struct vmm_snapshot *s, const uint64_t *addresses, size_t count)
 {
 	if (a->format == VMM_FORMAT_JSON) {
-		put_json(a->output.out, s, addresses, count);
+		vmm_places_json(a->output.out, s, addresses, count);
 		return 0;
 	}
 	for (size_t i = 0; i < count; i++) {
-		struct place p = find_place(s, addresses[i]);
+		struct vmm_place p = vmm_place_find(s, addresses[i]);
 
 		put_place(a->output.out, &a->look, s, &p);
 	}
