@@ -109,6 +109,7 @@ struct vmm_region {
 	enum vmm_kind kind;
 	uint8_t prot;      /* union of its blocks' bits */
 	bool mixed_prot;   /* its blocks differ */
+	uint16_t prot_set; /* bit p: some block has exactly the enum vmm_prot bits p */
 	bool write_exec;   /* some block is writable and executable at once */
 	bool outside;      /* above the user address space (vsyscall): in no total, VmSize does not count it */
 	uint32_t first_block, block_count;
@@ -297,6 +298,12 @@ void vmm_metrics_zero(struct vmm_metrics *m);
 
 /* "rw-p": five bytes with NUL. */
 void vmm_prot_text(uint8_t prot, char ret_text[5]);
+#define VMM_PROT_SET_TEXT 64
+/*
+ * The protections of a region: "rw-p" where all blocks agree, else the different ones in brief, weakest first
+ * ("r,rx,rw"; "-" is no access, s marks shared ones).
+ */
+void vmm_prot_set_text(uint16_t prot_set, char ret_text[VMM_PROT_SET_TEXT]);
 /* The code and meaning of one VmFlags bit place; NULL past the end. */
 const char *vmm_vmflag_code(unsigned place);
 const char *vmm_vmflag_help(unsigned place);

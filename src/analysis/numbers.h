@@ -14,8 +14,22 @@
  */
 void vmm_numbers_derive(const struct vmm_vma *v, uint64_t guard_bytes, bool guards_known, struct vmm_metrics *m);
 
-/* Finds guard pages in all mappings and, where smaps was not read, rss and swap from the page map. Then derives. */
-int vmm_numbers_fill(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_err *err);
+/*
+ * A walk over the pages of the whole target in a second thread, while the source reads the map: both take the kernel
+ * about as long. Runs are kept until a limit; what lies above is walked later.
+ */
+struct vmm_prefetch;
+/* NULL when there is nothing to walk or no thread to be had: vmm_numbers_fill walks by itself then. */
+struct vmm_prefetch *vmm_prefetch_start(struct vmm_target *t, uint32_t needs);
+/* Waits for the thread. NULL is allowed. */
+void vmm_prefetch_join(struct vmm_prefetch *p);
+void vmm_prefetch_destroy(struct vmm_prefetch *p);
+
+/*
+ * Finds guard pages in all mappings and, where smaps was not read, rss and swap from the page map. Then derives.
+ * prefetch is joined, or NULL.
+ */
+int vmm_numbers_fill(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, struct vmm_err *err);
 
 /* A part of a mapping whose numbers are asked for. */
 struct vmm_part {

@@ -1,10 +1,76 @@
 /* Page-level numbers of whole mappings. */
 #include "analysis/numbers.h"
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Mappings nearer to each other than this are walked in one call. */
 #define SPAN_GAP (UINT64_C(64) << 20)
+
+#define PREFETCH_RUNS 500000 /* 12 MB; a target with more is walked on without a second thread */
+
+struct vmm_prefetch {
+	struct vmm_target *t;
+	uint32_t flags;
+	pthread_t thread;
+	struct vmm_page_run *runs;
+	size_t count, capacity;
+	uint64_t walked_to; /* every run below is kept */
+	int rc;
+};
+
+/* Stops the walk at the limit. */
+static int keep_run(void *arg, const struct vmm_page_run *run)
+{
+	struct vmm_prefetch *p = arg;
+
+	if (p->count == PREFETCH_RUNS || !vmm_grow(&p->runs, &p->capacity, p->count + 1, sizeof(*p->runs))) {
+		p->walked_to = run->start;
+		return 1;
+	}
+	p->runs[p->count++] = *run;
+	return 0;
+}
+
+static void *prefetch_thread(void *arg)
+{
+	struct vmm_prefetch *p = arg;
+
+	p->rc = p->t->ops->pages(p->t, 0, UINT64_MAX, p->flags | VMM_PAGES_WHOLE, keep_run, p, NULL);
+	return NULL;
+}
+
+static uint32_t walk_flags(uint32_t needs)
+{
+	return needs & VMM_NEED_SMAPS ? VMM_PAGES_GUARDS : 0;
+}
+
+struct vmm_prefetch *vmm_prefetch_start(struct vmm_target *t, uint32_t needs)
+{
+	struct vmm_prefetch *p = needs & VMM_NEED_PAGES ? vmm_alloc_hook(NULL, sizeof(*p)) : NULL;
+
+	if (!p)
+		return NULL;
+	*p = (struct vmm_prefetch){.t = t, .flags = walk_flags(needs), .walked_to = UINT64_MAX};
+	if (pthread_create(&p->thread, NULL, prefetch_thread, p) == 0)
+		return p;
+	free(p);
+	return NULL;
+}
+
+void vmm_prefetch_join(struct vmm_prefetch *p)
+{
+	if (p)
+		pthread_join(p->thread, NULL);
+}
+
+void vmm_prefetch_destroy(struct vmm_prefetch *p)
+{
+	if (p)
+		free(p->runs);
+	free(p);
+}
 
 struct pages_fill {
 	struct vmm_snapshot *s;
@@ -54,38 +120,71 @@ static int on_run(void *arg, const struct vmm_page_run *run)
 	return 0;
 }
 
-/* What the walk proves of a mapping. Swapped shmem pages leave no trace in the page table. */
+static void forget(struct vmm_vma *v, enum vmm_metric i)
+{
+	v->m.value[i] = 0;
+	v->m.known &= ~(UINT32_C(1) << i);
+}
+
+/*
+ * What the walk proves of a mapping. Swapped shmem pages leave no trace in the page table. Pages of drivers can be
+ * mapped without being anybody's memory, which Rss leaves out and the page table does not tell; of the kernel's own
+ * mappings that holds for vvar.
+ */
 static void mark_known(struct vmm_vma *v)
 {
 	static const uint8_t told[] = {VMM_METRIC_RSS, VMM_METRIC_ANONYMOUS, VMM_METRIC_HUGE, VMM_METRIC_HUGETLB};
+	bool driver = v->backing == VMM_BACKING_DEVICE && v->m.value[VMM_METRIC_RSS];
 
-	for (size_t i = 0; i < ARRAY_LEN(told); i++)
-		vmm_metric_set(&v->m, told[i], v->m.value[told[i]]);
-	if (v->backing != VMM_BACKING_SHMEM)
-		vmm_metric_set(&v->m, VMM_METRIC_SWAP, v->m.value[VMM_METRIC_SWAP]);
+	for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+		if (v->backing == VMM_BACKING_SPECIAL && strncmp(v->name, "[vvar", 5) == 0)
+			v->m.value[told[i]] = 0;
+		if (driver)
+			forget(v, told[i]);
+		else
+			vmm_metric_set(&v->m, told[i], v->m.value[told[i]]);
+	}
+	if (v->backing == VMM_BACKING_SHMEM)
+		forget(v, VMM_METRIC_SWAP);
 	else
-		v->m.value[VMM_METRIC_SWAP] = 0;
+		vmm_metric_set(&v->m, VMM_METRIC_SWAP, v->m.value[VMM_METRIC_SWAP]);
 }
 
-/* Walks all mappings of the user address space, skipping giant gaps. */
-static int walk_all(struct vmm_target *t, struct pages_fill *p, uint32_t flags, struct vmm_err *err)
+/* Walks the mappings of the user address space from an address on, skipping giant gaps. */
+static int walk_from(struct vmm_target *t, struct pages_fill *p, uint64_t from, uint32_t flags, struct vmm_err *err)
 {
 	const struct vmm_snapshot *s = p->s;
 	uint64_t user_end = s->target.user_end;
 
 	for (uint32_t i = 0; i < s->vma_count;) {
 		uint64_t start = s->vmas[i].start, end = s->vmas[i].end;
-		int rc;
+		int rc = 0;
 
 		if (start >= user_end)
 			break;
 		for (i++; i < s->vma_count && s->vmas[i].end <= user_end && s->vmas[i].start - end < SPAN_GAP; i++)
 			end = s->vmas[i].end;
-		rc = t->ops->pages(t, start, end, flags, on_run, p, err);
+		start = vmm_max_u64(start, from);
+		if (start < end)
+			rc = t->ops->pages(t, start, end, flags, on_run, p, err);
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
+}
+
+static int walk_all(struct vmm_target *t, struct pages_fill *p, const struct vmm_prefetch *prefetch, struct vmm_err *err)
+{
+	uint64_t from = 0;
+
+	if (prefetch && prefetch->rc < 0 && prefetch->rc != VMM_E_UNSUPPORTED)
+		return prefetch->rc;
+	if (prefetch && prefetch->rc >= 0) {
+		for (size_t i = 0; i < prefetch->count; i++)
+			on_run(p, &prefetch->runs[i]);
+		from = prefetch->walked_to;
+	}
+	return from == UINT64_MAX ? 0 : walk_from(t, p, from, walk_flags(p->s->needs), err);
 }
 
 static void note_failure(struct vmm_snapshot *s, int rc, bool numbers)
@@ -101,14 +200,14 @@ static void note_failure(struct vmm_snapshot *s, int rc, bool numbers)
 		                  "unknown");
 }
 
-int vmm_numbers_fill(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_err *err)
+int vmm_numbers_fill(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, struct vmm_err *err)
 {
 	bool numbers = !(s->needs & VMM_NEED_SMAPS);
 	struct pages_fill p = {.s = s, .numbers = numbers};
 	int rc = VMM_E_UNSUPPORTED;
 
 	if (s->needs & VMM_NEED_PAGES) {
-		rc = walk_all(t, &p, numbers ? 0 : VMM_PAGES_GUARDS, err);
+		rc = walk_all(t, &p, prefetch, err);
 		if (rc == VMM_E_NOMEM || rc == VMM_E_GONE)
 			return rc;
 		note_failure(s, rc, numbers);

@@ -12,10 +12,10 @@ const char *vmm_version(void)
 	return VMM_VERSION;
 }
 
-static int analyse(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_err *err)
+static int analyse(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, struct vmm_err *err)
 {
 	uint64_t begin = vmm_now_ns();
-	int rc = vmm_numbers_fill(t, s, err);
+	int rc = vmm_numbers_fill(t, s, prefetch, err);
 
 	s->cost.pages_ns = vmm_now_ns() - begin;
 	begin = vmm_now_ns();
@@ -28,6 +28,7 @@ static int analyse(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_err 
 int vmm_target_snapshot(struct vmm_target *t, const struct vmm_take *take, struct vmm_snapshot **ret_snapshot, struct vmm_err *err)
 {
 	struct vmm_snapshot *s = vmm_snapshot_create();
+	struct vmm_prefetch *prefetch;
 	uint64_t begin = vmm_now_ns();
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 	int rc;
@@ -37,9 +38,11 @@ int vmm_target_snapshot(struct vmm_target *t, const struct vmm_take *take, struc
 	s->needs = take->needs | VMM_NEED_MAPS;
 	s->cpus = cpus > 0 ? (uint32_t)cpus : 1;
 	clock_gettime(CLOCK_REALTIME, &s->taken_at);
+	prefetch = vmm_prefetch_start(t, s->needs);
 	rc = t->ops->fill(t, take, s, err);
+	vmm_prefetch_join(prefetch);
 	if (rc == 0) {
-		rc = analyse(t, s, err);
+		rc = analyse(t, s, prefetch, err);
 		/* What was read before the target went is still worth showing. */
 		if (rc == VMM_E_GONE) {
 			s->partial = true;
@@ -49,6 +52,7 @@ int vmm_target_snapshot(struct vmm_target *t, const struct vmm_take *take, struc
 			rc = vmm_classify(t, s, err);
 		}
 	}
+	vmm_prefetch_destroy(prefetch);
 	if (rc == 0)
 		rc = vmm_space_gaps(s, err);
 	if (rc == 0) {

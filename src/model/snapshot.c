@@ -80,15 +80,23 @@ void vmm_metrics_zero(struct vmm_metrics *m)
 
 void vmm_metrics_add(struct vmm_metrics *sum, const struct vmm_metrics *part)
 {
-	uint32_t told = part->known | part->at_least;
+	uint32_t lost = ~(sum->known & part->known) & (uint32_t)((UINT64_C(1) << VMM_METRIC_COUNT) - 1);
+	uint64_t overflow = 0;
 
-	for (int i = 0; i < VMM_METRIC_COUNT; i++)
-		sum->value[i] = vmm_add_sat(sum->value[i], part->value[i]);
+	for (int i = 0; i < VMM_METRIC_COUNT; i++) {
+		sum->value[i] += part->value[i];
+		overflow |= sum->value[i] < part->value[i];
+	}
+	if (overflow)
+		for (int i = 0; i < VMM_METRIC_COUNT; i++)
+			if (sum->value[i] < part->value[i])
+				sum->value[i] = UINT64_MAX;
 	/* What was exact stays exact only when the part is; a part that says anything leaves a lower bound. */
-	for (int i = 0; i < VMM_METRIC_COUNT; i++)
-		if (!((sum->known & part->known) >> i & 1) && (told >> i & 1 || sum->value[i]))
-			sum->at_least |= UINT32_C(1) << i;
 	sum->known &= part->known;
+	sum->at_least |= lost & (part->known | part->at_least);
+	for (uint32_t rest = lost & ~sum->at_least; rest; rest &= rest - 1)
+		if (sum->value[__builtin_ctz(rest)])
+			sum->at_least |= rest & -rest;
 }
 
 void vmm_prot_text(uint8_t prot, char ret_text[5])
@@ -98,6 +106,32 @@ void vmm_prot_text(uint8_t prot, char ret_text[5])
 	ret_text[2] = prot & VMM_PROT_EXEC ? 'x' : '-';
 	ret_text[3] = prot & VMM_PROT_SHARED ? 's' : 'p';
 	ret_text[4] = '\0';
+}
+
+/* Weakest first: no access, then by the power that executing and writing give. */
+static const uint8_t prot_order[] = {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15};
+
+void vmm_prot_set_text(uint16_t prot_set, char ret_text[VMM_PROT_SET_TEXT])
+{
+	static const char letters[] = "rwxs";
+	char *to = ret_text;
+
+	if (prot_set && (prot_set & (prot_set - 1)) == 0) {
+		vmm_prot_text((uint8_t)__builtin_ctz(prot_set), ret_text);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(prot_order); i++) {
+		if (!(prot_set >> prot_order[i] & 1))
+			continue;
+		if (to != ret_text)
+			*to++ = ',';
+		if (!(prot_order[i] & (VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC)))
+			*to++ = '-';
+		for (int bit = 0; bit < 4; bit++)
+			if (prot_order[i] >> bit & 1)
+				*to++ = letters[bit];
+	}
+	*to = '\0';
 }
 
 const char *vmm_vmflag_code(unsigned place)

@@ -31,6 +31,7 @@ struct vmm_page_run {
 enum vmm_pages_flag {
 	VMM_PAGES_EXCLUSIVE = 1, /* tell EXCLUSIVE too: dearer, for images and other small ranges */
 	VMM_PAGES_GUARDS = 2,    /* only runs of guard pages */
+	VMM_PAGES_WHOLE = 4,     /* the range is the whole address space: VMM_E_UNSUPPORTED where empty parts cannot be skipped */
 };
 
 /* Called for each run in rising order; ranges without any page are left out. Non-zero stops the walk and is returned. */
@@ -50,7 +51,10 @@ struct vmm_source_ops {
 	 * read), or an error. Callers ask pages() first: reading an absent page would change the target.
 	 */
 	int64_t (*read)(struct vmm_target *t, uint64_t address, void *ret_bytes, size_t length, struct vmm_err *err);
-	/* Walks the pages of [start, end). VMM_E_DENIED, VMM_E_GONE, VMM_E_UNSUPPORTED, or what fn returned. */
+	/*
+	 * Walks the pages of [start, end). VMM_E_DENIED, VMM_E_GONE, VMM_E_UNSUPPORTED, or what fn returned. The one
+	 * operation that may run in a second thread while fill() runs.
+	 */
 	int (*pages)(struct vmm_target *t, uint64_t start, uint64_t end, uint32_t flags, vmm_page_fn fn, void *arg,
 	             struct vmm_err *err);
 	/*

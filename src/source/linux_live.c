@@ -172,7 +172,7 @@ static int live_open(const char *name, struct vmm_target **ret_target, struct vm
 {
 	struct linux_target *t;
 	char path[32];
-	int32_t pid;
+	int32_t pid = 0;
 
 	if (!parse_pid(name, &pid)) {
 		int rc = all_digits(name) ? vmm_fail(err, VMM_E_NO_TARGET, 0, "%s: no such process: not a PID", name)

@@ -207,15 +207,32 @@ static int walk_guards(struct linux_target *t, uint64_t start, uint64_t end, vmm
 	return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "this kernel has guard pages but does not tell where (Linux 6.15 does)");
 }
 
+/* Whether the ioctl is there, tried on an empty range. */
+static bool probe_scan(struct linux_target *t)
+{
+	struct pm_scan_arg scan = {.size = sizeof(scan), .category_anyof_mask = SCAN_PRESENT, .return_mask = SCAN_PRESENT};
+
+	scan.vec = (uintptr_t)t->scan->regions;
+	scan.vec_len = SCAN_REGIONS;
+	t->no_scan = t->no_scan || ioctl(t->pagemap_fd, PAGEMAP_SCAN_IOCTL, &scan) < 0;
+	return !t->no_scan;
+}
+
 int linux_pages(struct vmm_target *base, uint64_t start, uint64_t end, uint32_t flags, vmm_page_fn fn, void *arg,
                 struct vmm_err *err)
 {
 	struct linux_target *t = (struct linux_target *)base;
+	uint64_t highest = (UINT64_C(1) << 47) - t->page_size; /* what the ioctl takes from a 48-bit process */
 	uint64_t tell = SCAN_FILE | SCAN_PRESENT | SCAN_SWAPPED | SCAN_PFNZERO | SCAN_HUGE;
 	int rc = open_pagemap(t, err);
 
 	if (rc < 0)
 		return rc;
+	if (flags & VMM_PAGES_WHOLE) {
+		if (!probe_scan(t))
+			return VMM_E_UNSUPPORTED;
+		end = vmm_min_u64(end, sizeof(void *) == 8 ? highest : end);
+	}
 	if (flags & VMM_PAGES_GUARDS)
 		return walk_guards(t, start, end, fn, arg, err);
 	if (!t->no_scan) {
