@@ -231,20 +231,24 @@ def snapshot_beside(args, pid, *words):
     vmmap shares libc with its target: were smaps read before or after it, Pss would differ for that alone. A pipe of
     one page holds vmmap in its first write, when it has read everything.
     """
-    child = subprocess.Popen([args.vmmap, "show", str(pid), "--json"] + list(words), stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    fcntl.fcntl(child.stdout, F_SETPIPE_SZ, 4096)
-    if not select.select([child.stdout], [], [], 120)[0]:
-        child.kill()
-        raise RuntimeError("vmmap show %d hangs" % pid)
-    during = read_smaps(pid)
-    try:
-        own_files = {(v["dev"], v["inode"]) for v in read_maps(child.pid) if v["inode"]}
-    except OSError:
-        own_files = set()
-    out, err = child.communicate(timeout=120)
-    if child.returncode != 0:
-        raise RuntimeError("vmmap show %d: exit status %d: %s" % (pid, child.returncode, err.decode(errors="replace")))
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, F_SETPIPE_SZ, 4096)
+    with os.fdopen(reader, "rb") as pipe, tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen([args.vmmap, "show", str(pid), "--json"] + list(words), stdin=subprocess.DEVNULL,
+                                 stdout=writer, stderr=errors)
+        os.close(writer)
+        if not select.select([pipe], [], [], 120)[0]:
+            child.kill()
+            raise RuntimeError("vmmap show %d hangs" % pid)
+        during = read_smaps(pid)
+        try:
+            own_files = {(v["dev"], v["inode"]) for v in read_maps(child.pid) if v["inode"]}
+        except OSError:
+            own_files = set()
+        out = pipe.read()
+        if child.wait(120) != 0:
+            errors.seek(0)
+            raise RuntimeError("vmmap show %d: exit status %d: %s" % (pid, child.returncode, errors.read().decode(errors="replace")))
     return parse_json(out), during, own_files
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 from live import Checks, Target, address, arguments, region_at, snapshot, span
 
@@ -19,8 +20,11 @@ def gdb_stack_pointers(pid):
     """Thread id to stack pointer by gdb; None when gdb cannot do it here."""
     if not shutil.which("gdb"):
         return None
-    done = subprocess.run(["gdb", "-nx", "-batch", "-p", str(pid), "-x", "/dev/stdin"], input=GDB.encode(),
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=120, check=False)
+    with tempfile.NamedTemporaryFile("w", suffix=".gdb") as script:
+        script.write(GDB)
+        script.flush()
+        done = subprocess.run(["gdb", "-nx", "-batch", "-p", str(pid), "-x", script.name], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=120, check=False)
     words = [line.split() for line in done.stdout.decode(errors="replace").splitlines() if line.startswith("SP ")]
     return {int(w[1]): int(w[2], 16) for w in words} or None
 

@@ -106,7 +106,8 @@ void kinds_images(const char *folder, const char *library)
 	fd = memfd_create("library", 0);
 	copy(library, fd);
 	snprintf(link_path, sizeof(link_path), "/proc/self/fd/%d", fd);
-	image("memfd_library", load(link_path), true, true, NULL);
+	/* It never had a name that could be deleted. */
+	image("memfd_library", load(link_path), true, false, NULL);
 	close(fd);
 
 	fd = kinds_file(folder, "deleted_lib.so", 0, path);

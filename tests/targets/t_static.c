@@ -7,22 +7,22 @@
 
 #include "truth.h"
 
+extern const char __ehdr_start[];
+
 static char zeroes[40 * 4096];
 
 int main(void)
 {
 	const ElfW(Phdr) *ph = (const void *)(uintptr_t)getauxval(AT_PHDR);
-	uint64_t count = getauxval(AT_PHNUM), page = truth_page(), bias = 0;
+	uint64_t count = getauxval(AT_PHNUM), page = truth_page(), bias;
 	uint64_t start = UINT64_MAX, end = 0, mapped = 0;
 	struct truth t;
 	char *heap = malloc(1000);
 
 	if (!ph || !heap)
 		truth_die("AT_PHDR");
-	for (uint64_t i = 0; i < count; i++)
-		if (ph[i].p_type == PT_PHDR)
-			bias = (uintptr_t)ph - ph[i].p_vaddr;
-	/* Without PT_PHDR the program is not position independent. */
+	/* Not every static program has a PT_PHDR: the linker's symbol tells where the file's first byte is. */
+	bias = ((const ElfW(Ehdr) *)(const void *)__ehdr_start)->e_type == ET_DYN ? (uintptr_t)__ehdr_start : 0;
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t low = (bias + ph[i].p_vaddr) & ~(page - 1);
 		uint64_t high = (bias + ph[i].p_vaddr + ph[i].p_memsz + page - 1) & ~(page - 1);
