@@ -156,24 +156,42 @@ static int deliver(struct linux_target *t, const struct page_region *r, uint32_t
 	return fn(arg, &run);
 }
 
-/* One ioctl after the other until the end; *ret_fallback when the kernel lacks it. */
+/*
+ * One ioctl after the other until the end; VMM_E_UNSUPPORTED when the kernel lacks it.
+ *
+ * walk_end cannot be trusted alone: after a walk that filled the kernel's own buffer of 512 runs on the way, it keeps
+ * the place of that stop although the walk went on to the end (measured on 6.18; fs/proc/task_mmu.c, do_pagemap_scan
+ * sets it at the end only when it is still 0). A result that leaves room in ours is complete, and runs that come
+ * again are dropped.
+ */
 static int walk_scan(struct linux_target *t, uint64_t start, uint64_t end, uint32_t flags, uint64_t any, uint64_t tell,
                      vmm_page_fn fn, void *arg, struct vmm_err *err)
 {
-	while (start < end) {
+	uint64_t delivered = start;
+	int n = SCAN_REGIONS;
+
+	while (start < end && n == SCAN_REGIONS) {
 		struct pm_scan_arg scan = {.size = sizeof(scan), .start = start, .end = end, .vec = (uintptr_t)t->scan->regions,
 		                           .vec_len = SCAN_REGIONS, .category_anyof_mask = any, .return_mask = tell};
-		int n = ioctl(t->pagemap_fd, PAGEMAP_SCAN_IOCTL, &scan);
 
-		if (n < 0 && errno == EINTR)
+		n = ioctl(t->pagemap_fd, PAGEMAP_SCAN_IOCTL, &scan);
+		if (n < 0 && errno == EINTR) {
+			n = SCAN_REGIONS;
 			continue;
+		}
 		if (n < 0)
 			return errno == ENOTTY || errno == EINVAL ? VMM_E_UNSUPPORTED
 			                                          : vmm_fail(err, linux_code(errno), errno, "%d: pagemap: %s", t->pid,
 			                                                     strerror(errno));
 		for (int i = 0; i < n; i++) {
-			int rc = deliver(t, &t->scan->regions[i], flags, fn, arg, err);
+			struct page_region r = t->scan->regions[i];
+			int rc;
 
+			r.start = vmm_max_u64(r.start, delivered);
+			if (r.start >= r.end)
+				continue;
+			delivered = r.end;
+			rc = deliver(t, &r, flags, fn, arg, err);
 			if (rc)
 				return rc;
 		}
