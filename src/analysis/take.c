@@ -41,7 +41,8 @@ int vmm_target_snapshot(struct vmm_target *t, const struct vmm_take *take, struc
 	prefetch = vmm_prefetch_start(t, s->needs);
 	rc = t->ops->fill(t, take, s, err);
 	vmm_prefetch_join(prefetch);
-	if (rc == 0) {
+	/* Kernel threads, zombies and targets that may not be read have no mappings to look at. */
+	if (rc == 0 && s->vma_count) {
 		rc = analyse(t, s, prefetch, err);
 		/* What was read before the target went is still worth showing. */
 		if (rc == VMM_E_GONE) {

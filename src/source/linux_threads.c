@@ -181,6 +181,6 @@ int linux_fill_threads(struct linux_target *t, struct vmm_snapshot *s, struct vm
 	if (denied)
 		vmm_snapshot_note(s, "threads", "denied", 0,
 		                  "stack pointers may not be read: stacks of threads can be shown as Private Data; run vmmap as its user or "
-		                  "root, or give it CAP_SYS_PTRACE");
+		                  "root, or give it CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
 	return 0;
 }
