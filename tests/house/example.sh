@@ -10,7 +10,8 @@ fail() {
 
 sleep 60 &
 target=$!
-trap 'kill $target 2>/dev/null || true' EXIT
+# It is stopped below: no other signal would end it.
+trap 'kill -KILL $target 2>/dev/null || true' EXIT
 # Until exec has happened the process still is this shell.
 until [ "$(cat /proc/$target/comm)" = sleep ] && grep -q '\[stack\]' /proc/$target/maps; do :; done
 kill -STOP $target
