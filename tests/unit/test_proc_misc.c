@@ -14,6 +14,15 @@ static size_t line_length(const struct vmm_scan *line)
 	return (size_t)(line->end - line->p);
 }
 
+/* The next line, which must be there. */
+static struct vmm_scan next_line(struct vmm_scan *s)
+{
+	struct vmm_scan line = {s->end, s->end};
+
+	assert_true(vmm_scan_line(s, &line));
+	return line;
+}
+
 static void test_limits(void **state)
 {
 	size_t length;
@@ -22,7 +31,7 @@ static void test_limits(void **state)
 	struct vmm_limits_line l;
 	unsigned count = 0, bytes = 0;
 
-	assert_true(vmm_scan_line(&s, &line));
+	line = next_line(&s);
 	assert_false(vmm_limits_parse_line(line.p, line_length(&line), &l)); /* the titles */
 	while (vmm_scan_line(&s, &line)) {
 		assert_true(vmm_limits_parse_line(line.p, line_length(&line), &l));
@@ -137,17 +146,21 @@ static void test_mountinfo(void **state)
 	struct vmm_scan s = vmm_scan_init(text, length), line;
 	struct vmm_mount_line m;
 
-	assert_true(vmm_scan_line(&s, &line) && vmm_mountinfo_parse_line(line.p, line_length(&line), &m));
+	line = next_line(&s);
+	assert_true(vmm_mountinfo_parse_line(line.p, line_length(&line), &m));
 	assert_int_equal(m.dev_major, 98);
 	assert_int_equal(m.dev_minor, 0);
 	assert_text(m.mount_point, m.mount_point_length, "/mnt2");
 	assert_text(m.fs_type, m.fs_type_length, "ext3");
-	assert_true(vmm_scan_line(&s, &line) && vmm_mountinfo_parse_line(line.p, line_length(&line), &m));
+	line = next_line(&s);
+	assert_true(vmm_mountinfo_parse_line(line.p, line_length(&line), &m));
 	assert_text(m.mount_point, m.mount_point_length, "/mnt/my\\040disk\\011\\134");
 	assert_text(m.fs_type, m.fs_type_length, "fuse.sshfs");
-	assert_true(vmm_scan_line(&s, &line) && vmm_mountinfo_parse_line(line.p, line_length(&line), &m));
+	line = next_line(&s);
+	assert_true(vmm_mountinfo_parse_line(line.p, line_length(&line), &m));
 	assert_text(m.fs_type, m.fs_type_length, "xfs");
-	assert_true(vmm_scan_line(&s, &line) && vmm_mountinfo_parse_line(line.p, line_length(&line), &m));
+	line = next_line(&s);
+	assert_true(vmm_mountinfo_parse_line(line.p, line_length(&line), &m));
 	assert_text(m.fs_type, m.fs_type_length, "btrfs");
 	free(text);
 	assert_false(vmm_mountinfo_parse_line("36 35 98:0 / / rw -", 19, &m));
