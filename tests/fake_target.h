@@ -14,6 +14,7 @@
 struct fake_memory {
 	uint64_t start, end; /* present pages; addresses outside all of them are absent */
 	const unsigned char *bytes;
+	uint32_t what; /* enum vmm_page bits; 0: VMM_PAGE_PRESENT */
 };
 
 struct fake_target {
@@ -53,9 +54,10 @@ static int fake_pages(struct vmm_target *base, uint64_t start, uint64_t end, uin
 
 	for (unsigned i = 0; rc == 0 && i < t->memory_count; i++) {
 		struct vmm_page_run run = {vmm_max_u64(start, t->memory[i].start), vmm_min_u64(end, t->memory[i].end),
-		                           VMM_PAGE_PRESENT};
+		                           t->memory[i].what ? t->memory[i].what : VMM_PAGE_PRESENT};
+		bool wanted = !(flags & VMM_PAGES_GUARDS) || run.what & VMM_PAGE_GUARD;
 
-		if (run.start < run.end)
+		if (wanted && run.start < run.end)
 			rc = fn(arg, &run);
 	}
 	return rc;
