@@ -229,7 +229,7 @@ static int check_command(const struct vmm_args *args, struct vmm_err *err)
 		return vmm_fail(err, VMM_E_USAGE, 0, "%s needs %s: see vmmap help %s", c->word, c->operands, c->word);
 	if (operands <= most)
 		return 0;
-	if (!args->command_named) {
+	if (!args->command_named && !vmm_args_has(args, VMM_OPTION_PROCESS)) {
 		const char *nearest = NULL;
 		unsigned best = WORD_MAX;
 

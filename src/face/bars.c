@@ -39,13 +39,13 @@ static int kind_at(const struct parts *p, unsigned eighth)
 	return k;
 }
 
-/* The kind that covers most eighths of a column; the first of equals. */
-static int kind_of_column(const struct parts *p, unsigned column)
+/* The kind that covers most of the first eighths of a column; the first of equals. */
+static int kind_of_column(const struct parts *p, unsigned column, unsigned eighths)
 {
 	unsigned count[VMM_KIND_COUNT + 1] = {0};
 	int best = VMM_KIND_COUNT;
 
-	for (unsigned e = 0; e < EIGHTHS; e++)
+	for (unsigned e = 0; e < eighths; e++)
 		count[kind_at(p, column * EIGHTHS + e)]++;
 	for (int k = VMM_KIND_COUNT - 1; k >= 0; k--)
 		if (count[k] && count[k] >= count[best])
@@ -53,21 +53,22 @@ static int kind_of_column(const struct parts *p, unsigned column)
 	return best;
 }
 
-/* A column in which kinds meet: the left one in eighths, the one at its right edge as the ground behind it. */
+/*
+ * A column in which kinds meet: the left one in eighths, the one at its right edge as the ground behind it. Where the
+ * bar ends the length is kept, in the colour of the kind that has most of it.
+ */
 static void put_border(struct vmm_out *out, const struct parts *p, unsigned column)
 {
 	static const char *const blocks[] = {" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
-	unsigned first = column * EIGHTHS, n = 1;
+	unsigned first = column * EIGHTHS, n = 0;
 	int left = kind_at(p, first), right = kind_at(p, first + EIGHTHS - 1);
 
-	while (n < EIGHTHS && kind_at(p, first + n) == left)
+	while (n < EIGHTHS && (right == VMM_KIND_COUNT ? kind_at(p, first + n) != right : kind_at(p, first + n) == left))
 		n++;
-	if (left == VMM_KIND_COUNT) {
-		vmm_out_char(out, ' ');
-		return;
-	}
+	if (right == VMM_KIND_COUNT)
+		left = kind_of_column(p, column, n);
 	vmm_out_printf(out, "\033[38;5;%d", vmm_kind_colour256((enum vmm_kind)left));
-	if (right < VMM_KIND_COUNT && right != left)
+	if (right < VMM_KIND_COUNT)
 		vmm_out_printf(out, ";48;5;%d", vmm_kind_colour256((enum vmm_kind)right));
 	vmm_out_printf(out, "m%s\033[0m", blocks[n]);
 }
@@ -126,7 +127,7 @@ void vmm_bar_emit(struct vmm_out *out, const struct vmm_look *look, const uint64
 		return;
 	}
 	for (unsigned c = 0; c < columns; c++) {
-		int kind = kind_of_column(&p, c);
+		int kind = kind_of_column(&p, c, EIGHTHS);
 
 		vmm_out_char(out, kind == VMM_KIND_COUNT ? '.' : vmm_kind_letter((enum vmm_kind)kind));
 	}

@@ -163,6 +163,12 @@ static bool put_type(struct vmm_out *out, const struct vmm_look *look, const cha
 	return true;
 }
 
+/* Page tables and free space have no regions and stand below the total, as in the table of types. */
+static bool in_total(const struct vmm_snapshot *old, const struct vmm_snapshot *now, int kind)
+{
+	return old->types[kind].regions || now->types[kind].regions;
+}
+
 static void put_types(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *old,
                       const struct vmm_snapshot *now)
 {
@@ -170,9 +176,13 @@ static void put_types(struct vmm_out *out, const struct vmm_look *look, const st
 
 	put_titles(out, look, "Change", titles, ARRAY_LEN(titles));
 	for (int k = 0; k < VMM_KIND_COUNT; k++)
-		put_type(out, look, vmm_kind_label((enum vmm_kind)k), &old->types[k], &now->types[k]);
+		if (in_total(old, now, k))
+			put_type(out, look, vmm_kind_label((enum vmm_kind)k), &old->types[k], &now->types[k]);
 	if (!put_type(out, look, "Total", &old->total, &now->total))
 		vmm_out_text(out, "no change in total\n");
+	for (int k = 0; k < VMM_KIND_COUNT; k++)
+		if (!in_total(old, now, k))
+			put_type(out, look, vmm_kind_label((enum vmm_kind)k), &old->types[k], &now->types[k]);
 }
 
 static const char *move_word(const struct vmm_move *m)

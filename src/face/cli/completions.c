@@ -226,6 +226,15 @@ static void put_zsh(struct vmm_out *out)
 	vmm_out_text(out, "\t\t'1:command or target:_vmmap_first' \\\n\t\t'*:target:_vmmap_target'\n}\n\n_vmmap \"$@\"\n");
 }
 
+/* fish knows \' inside single quotes, not the '\'' of the others. */
+static void put_fish_help(struct vmm_out *out, const char *help)
+{
+	vmm_out_text(out, " -d '");
+	for (const char *p = help; *p; p++)
+		vmm_out_printf(out, "%s%c", *p == '\'' || *p == '\\' ? "\\" : "", *p);
+	vmm_out_text(out, "'\n");
+}
+
 static void put_fish_option(struct vmm_out *out, enum vmm_option_place place)
 {
 	const struct vmm_option *o = vmm_option_at(place);
@@ -243,10 +252,10 @@ static void put_fish_option(struct vmm_out *out, enum vmm_option_place place)
 		vmm_out_text(out, " -x -a \"$__vmmap_columns\"");
 		break;
 	case CHOICE_COLUMNS:
-		vmm_out_text(out, " -x -a '(__fish_complete_list , \"printf %s\\\\\\n $__vmmap_columns\")'");
+		vmm_out_text(out, " -x -a '(__fish_append , $__vmmap_columns)'");
 		break;
 	case CHOICE_KINDS:
-		vmm_out_text(out, " -x -a '(__fish_complete_list , \"printf %s\\\\\\n $__vmmap_kinds\")'");
+		vmm_out_text(out, " -x -a '(__fish_append , $__vmmap_kinds)'");
 		break;
 	case CHOICE_FILE:
 		vmm_out_text(out, " -r -F");
@@ -258,11 +267,7 @@ static void put_fish_option(struct vmm_out *out, enum vmm_option_place place)
 		vmm_out_text(out, o->argument ? " -x" : "");
 		break;
 	}
-	vmm_out_text(out, " -d '");
-	/* fish knows \' inside single quotes, not the '\'' of the others. */
-	for (const char *p = o->help; *p; p++)
-		vmm_out_printf(out, "%s%c", *p == '\'' || *p == '\\' ? "\\" : "", *p);
-	vmm_out_text(out, "'\n");
+	put_fish_help(out, o->help);
 }
 
 static void put_fish(struct vmm_out *out)
@@ -275,7 +280,8 @@ static void put_fish(struct vmm_out *out)
 	for (int i = 0; i < VMM_COMMAND_COUNT; i++) {
 		const struct vmm_command *c = vmm_command_at((enum vmm_command_place)i);
 
-		vmm_out_printf(out, "complete -c vmmap -n __fish_use_subcommand -a %s -d '%s'\n", c->word, c->help);
+		vmm_out_printf(out, "complete -c vmmap -n __fish_use_subcommand -a %s", c->word);
+		put_fish_help(out, c->help);
 	}
 	vmm_out_text(out, "complete -c vmmap -n 'not __fish_seen_subcommand_from ps help completions' -a '(__fish_complete_pids)'\n"
 	                  "complete -c vmmap -n '__fish_seen_subcommand_from help' -a 'columns kinds where'\n"

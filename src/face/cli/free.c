@@ -51,20 +51,20 @@ static void put_figures(struct vmm_out *out, const struct vmm_snapshot *s, const
 	uint64_t largest = f->largest ? f->largest->end - f->largest->start : 0;
 	unsigned outside = f->total ? (unsigned)(1000 - (unsigned __int128)largest * 1000 / f->total) : 0;
 
-	vmm_out_text(out, "Free      ");
+	vmm_out_text(out, "Free           ");
 	vmm_put_short_size(out, f->total);
 	vmm_out_text(out, " in ");
 	vmm_put_count(out, f->count);
 	vmm_out_text(out, f->count == 1 ? " block\n" : " blocks\n");
 	if (!f->largest)
 		return;
-	vmm_out_text(out, "Largest   ");
+	vmm_out_text(out, "Largest        ");
 	vmm_put_short_size(out, largest);
 	vmm_out_printf(out, " at 0x%llx", (unsigned long long)f->largest->start);
 	vmm_out_text(out, s->target.bits == 32 ? ": no single mapping can be larger than this\n" : "\n");
-	vmm_out_printf(out, "Scattered %u.%u %% of the free space lies outside the largest block\n", outside / 10, outside % 10);
+	vmm_out_printf(out, "Fragmentation  %u.%u %% of it lies outside the largest block\n", outside / 10, outside % 10);
 	if (s->target.bits == 64)
-		vmm_out_text(out, "          A 64-bit process seldom runs out of addresses: see the limits in its summary\n");
+		vmm_out_text(out, "               64 bits hold plenty: limits stand in the summary\n");
 	vmm_out_char(out, '\n');
 	for (size_t i = 0; i < ARRAY_LEN(class_table); i++) {
 		if (!f->by_size[i])
@@ -106,7 +106,7 @@ static int emit(struct vmm_answer *a, const struct vmm_args *args, const struct 
 	put_figures(a->output.out, s, &f);
 	vmm_out_char(a->output.out, '\n');
 	if (vmm_args_has(args, VMM_OPTION_MAP))
-		code = vmm_picture_emit(a->output.out, &a->look, s, a->look.rows > 20 ? a->look.rows - 16 : 0, err);
+		code = vmm_picture_emit(a->output.out, &a->look, s, a->look.rows > 20 ? a->look.rows - 20 : 0, err);
 	else
 		code = put_rows(a, q, s, err);
 	if (code == 0)

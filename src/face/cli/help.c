@@ -111,7 +111,7 @@ static void put_program(struct help *h)
 	put_title(h, "More");
 	vmm_out_text(h->out, "  vmmap help COMMAND, vmmap help columns, vmmap help kinds, vmmap help where\n");
 	put_title(h, "Exit status");
-	vmm_out_text(h->out, "  0 done   2 wrong usage or output not writable   3 target cannot be read   4 it went away\n");
+	vmm_out_text(h->out, "  0 done   2 wrong usage, output not writable   3 target unreadable   4 it went\n");
 }
 
 static void put_command(struct help *h, enum vmm_command_place place)

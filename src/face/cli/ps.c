@@ -13,7 +13,7 @@ static void put_denied(struct vmm_out *out, const struct vmm_process_list *list)
 	vmm_out_char(out, '\n');
 	vmm_put_count(out, list->denied);
 	vmm_out_text(out, list->denied == 1 ? " process" : " processes");
-	vmm_out_text(out, " could not be read in full, unknown numbers are ?: run vmmap as root, or give it CAP_PERFMON\n");
+	vmm_out_text(out, " not read in full (?): run vmmap as root, or give it CAP_PERFMON\n");
 	while (i < list->count && !list->processes[i].missing[0])
 		i++;
 	if (i == list->count)

@@ -221,7 +221,7 @@ int vmm_cli_watch(const struct vmm_args *args, const char *target, struct vmm_qu
 	code = loop(&w, &err);
 	put_screen(&w, LEAVE_SCREEN);
 	/* The last that was seen of a target that has gone stays on the screen. */
-	if (code == VMM_E_GONE && w.now && on_screen(&w))
+	if ((code == VMM_E_GONE || code == VMM_E_NO_TARGET) && w.now && on_screen(&w))
 		put_frame(&w, w.answer.output.out, &own);
 	closed = vmm_output_close(&w.answer.output, true, &own);
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -230,7 +230,7 @@ int vmm_cli_watch(const struct vmm_args *args, const char *target, struct vmm_qu
 	vmm_target_close(w.target);
 	if (closed < 0)
 		return vmm_cli_fail(args, &own);
-	if (code == VMM_E_NO_TARGET && w.now)
-		code = err.code = VMM_E_GONE;
+	if ((code == VMM_E_NO_TARGET || code == VMM_E_GONE) && w.now)
+		code = vmm_fail(&err, VMM_E_GONE, 0, "%s: the target ended while it was watched", target);
 	return code < 0 && code != VMM_E_OUTPUT ? vmm_cli_fail_target(args, target, &err) : VMM_EXIT_DONE;
 }

@@ -1,0 +1,61 @@
+# bash completion for vmmap, written by: vmmap completions bash
+
+_vmmap_targets()
+{
+	local dir name
+	for dir in /proc/[0-9]*; do
+		printf '%s\n' "${dir#/proc/}"
+		read -r name 2>/dev/null <"$dir/comm" && [[ $name =~ ^[A-Za-z0-9._-]+$ ]] && printf '%s\n' "$name"
+	done
+}
+
+_vmmap_words()
+{
+	COMPREPLY=($(compgen -W "$1" -- "$current"))
+}
+
+# The last word of a list with commas.
+_vmmap_list()
+{
+	local last=${current##*,}
+	COMPREPLY=($(compgen -P "${current%"$last"}" -W "$1" -- "$last"))
+}
+
+_vmmap()
+{
+	local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD-1]}
+	local commands='show at free ps help completions'
+	local columns='address end kind size committed private rss pss uss shareable shared locked swap swap_pss anonymous dirty referenced huge hugetlb lazyfree ksm used unused blocks largest regions protection wx numa guard offset device inode vmflags page_size deleted thread name state sp build_id bits pie replaced in_memory heap reader proved label path details pid ppid uid user mappings map_limit threads kernel_thread cgroup missing cmdline'
+	local kinds='image mapped_file shareable heap managed_heap stack private_data device system page_table unusable free'
+	COMPREPLY=()
+	if [[ $current == = ]]; then
+		current=
+	elif [[ $option == = ]]; then
+		option=${COMP_WORDS[COMP_CWORD-2]}
+	fi
+	case $option in
+	--view) _vmmap_words 'summary regions tree heaps threads images free files'; return ;;
+	--sort) _vmmap_words "$columns"; return ;;
+	--where) COMPREPLY=(); return ;;
+	--columns) _vmmap_list "$columns"; return ;;
+	--kind) _vmmap_list "$kinds"; return ;;
+	--top) COMPREPLY=(); return ;;
+	--watch) COMPREPLY=(); return ;;
+	--format) _vmmap_words 'text csv json ndjson'; return ;;
+	--units) _vmmap_words 'kib bytes mib auto'; return ;;
+	--color) _vmmap_words 'auto always never'; return ;;
+	--output|-o) COMPREPLY=($(compgen -f -- "$current")); return ;;
+	--process|-p) _vmmap_words "$(_vmmap_targets)"; return ;;
+	help) _vmmap_words "$commands columns kinds where"; return ;;
+	completions) _vmmap_words 'bash zsh fish'; return ;;
+	esac
+	if [[ $current == -* ]]; then
+		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --fast --map --watch --format --json --csv --units --color --output --process --help --version'
+	elif [[ $COMP_CWORD -eq 1 ]]; then
+		_vmmap_words "$commands $(_vmmap_targets)"
+	else
+		_vmmap_words "$(_vmmap_targets)"
+	fi
+}
+
+complete -F _vmmap vmmap

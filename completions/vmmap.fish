@@ -1,0 +1,35 @@
+# fish completion for vmmap, written by: vmmap completions fish
+
+set -g __vmmap_columns address end kind size committed private rss pss uss shareable shared locked swap swap_pss anonymous dirty referenced huge hugetlb lazyfree ksm used unused blocks largest regions protection wx numa guard offset device inode vmflags page_size deleted thread name state sp build_id bits pie replaced in_memory heap reader proved label path details pid ppid uid user mappings map_limit threads kernel_thread cgroup missing cmdline
+set -g __vmmap_kinds image mapped_file shareable heap managed_heap stack private_data device system page_table unusable free
+
+complete -c vmmap -f
+complete -c vmmap -n __fish_use_subcommand -a show -d 'where the target\'s memory is: a summary, or one of its tables'
+complete -c vmmap -n __fish_use_subcommand -a at -d 'what is at an address: region, section, mapping, thread'
+complete -c vmmap -n __fish_use_subcommand -a free -d 'free address space, its fragmentation, and a picture of it all'
+complete -c vmmap -n __fish_use_subcommand -a ps -d 'processes by memory'
+complete -c vmmap -n __fish_use_subcommand -a help -d 'help on the program, a command or a topic'
+complete -c vmmap -n __fish_use_subcommand -a completions -d 'completions for a shell, to be read by it'
+complete -c vmmap -n 'not __fish_seen_subcommand_from ps help completions' -a '(__fish_complete_pids)'
+complete -c vmmap -n '__fish_seen_subcommand_from help' -a 'columns kinds where'
+complete -c vmmap -n '__fish_seen_subcommand_from completions' -a 'bash zsh fish'
+complete -c vmmap -l view -x -a 'summary regions tree heaps threads images free files' -d 'what to show (summary)'
+complete -c vmmap -l sort -x -a "$__vmmap_columns" -d 'sort by a column'
+complete -c vmmap -l where -x -d 'only rows that fit: \'rss>1M && kind=heap\'; see vmmap help where'
+complete -c vmmap -l columns -x -a '(__fish_append , $__vmmap_columns)' -d 'these columns in this order; see vmmap help columns'
+complete -c vmmap -l kind -x -a '(__fish_append , $__vmmap_kinds)' -d 'only regions of these kinds; see vmmap help kinds'
+complete -c vmmap -l top -x -d 'only the first N rows'
+complete -c vmmap -l raw -d 'the kernel\'s mappings as they are instead of regions'
+complete -c vmmap -l numa -d 'read pages per NUMA node too'
+complete -c vmmap -l fast -d 'do not read smaps: shares and commit are unknown then'
+complete -c vmmap -l map -d 'the address space as a picture'
+complete -c vmmap -l watch -x -d 'show again every so many seconds, with what moved'
+complete -c vmmap -l format -x -a 'text csv json ndjson' -d 'output format (text)'
+complete -c vmmap -l json -d 'short for --format json'
+complete -c vmmap -l csv -d 'short for --format csv'
+complete -c vmmap -l units -x -a 'kib bytes mib auto' -d 'unit of sizes in text (kib)'
+complete -c vmmap -l color -x -a 'auto always never' -d 'colour and bars (auto: on a terminal)'
+complete -c vmmap -l output -s o -r -F -d 'write to FILE; it is replaced only when all went well'
+complete -c vmmap -l process -s p -x -a '(__fish_complete_pids)' -d 'TARGET in VMMap\'s own form: -p PID [FILE.csv|.txt|.json]'
+complete -c vmmap -l help -s h -d 'this help'
+complete -c vmmap -l version -s V -d 'the version'
