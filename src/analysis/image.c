@@ -19,7 +19,9 @@ struct group {
 
 static bool is_candidate(const struct vmm_vma *vma)
 {
-	return (vma->backing == VMM_BACKING_FILE || vma->backing == VMM_BACKING_SHMEM || vma->backing == VMM_BACKING_HUGETLB) &&
+	uint8_t b = vma->backing;
+
+	return (b == VMM_BACKING_FILE || b == VMM_BACKING_SHMEM || b == VMM_BACKING_HUGETLB) &&
 	       !(vma->prot & VMM_PROT_SHARED);
 }
 
@@ -61,14 +63,14 @@ static void note_unreadable(struct vmm_image_pass *pass, const struct group *g, 
 
 	if (why == VMM_E_DENIED)
 		vmm_snapshot_note(pass->snapshot, "elf", "denied", at,
-		                  "sections and build-ids of images may not be read: run as the target's user or root, or give "
-		                  "vmmap CAP_SYS_PTRACE");
+		                  "sections and build-ids of images may not be read: run as the target's user or root, "
+		                  "or give vmmap CAP_SYS_PTRACE");
 	else if (why == VMM_E_GONE)
 		vmm_snapshot_note(pass->snapshot, "elf", "gone", at, "the target ended before its images were read");
 	else
 		vmm_snapshot_note(pass->snapshot, "elf", "unreadable", at,
-		                  "the file of an image is gone and its headers are not in memory: sections and build-id are "
-		                  "unknown");
+		                  "the file of an image is gone and its headers are not in memory: sections and "
+		                  "build-id are unknown");
 }
 
 /* Bytes of the object: its file, else memory where its first page is mapped. */
@@ -132,9 +134,11 @@ static int read_rest(struct vmm_image_pass *pass, struct vmm_image_file *file, c
 	int rc = vmm_image_file_read_sections(file, bytes, s->arena, &pass->tables_left, pass->err);
 
 	if (rc == VMM_E_FORMAT)
-		vmm_snapshot_note(s, "elf", "malformed", base, "section headers of an image contradict it: its segments are shown");
+		vmm_snapshot_note(s, "elf", "malformed", base,
+		                  "section headers of an image contradict it: its segments are shown");
 	else if (rc == VMM_E_LIMIT)
-		vmm_snapshot_note(s, "elf", "limit", base, "images have too many section headers in all: segments are shown");
+		vmm_snapshot_note(s, "elf", "limit", base,
+		                  "images have too many section headers in all: segments are shown");
 	else if (rc < 0)
 		return rc;
 	return vmm_image_file_read_build_id(file, bytes, base, pass->err);
@@ -256,7 +260,8 @@ int vmm_claim_images(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_cl
 	if (rc >= 0)
 		rc = keep_modules(&pass);
 	if (pass.visits_left == 0)
-		vmm_snapshot_note(s, "elf", "limit", 0, "too many mappings to compare with ELF files: some images are not shown");
+		vmm_snapshot_note(s, "elf", "limit", 0,
+		                  "too many mappings to compare with ELF files: some images are not shown");
 	free(pass.modules);
 	return rc;
 }

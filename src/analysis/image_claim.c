@@ -19,8 +19,8 @@ static const char *keep_text(struct vmm_image_pass *pass, struct vmm_out *out)
 }
 
 /* "/usr/bin/x (PIE), deleted, build-id 0123456789abcdef…, part 1 of 2"; NULL: out of memory. */
-static const char *details_of(struct vmm_image_pass *pass, const struct vmm_image_file *file, const struct vmm_module *m,
-                              uint32_t part, uint32_t parts)
+static const char *details_of(struct vmm_image_pass *pass, const struct vmm_image_file *file,
+                              const struct vmm_module *m, uint32_t part, uint32_t parts)
 {
 	struct vmm_out *out = vmm_out_create_memory();
 	const size_t shown = 16; /* hex digits of the build-id */
@@ -84,7 +84,8 @@ static int make_cuts(struct vmm_image_pass *pass, const struct vmm_image_file *f
 	int rc = vmm_image_cuts(file, base, pass->snapshot->arena, pass->cuts_left, ret_cuts, ret_count, pass->err);
 
 	if (rc == VMM_E_LIMIT) {
-		vmm_snapshot_note(pass->snapshot, "elf", "limit", base, "images have too many sections in all: some are not shown");
+		vmm_snapshot_note(pass->snapshot, "elf", "limit", base,
+		                  "images have too many sections in all: some are not shown");
 		return 0;
 	}
 	if (rc >= 0)
@@ -92,8 +93,9 @@ static int make_cuts(struct vmm_image_pass *pass, const struct vmm_image_file *f
 	return rc;
 }
 
-static int fill_module(struct vmm_image_pass *pass, const struct vmm_image_file *file, const struct vmm_image_load *load,
-                       const struct vmm_image_origin *origin, struct vmm_module *m)
+static int fill_module(struct vmm_image_pass *pass, const struct vmm_image_file *file,
+                       const struct vmm_image_load *load, const struct vmm_image_origin *origin,
+                       struct vmm_module *m)
 {
 	*m = (struct vmm_module){
 	    .start = load->parts[0].start,

@@ -291,7 +291,8 @@ int vmm_image_file_read_build_id(struct vmm_image_file *file, const struct vmm_i
 			return rc;
 		failed |= rc < 0;
 		if (rc >= 0)
-			n = vmm_elf_build_id(&file->header, note, (size_t)vmm_min_u64(s->filesz, NOTE_MAX), s->align, id);
+			n = vmm_elf_build_id(&file->header, note, (size_t)vmm_min_u64(s->filesz, NOTE_MAX), s->align,
+			                     id);
 	}
 	for (size_t i = 0; i < n; i++) {
 		file->build_id[2 * i] = digits[id[i] >> 4];

@@ -101,7 +101,8 @@ static bool fills_hole(const struct match *m, const struct vmm_vma *vma, uint64_
 
 	if (vma->prot & (VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC))
 		return false;
-	return m->at > 0 && m->at < m->file->segment_count && v[m->at - 1].page_end == from && v[m->at].page_start == to;
+	return m->at > 0 && m->at < m->file->segment_count && v[m->at - 1].page_end == from &&
+	       v[m->at].page_start == to;
 }
 
 /*
@@ -110,7 +111,8 @@ static bool fills_hole(const struct match *m, const struct vmm_vma *vma, uint64_
  */
 static bool take_anonymous(struct match *m, const struct vmm_vma *vma)
 {
-	uint64_t from = vma->start - m->load->base, to = vmm_min_u64(vma->end - m->load->base, m->file->span), at = from;
+	uint64_t from = vma->start - m->load->base, to = vmm_min_u64(vma->end - m->load->base, m->file->span);
+	uint64_t at = from;
 
 	if (fills_hole(m, vma, from, to))
 		return own(m, from, to);

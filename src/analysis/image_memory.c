@@ -64,7 +64,8 @@ static int probe(struct search *q, uint32_t i)
 	if (vmm_claims_find(pass->claims, vma->start, false) || !has_magic(q, i))
 		return 0;
 	if (++q->objects > OBJECTS_MAX) {
-		vmm_snapshot_note(pass->snapshot, "elf", "limit", vma->start, "too many ELF headers in memory: the rest was left out");
+		vmm_snapshot_note(pass->snapshot, "elf", "limit", vma->start,
+		                  "too many ELF headers in memory: the rest was left out");
 		return 0;
 	}
 	rc = vmm_image_file_read(&file, &bytes, pass->page, pass->err);

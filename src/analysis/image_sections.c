@@ -24,7 +24,8 @@ static bool section_piece(const struct vmm_image_file *file, const struct vmm_el
 		if (start < g->start || start >= g->end || g->end - start < s->size)
 			continue;
 		if (s->type != VMM_ELF_SHT_NOBITS &&
-		    (s->offset < g->offset || s->offset - g->offset != start - g->start || start + s->size > g->file_end))
+		    (s->offset < g->offset || s->offset - g->offset != start - g->start ||
+		     start + s->size > g->file_end))
 			continue;
 		ret->start = start;
 		ret->end = start + s->size;
@@ -43,7 +44,7 @@ static int piece_by_start(const void *a, const void *b)
 	return x->end < y->end ? -1 : x->end > y->end;
 }
 
-/* Sorts the pieces. Headers, of which there are header_count at the front, give way to sections; false: sections overlap. */
+/* Sorts the pieces. The header_count headers at the front give way to sections; false: sections overlap. */
 static bool settle_pieces(struct vmm_image_piece *v, size_t count, size_t header_count)
 {
 	qsort(v + header_count, count - header_count, sizeof(*v), piece_by_start);

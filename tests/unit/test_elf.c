@@ -256,7 +256,8 @@ static void own_build_id_is_that_of_readelf(void **state)
 		TEST_SKIP("readelf is missing");
 	own_file_open(&f);
 	for (uint32_t i = 0; n == 0 && i < f.h.phnum; i++)
-		if (vmm_elf_segment_at(&f.h, f.bytes + f.h.phoff, f.length - f.h.phoff, i, &s) && s.type == VMM_ELF_PT_NOTE)
+		if (vmm_elf_segment_at(&f.h, f.bytes + f.h.phoff, f.length - f.h.phoff, i, &s) &&
+		    s.type == VMM_ELF_PT_NOTE)
 			n = vmm_elf_build_id(&f.h, f.bytes + s.offset, (size_t)s.filesz, s.align, id);
 	for (size_t i = 0; i < n; i++)
 		snprintf(got + 2 * i, 3, "%02x", id[i]);

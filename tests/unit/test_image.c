@@ -43,7 +43,8 @@ static Elf64_Ehdr *header(struct program *p)
 static void make_program(struct program *p)
 {
 	static const char names[] = "\0.note.gnu.build-id\0.text\0.rodata\0.tbss\0.data\0.got\0.bss\0.shstrtab";
-	static const unsigned char note[36] = {4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, 'G', 'N', 'U', 0, 0xab, 0xcd, 1, 2, 3, 4, 5, 6};
+	static const unsigned char note[36] = {4,   0,   0,   0, 20,   0,    0, 0, 3, 0, 0, 0,
+	                                       'G', 'N', 'U', 0, 0xab, 0xcd, 1, 2, 3, 4, 5, 6};
 	static const Elf64_Phdr phdrs[] = {
 	    {PT_LOAD, PF_R, 0, 0, 0, 0x300, 0x300, 0x1000},
 	    {PT_LOAD, PF_R | PF_X, 0x1000, 0x1000, 0, 0x155, 0x155, 0x1000},
@@ -667,7 +668,8 @@ static void broken_bytes_do_no_harm(void **state)
 			random ^= random >> 17;
 			random ^= random << 5;
 			/* Half in the headers, half in the sections. */
-			p.bytes[random & 1 ? (random >> 8) % 0x158 : SHDRS_AT + (random >> 8) % 0x800] = (unsigned char)(random >> 3);
+			p.bytes[random & 1 ? (random >> 8) % 0x158 : SHDRS_AT + (random >> 8) % 0x800] =
+			    (unsigned char)(random >> 3);
 		}
 		fd = program_file(&p, sizeof(p));
 		map_program(&t, BASE, "/bin/program", fd);
