@@ -9,6 +9,8 @@
  *    stackblock, stackblock_size; 2.4 to 2.43, nptl/descr.h) and musl (struct pthread: map_base, map_size; 1.1 and
  *    1.2, src/internal/pthread_impl.h), needs no symbols, and tells merged stacks apart.
  * 3. A mapping that holds the stack pointer or the descriptor, with a guard directly below it.
+ * glibc keeps stacks of ended threads for new ones: the descriptor at their top stays, and on x86 it begins with a
+ * pointer to itself, by which it is found without a thread.
  * A stack pointer in a mapping without any of these proves only that some stack lies in there (goroutines, fibers):
  * the mapping keeps its kind, and its details name the thread.
  */
@@ -22,6 +24,7 @@
 #define DESCRIPTOR_BELOW 1024  /* bytes searched below the known address in the descriptor */
 #define DESCRIPTOR_ABOVE 4096  /* and above it */
 #define DESCRIPTOR_TO_TOP (UINT64_C(1) << 20) /* static TLS above a descriptor at most */
+#define CACHED_LOOKS 4096      /* mappings at most whose top is searched for the descriptor of an ended thread */
 #define GUARD_MAX (UINT64_C(1) << 20)  /* a larger inaccessible range below is a reservation, no guard */
 
 struct stack_pass {
@@ -192,7 +195,11 @@ static const char *describe(struct stack_pass *p, const struct vmm_thread *th, c
 	if (touched->bytes)
 		snprintf(use, sizeof(use), ", touched %llu KiB", (unsigned long long)(touched->bytes / 1024));
 	if (!th)
-		return vmm_arena_printf(p->s->arena, "main thread%s%s", use, limit);
+		return vmm_arena_printf(p->s->arena, "%s%s%s",
+		                        main_stack              ? "main thread"
+		                        : p->s->threads_complete ? "stack of an ended thread, kept for a new one"
+		                                                 : "stack of a thread",
+		                        use, limit);
 	if (th->ns_tid && th->ns_tid != th->tid)
 		snprintf(ns, sizeof(ns), " (%d in its namespace)", th->ns_tid);
 	return vmm_arena_printf(p->s->arena, "%s %d%s \"%s\"%s%s", main_stack ? "main thread" : "thread", th->tid, ns, th->name, use,
@@ -236,6 +243,64 @@ static int claim_main_stack(struct stack_pass *p, struct vmm_err *err)
 	return 0;
 }
 
+/* The descriptor in the page below top whose first and third word point to itself (glibc tcbhead_t on x86); 0: none. */
+static uint64_t find_descriptor(struct stack_pass *p, uint64_t start, uint64_t top)
+{
+	unsigned char bytes[DESCRIPTOR_ABOVE];
+	unsigned word = p->s->target.bits == 32 ? 4 : 8;
+	uint64_t at = vmm_max_u64(start, top - sizeof(bytes)), tcb, dtv, self;
+	int rc = vmm_target_read_present(p->t, at, bytes, top - at, NULL, NULL);
+
+	p->unreadable = rc == VMM_E_DENIED;
+	for (uint64_t i = 0; rc == 0 && i + 3 * word <= top - at; i += 16) {
+		struct vmm_cursor c = {.p = bytes + i, .end = bytes + (top - at), .word = (uint8_t)word};
+
+		if (vmm_cursor_word(&c, &tcb) && vmm_cursor_word(&c, &dtv) && vmm_cursor_word(&c, &self) && tcb == at + i && self == tcb)
+			return tcb;
+	}
+	return 0;
+}
+
+/* Whether an unclaimed stretch may end in a stack: writable private memory with a guard below or inside. */
+static bool may_be_cached(const struct vmm_snapshot *s, const struct vmm_unclaimed *u)
+{
+	const struct vmm_vma *v = u->mapping, *below = u->vma > 0 ? v - 1 : NULL;
+
+	if (v->backing != VMM_BACKING_ANON || !(v->prot & VMM_PROT_WRITE) || v->name[0])
+		return false;
+	return (v->guards_known && v->guard_bytes) ||
+	       (below && below->end == v->start && below->backing == VMM_BACKING_ANON && !accessible(below) &&
+	        below->end - below->start <= GUARD_MAX);
+}
+
+/* Several stacks may lie in one stretch: each one's top is the base of the one above. */
+static int claim_cached(struct stack_pass *p, struct vmm_err *err)
+{
+	struct vmm_unclaimed u = {.snapshot = p->s, .claims = p->c};
+	struct vmm_claims found = {0};
+	struct stack_pass add = {.t = p->t, .s = p->s, .c = &found};
+	unsigned looks = 0;
+	int rc = 0;
+
+	while (rc >= 0 && looks < CACHED_LOOKS && !p->unreadable && vmm_unclaimed_next(&u)) {
+		uint64_t top = u.end, start, end;
+
+		while (rc >= 0 && top > u.start && looks < CACHED_LOOKS && may_be_cached(p->s, &u)) {
+			struct vmm_thread th = {.descriptor = find_descriptor(p, u.start, top)};
+
+			looks++;
+			if (!th.descriptor || !read_descriptor(p, &th, &start, &end) || end != top || vmm_claims_find(p->c, start, false))
+				break;
+			rc = claim_stack(&add, VMM_NONE, start, end, false, err);
+			top = start;
+		}
+	}
+	if (rc >= 0)
+		rc = vmm_claims_merge(p->c, &found, err);
+	vmm_claims_done(&found);
+	return rc;
+}
+
 int vmm_claim_stacks(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err)
 {
 	struct stack_pass p = {.t = t, .s = s, .c = c};
@@ -252,6 +317,8 @@ int vmm_claim_stacks(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_cl
 			if (by_shape ? shape_of_stack(&p, th, &start, &end) : th->descriptor && read_descriptor(&p, th, &start, &end))
 				rc = claim_stack(&p, i, start, end, false, err);
 		}
+	if (rc >= 0)
+		rc = claim_cached(&p, err);
 	if (p.unreadable)
 		vmm_snapshot_note(s, "stacks", "denied", 0,
 		                  "thread descriptors may not be read: borders of stacks are told by guards alone; run vmmap as the "
