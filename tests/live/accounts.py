@@ -24,13 +24,14 @@ def strict_view(vmas):
 
 
 class Looked:
-    """One document, and smaps before, beside and after it."""
+    """One document with its gaps, and smaps before, beside and after it."""
 
     def __init__(self, args, pid):
         self.before = read_smaps(pid)
         self.document, self.vmas, self.own_files = snapshot_beside(args, pid)
-        self.after = read_smaps(pid)
+        self.free = run(args, "show", pid, "--view", "free", "--json", "--columns", "address,end,kind,size")
         self.status = status_of(pid)
+        self.after = read_smaps(pid)
         self.stable = strict_view(self.before) == strict_view(self.vmas) == strict_view(self.after)
 
     def comparable(self, i, column):
@@ -114,12 +115,11 @@ def check_accounts(checks, looked, what):
                     "%s: account %s has the remainder %d" % (what, account["id"], account["remainder"]))
 
 
-def check_gaps(checks, args, pid, looked, what):
+def check_gaps(checks, looked, what):
     """Gaps are what is left between the mappings of the user address space."""
-    done = run(args, "show", pid, "--view", "free", "--json", "--columns", "address,end,kind,size")
-    if not checks.equal(done.returncode, 0, "%s: exit status of --view free" % what):
+    if not checks.equal(looked.free.returncode, 0, "%s: exit status of --view free" % what):
         return
-    pieces = [span(g) for g in parse_json(done.stdout)["free"]] + [
+    pieces = [span(g) for g in parse_json(looked.free.stdout)["free"]] + [
         (v["start"], v["end"]) for v in looked.vmas if v["name"] != b"[vsyscall]"]
     position = 0
     for low, high in sorted(pieces):
@@ -143,7 +143,7 @@ def look(checks, args, pid, what, own):
     compared, unknown = check_blocks(checks, looked, what)
     check_regions(checks, looked, what)
     check_accounts(checks, looked, what)
-    check_gaps(checks, args, pid, looked, what)
+    check_gaps(checks, looked, what)
     print("%-28s %6d mappings, %6d numbers compared, %d unknown" % (what, len(looked.vmas), compared, unknown))
 
 

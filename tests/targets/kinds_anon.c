@@ -133,7 +133,6 @@ static void guards(void)
 		return;
 	}
 	t.committed = (48 - 7) * page;
-	t.guard = 7 * page;
 	truth_add(&t);
 }
 
