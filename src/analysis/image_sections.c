@@ -47,6 +47,8 @@ static int piece_by_start(const void *a, const void *b)
 /* Sorts the pieces. The header_count headers at the front give way to sections; false: sections overlap. */
 static bool settle_pieces(struct vmm_image_piece *v, size_t count, size_t header_count)
 {
+	if (count == 0) /* no array then */
+		return true;
 	qsort(v + header_count, count - header_count, sizeof(*v), piece_by_start);
 	for (size_t i = header_count + 1; i < count; i++)
 		if (v[i].start < v[i - 1].end)

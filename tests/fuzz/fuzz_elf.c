@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	load(&from_file, data, size, fd);
 	claim(&from_file);
 	load(&from_memory, data, size, VMM_E_NO_TARGET);
-	from_memory.memory[0] = (struct fake_memory){BASE, BASE + pages, memory};
+	from_memory.memory[0] = (struct fake_memory){BASE, BASE + pages, memory, 0};
 	from_memory.memory_count = 1;
 	claim(&from_memory);
 	fake_map(&anonymous, BASE, BASE + pages, "rwxp", 0, "", VMM_E_NO_TARGET);

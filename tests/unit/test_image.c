@@ -426,7 +426,7 @@ static void replaced_file_is_read_from_memory(void **state)
 
 	make_program(&p);
 	map_program(&t, BASE, "/lib/a.so", VMM_E_NO_TARGET);
-	t.memory[0] = (struct fake_memory){BASE, BASE + 0x1000, p.bytes};
+	t.memory[0] = (struct fake_memory){BASE, BASE + 0x1000, p.bytes, 0};
 	t.memory_count = 1;
 	find(&f, &t);
 	assert_int_equal(f.claims.count, 1);
@@ -511,7 +511,7 @@ static void object_in_anonymous_memory(void **state)
 	fake_map(&t, BASE + 0x1000, BASE + 0x2000, "r-xp", 0, "", VMM_E_NO_TARGET);
 	fake_map(&t, BASE + 0x2000, BASE + 0x3000, "r--p", 0, "", VMM_E_NO_TARGET);
 	fake_map(&t, BASE + 0x3000, BASE + 0xa000, "rw-p", 0, "", VMM_E_NO_TARGET);
-	t.memory[0] = (struct fake_memory){BASE, BASE + 0x9000, memory};
+	t.memory[0] = (struct fake_memory){BASE, BASE + 0x9000, memory, 0};
 	t.memory_count = 1;
 	find(&f, &t);
 	assert_int_equal(f.claims.count, 1);
@@ -529,7 +529,7 @@ static void object_in_anonymous_memory(void **state)
 	found_done(&f);
 	/* The header's page is not present: reading it would change the target. */
 	t.vmas[2].prot = VMM_PROT_READ | VMM_PROT_EXEC;
-	t.memory[0] = (struct fake_memory){BASE + 0x1000, BASE + 0x9000, memory + 0x1000};
+	t.memory[0] = (struct fake_memory){BASE + 0x1000, BASE + 0x9000, memory + 0x1000, 0};
 	find(&f, &t);
 	assert_int_equal(f.claims.count, 0);
 	found_done(&f);
