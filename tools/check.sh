@@ -75,7 +75,7 @@ check_shell() {
 
 check_shellcheck() {
 	command -v shellcheck >/dev/null || { skip="shellcheck is not installed"; return 0; }
-	scripts sh '(bash|/sh|env sh)' | xargs -0 -r shellcheck -x -S warning -e SC1090,SC1091,SC2034
+	scripts sh '(bash|/sh|env sh)' | xargs -0 -r shellcheck -x -S warning -e SC1090,SC1091,SC2010,SC2034
 }
 
 check_python() {
