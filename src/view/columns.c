@@ -77,7 +77,7 @@ static const struct vmm_column memory_columns[] = {
 	COLUMN("name", TEXT, name, "Name", "", THREADS, 0, "name of the thread whose stack it is"),
 	COLUMN("state", TEXT, state, "State", "", THREADS, 0, "state of that thread: R, S, D, T, t, Z, X, I"),
 	COLUMN("sp", ADDRESS, sp, "Stack pointer", "", THREADS, 0, "user stack pointer of that thread"),
-	COLUMN("build_id", TEXT, build_id, "Build ID", "", IMAGES, 0, "of an image: GNU build-id"),
+	COLUMN("build_id", TEXT, build_id, "Build ID", "", IMAGES, W, "of an image: GNU build-id"),
 	COLUMN("bits", COUNT, bits, "Bits", "", IMAGES, 0, "of an image: 32 or 64"),
 	COLUMN("pie", FLAG, pie, "PIE", "", IMAGES, 0, "of an image: position independent (ET_DYN)"),
 	COLUMN("replaced", FLAG, replaced, "Replaced", "", IMAGES, 0, "of an image: another file stands at its path now"),

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "view/json_write.h"
 #include "view/view.h"
 
 #define GAP 2             /* columns between two cells */
@@ -40,10 +41,9 @@ struct cell {
 static size_t grouped(char *ret, size_t size, uint64_t n)
 {
 	char digits[24];
-	int length = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
-	size_t at = 0;
+	size_t length = (size_t)(vmm__json_put_dec(digits, n) - digits), at = 0;
 
-	for (int i = 0; i < length && at + 2 < size; i++) {
+	for (size_t i = 0; i < length && at + 2 < size; i++) {
 		if (i && (length - i) % 3 == 0)
 			ret[at++] = ',';
 		ret[at++] = digits[i];
@@ -102,6 +102,18 @@ static void format_bytes(char *ret, size_t size, uint64_t bytes, enum vmm_units 
 	}
 }
 
+/* At least width digits, 16 at most. */
+static void put_hex(char *ret, uint64_t n, unsigned width)
+{
+	unsigned length = width;
+
+	while (length < 16 && n >> (4 * length))
+		length++;
+	for (unsigned i = 0; i < length; i++)
+		ret[i] = "0123456789abcdef"[n >> (4 * (length - 1 - i)) & 15];
+	ret[length] = '\0';
+}
+
 static void number_cell(struct cell *c, const struct slot *slot, const struct vmm_style *style)
 {
 	const struct vmm_column *column = slot->column;
@@ -115,11 +127,11 @@ static void number_cell(struct cell *c, const struct slot *slot, const struct vm
 		size -= strlen(c->own);
 	}
 	if (column->type == VMM_VALUE_ADDRESS)
-		snprintf(at, size, "%0*llx", (int)slot->digits, (unsigned long long)c->v.number);
+		put_hex(at, c->v.number, slot->digits);
 	else if (column->flags & VMM_COLUMN_ID)
 		snprintf(at, size, "%llu", (unsigned long long)c->v.number);
 	else if (c->v.number == 0)
-		snprintf(at, size, "-");
+		memcpy(at, "-", 2);
 	else if (column->type == VMM_VALUE_BYTES)
 		format_bytes(at, size, c->v.number, style->units);
 	else
@@ -248,7 +260,10 @@ static void measure_slot(const struct layout *l, struct slot *slot, const struct
 		slot->blank = false;
 }
 
-/* All addresses of a column get as many digits as its longest, so that they align in front. */
+/*
+ * All addresses of a column get as many digits as its longest, so that they align. The lone one in the kernel's half
+ * (vsyscall) would put zeros before all others: it stands out instead.
+ */
 static void measure_digits(struct slot *slot, const struct vmm_rows *rows)
 {
 	struct vmm_value v;
@@ -256,7 +271,7 @@ static void measure_digits(struct slot *slot, const struct vmm_rows *rows)
 
 	for (size_t r = 0; r < rows->count; r++) {
 		vmm_column_value(slot->column, &rows->rows[r], &v);
-		all |= v.number;
+		all |= v.number >> 48 ? 0 : v.number;
 	}
 	slot->digits = 8;
 	while (slot->digits < 16 && all >> (4 * slot->digits))
