@@ -5,7 +5,8 @@ _vmmap_targets()
 	local dir name
 	for dir in /proc/[0-9]*; do
 		printf '%s\n' "${dir#/proc/}"
-		read -r name 2>/dev/null <"$dir/comm" && [[ $name =~ ^[A-Za-z0-9._-]+$ ]] && printf '%s\n' "$name"
+		read -r name 2>/dev/null <"$dir/comm" && [[ $name =~ ^[A-Za-z0-9._-]+$ ]] &&
+			printf '%s\n' "$name"
 	done
 }
 

@@ -29,7 +29,8 @@ int vmm_error_status(int code)
 	return i >= 0 && i < (int)ARRAY_LEN(error_table) ? error_table[i].status : 0;
 }
 
-static void VMM_PRINTF(5, 0) fill(struct vmm_err *err, int code, int os, unsigned column, const char *format, va_list ap)
+static void VMM_PRINTF(5, 0)
+    fill(struct vmm_err *err, int code, int os, unsigned column, const char *format, va_list ap)
 {
 	char raw[sizeof(err->text)];
 

@@ -23,8 +23,10 @@ int vmm_cli_number(const char *option, const char *text, uint64_t *ret_number, s
 
 int vmm_cli_format(const struct vmm_args *args, enum vmm_format *ret_format, struct vmm_err *err)
 {
-	static const char *const names[] = {
-	        [VMM_FORMAT_TEXT] = "text", [VMM_FORMAT_CSV] = "csv", [VMM_FORMAT_JSON] = "json", [VMM_FORMAT_NDJSON] = "ndjson"};
+	static const char *const names[] = {[VMM_FORMAT_TEXT] = "text",
+	                                    [VMM_FORMAT_CSV] = "csv",
+	                                    [VMM_FORMAT_JSON] = "json",
+	                                    [VMM_FORMAT_NDJSON] = "ndjson"};
 	const char *name = args->option[VMM_OPTION_FORMAT];
 	bool json = vmm_args_has(args, VMM_OPTION_JSON), csv = vmm_args_has(args, VMM_OPTION_CSV);
 

@@ -114,8 +114,8 @@ static void emit_coloured(struct vmm_out *out, const struct vmm_look *look, cons
 	}
 }
 
-void vmm_bar_emit(struct vmm_out *out, const struct vmm_look *look, const uint64_t sizes[VMM_KIND_COUNT], uint64_t scale,
-                  unsigned columns)
+void vmm_bar_emit(struct vmm_out *out, const struct vmm_look *look, const uint64_t sizes[VMM_KIND_COUNT],
+                  uint64_t scale, unsigned columns)
 {
 	struct parts p;
 

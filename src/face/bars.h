@@ -13,8 +13,8 @@
  * without as one letter per column. scale 0 draws nothing but blanks.
  */
 #define VMM_BAR_COLUMNS_MAX 300
-void vmm_bar_emit(struct vmm_out *out, const struct vmm_look *look, const uint64_t sizes[VMM_KIND_COUNT], uint64_t scale,
-                  unsigned columns);
+void vmm_bar_emit(struct vmm_out *out, const struct vmm_look *look, const uint64_t sizes[VMM_KIND_COUNT],
+                  uint64_t scale, unsigned columns);
 
 /* Committed, Private and Resident of a snapshot on one scale, each with its total at the right; a line each. */
 void vmm_bars_emit(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s);

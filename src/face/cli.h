@@ -28,7 +28,7 @@ int vmm_cli_watch(const struct vmm_args *args, const char *target, struct vmm_qu
 enum vmm_format { VMM_FORMAT_TEXT, VMM_FORMAT_CSV, VMM_FORMAT_JSON, VMM_FORMAT_NDJSON };
 int vmm_cli_format(const struct vmm_args *args, enum vmm_format *ret_format, struct vmm_err *err);
 
-/* One line on standard error, with the expression and a caret below it for VMM_E_EXPRESSION; returns the exit status. */
+/* One line on standard error, for VMM_E_EXPRESSION with the expression and a caret below; returns the exit status. */
 int vmm_cli_fail(const struct vmm_args *args, const struct vmm_err *err);
 /* The same with the target before the text, unless the text names it already. */
 int vmm_cli_fail_target(const struct vmm_args *args, const char *target, const struct vmm_err *err);

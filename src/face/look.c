@@ -137,12 +137,17 @@ void vmm_put_short_size(struct vmm_out *out, uint64_t bytes)
 
 void vmm_put_size(struct vmm_out *out, const struct vmm_look *look, uint64_t bytes)
 {
+	static const struct {
+		unsigned shift;
+		const char *name;
+	} units[] = {[VMM_UNITS_KIB] = {10, " KiB"}, [VMM_UNITS_BYTES] = {0, " B"}, [VMM_UNITS_MIB] = {20, " MiB"}};
+
 	if (look->style.units == VMM_UNITS_AUTO) {
 		vmm_put_short_size(out, bytes);
 		return;
 	}
-	vmm_put_count(out, rounded(bytes, look->style.units == VMM_UNITS_BYTES ? 0 : look->style.units == VMM_UNITS_MIB ? 20 : 10));
-	vmm_out_text(out, look->style.units == VMM_UNITS_BYTES ? " B" : look->style.units == VMM_UNITS_MIB ? " MiB" : " KiB");
+	vmm_put_count(out, rounded(bytes, units[look->style.units].shift));
+	vmm_out_text(out, units[look->style.units].name);
 }
 
 void vmm_put_change(struct vmm_out *out, const struct vmm_look *look, int64_t bytes)

@@ -166,7 +166,8 @@ static void put_address(struct vmm_out *out, const struct vmm_look *look, const 
 	vmm_out_text(out, "  ");
 }
 
-static void put_shrunk(struct vmm_out *out, const struct vmm_look *look, const struct picture *p, const struct piece *piece)
+static void put_shrunk(struct vmm_out *out, const struct vmm_look *look, const struct picture *p,
+                       const struct piece *piece)
 {
 	struct vmm_out *memory = vmm_out_create_memory();
 	const char *rule = piece->region == VMM_NONE ? "─" : "═";
@@ -262,7 +263,8 @@ static void put_cell(struct vmm_out *out, const struct vmm_look *look, const str
 }
 
 /* The rows of pieces [i, last), which lie next to each other. */
-static void put_segment(struct vmm_out *out, const struct vmm_look *look, const struct picture *p, size_t i, size_t last)
+static void put_segment(struct vmm_out *out, const struct vmm_look *look, const struct picture *p, size_t i,
+                        size_t last)
 {
 	uint64_t cells = segment_cells(p, i, last), first = p->v[i].start >> p->shift;
 	struct cell before = {.kind = VMM_KIND_COUNT};

@@ -86,7 +86,8 @@ static void add_facts(struct vmm_line *line, const struct vmm_snapshot *s)
 	add_machine(line, &s->target);
 	if (vmm_status_known(s, VMM_STATUS_THREADS))
 		add_count(line, s->target.status[VMM_STATUS_THREADS], "thread", "threads");
-	add_count(line, count_mappings(s), "mapping", "mappings");
+	if (!s->unreadable)
+		add_count(line, count_mappings(s), "mapping", "mappings");
 	if (s->target.page_size && word_start(&w)) {
 		vmm_put_short_size(w.out, s->target.page_size);
 		vmm_out_text(w.out, " pages");
@@ -96,10 +97,6 @@ static void add_facts(struct vmm_line *line, const struct vmm_snapshot *s)
 		vmm_out_printf(w.out, "PID %d in its namespace", (int)s->target.ns_pid);
 		word_add(&w, line);
 	}
-	if (s->target.kernel_thread)
-		vmm_line_add(line, "a kernel thread: it has no memory of its own");
-	else if (s->target.state == 'Z')
-		vmm_line_add(line, "a zombie: its memory is gone");
 }
 
 void vmm_summary_head(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
@@ -195,6 +192,9 @@ static void put_accounts(struct vmm_out *out, const struct vmm_look *look, const
 {
 	size_t labels = 0, sums = 0;
 
+	/* Then a note says why, once. */
+	if (s->unreadable)
+		return;
 	if (s->account_count)
 		put_heading(out, look, "Accounts");
 	for (uint32_t i = 0; i < s->account_count; i++) {

@@ -108,7 +108,8 @@ static inline void fake_fill_gaps(struct vmm_snapshot *s)
 static inline void fake_fill_rest(struct vmm_snapshot *s)
 {
 	static struct vmm_limit limits[] = {
-	    {.id = "max_map_count", .text = "mappings", .known = true, .soft = 65530, .hard = 65530, .used_known = true, .used = 7},
+	    {.id = "max_map_count", .text = "mappings", .known = true, .soft = 65530, .hard = 65530,
+	     .used_known = true, .used = 7},
 	    {.id = "as", .text = "address space", .known = true, .soft = UINT64_MAX, .hard = UINT64_MAX, .bytes = true},
 	    {.id = "stack", .text = "stack", .known = true, .soft = 8 << 20, .hard = UINT64_MAX, .bytes = true}};
 	static struct vmm_account accounts[] = {
@@ -118,7 +119,8 @@ static inline void fake_fill_rest(struct vmm_snapshot *s)
 	     .kernel = 7622656, .remainder = 4096, .explanation = "the kernel counts in batches"},
 	    {.id = "swap", .label = "sum of swap = VmSwap", .explanation = "VmSwap could not be read"}};
 	static struct vmm_note notes[] = {{.from = "elf", .code = "denied", .text = "sections are missing", .count = 3},
-	                                  {.from = "smaps", .code = "torn", .text = "read twice", .address = 0x1000, .count = 1}};
+	                                  {.from = "smaps", .code = "torn", .text = "read twice", .address = 0x1000,
+	                                   .count = 1}};
 
 	s->limits = limits;
 	s->limit_count = 3;

@@ -11,7 +11,8 @@
 #include "face/summary.h"
 #include "golden/fake.h"
 
-static int emit_moves(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *old, struct vmm_err *err)
+static int emit_moves(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *old,
+                      struct vmm_err *err)
 {
 	struct vmm_snapshot *now = fake_snapshot();
 	int code;
@@ -39,7 +40,8 @@ static int emit_moves(struct vmm_out *out, const struct vmm_look *look, const st
 	return code;
 }
 
-static int emit_summary(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s, struct vmm_err *err)
+static int emit_summary(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s,
+                        struct vmm_err *err)
 {
 	struct vmm_query q;
 	int code = vmm_query_init(&q, "types", NULL, NULL, NULL, NULL, err);

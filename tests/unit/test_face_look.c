@@ -232,6 +232,7 @@ static void test_moves(void **state)
 	vmm_snapshot_destroy(now);
 }
 
-TEST_MAIN(cmocka_unit_test(test_sizes), cmocka_unit_test(test_short_sizes), cmocka_unit_test(test_changes_and_unknowns),
-          cmocka_unit_test(test_letters_are_unique), cmocka_unit_test(test_bar_of_letters), cmocka_unit_test(test_bar_lengths),
-          cmocka_unit_test(test_bars), cmocka_unit_test(test_moves))
+TEST_MAIN(cmocka_unit_test(test_sizes), cmocka_unit_test(test_short_sizes),
+          cmocka_unit_test(test_changes_and_unknowns), cmocka_unit_test(test_letters_are_unique),
+          cmocka_unit_test(test_bar_of_letters), cmocka_unit_test(test_bar_lengths), cmocka_unit_test(test_bars),
+          cmocka_unit_test(test_moves))

@@ -303,7 +303,7 @@ static int emit(struct vmm_answer *a, const struct vmm_snapshot *s, const uint64
 		vmm_places_json(a->output.out, s, addresses, count);
 		return 0;
 	}
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && s->vma_count; i++) {
 		struct vmm_place p = vmm_place_find(s, addresses[i]);
 
 		put_place(a->output.out, &a->look, s, &p);

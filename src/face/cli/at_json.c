@@ -91,7 +91,8 @@ static void put_json_owner(struct vmm_out *out, const struct vmm_place *p)
 
 static void put_json_place(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_place *p)
 {
-	vmm_out_printf(out, "{\"address\":\"0x%llx\",\"mapped\":%s", (unsigned long long)p->address, p->vma ? "true" : "false");
+	vmm_out_printf(out, "{\"address\":\"0x%llx\",\"mapped\":%s", (unsigned long long)p->address,
+	               p->vma ? "true" : "false");
 	put_json_row(out, "region", s, p->region, VMM_ROW_REGION);
 	put_json_row(out, "block", s, p->block, VMM_ROW_BLOCK);
 	put_json_row(out, "mapping", s, p->vma, VMM_ROW_VMA);

@@ -113,7 +113,8 @@ static void put_bash(struct vmm_out *out)
 	                  "\tlocal dir name\n"
 	                  "\tfor dir in /proc/[0-9]*; do\n"
 	                  "\t\tprintf '%s\\n' \"${dir#/proc/}\"\n"
-	                  "\t\tread -r name 2>/dev/null <\"$dir/comm\" && [[ $name =~ ^[A-Za-z0-9._-]+$ ]] && printf '%s\\n' \"$name\"\n"
+	                  "\t\tread -r name 2>/dev/null <\"$dir/comm\" && [[ $name =~ ^[A-Za-z0-9._-]+$ ]] &&\n"
+	                  "\t\t\tprintf '%s\\n' \"$name\"\n"
 	                  "\tdone\n}\n\n"
 	                  "_vmmap_words()\n{\n"
 	                  "\tCOMPREPLY=($(compgen -W \"$1\" -- \"$current\"))\n}\n\n"
@@ -283,7 +284,8 @@ static void put_fish(struct vmm_out *out)
 		vmm_out_printf(out, "complete -c vmmap -n __fish_use_subcommand -a %s", c->word);
 		put_fish_help(out, c->help);
 	}
-	vmm_out_text(out, "complete -c vmmap -n 'not __fish_seen_subcommand_from ps help completions' -a '(__fish_complete_pids)'\n"
+	vmm_out_text(out, "complete -c vmmap -n 'not __fish_seen_subcommand_from ps help completions' "
+	                  "-a '(__fish_complete_pids)'\n"
 	                  "complete -c vmmap -n '__fish_seen_subcommand_from help' -a 'columns kinds where'\n"
 	                  "complete -c vmmap -n '__fish_seen_subcommand_from completions' -a 'bash zsh fish'\n");
 	for (int i = 0; i < VMM_OPTION_COUNT; i++)

@@ -92,16 +92,21 @@ static int put_rows(struct vmm_answer *a, const struct vmm_query *q, const struc
 	return 0;
 }
 
-static int emit(struct vmm_answer *a, const struct vmm_args *args, const struct vmm_query *q, const struct vmm_snapshot *s,
-                struct vmm_err *err)
+static int emit(struct vmm_answer *a, const struct vmm_args *args, const struct vmm_query *q,
+                const struct vmm_snapshot *s, struct vmm_err *err)
 {
 	struct figures f;
 	int code;
 
 	if (a->format != VMM_FORMAT_TEXT)
 		return put_rows(a, q, s, err);
-	f = count_free(s);
 	vmm_summary_head(a->output.out, &a->look, s);
+	if (s->vma_count == 0) {
+		/* Not 0 bytes free: there is no address space, or it may not be read. */
+		vmm_summary_notes(a->output.out, &a->look, s);
+		return 0;
+	}
+	f = count_free(s);
 	vmm_out_char(a->output.out, '\n');
 	put_figures(a->output.out, s, &f);
 	vmm_out_char(a->output.out, '\n');

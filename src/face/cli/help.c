@@ -155,7 +155,7 @@ static void put_columns(struct help *h)
 
 static void put_kinds(struct help *h)
 {
-	vmm_out_text(h->out, "Kinds for --kind and --where 'kind=...'; the letter stands for the kind where there is no colour\n\n");
+	vmm_out_text(h->out, "Kinds for --kind and --where 'kind=...'; without colour the letter stands for the kind\n\n");
 	for (int k = 0; k < VMM_KIND_COUNT; k++) {
 		vmm_put_background(h->out, &h->look, vmm_kind_colour256((enum vmm_kind)k));
 		vmm_out_char(h->out, vmm_kind_letter((enum vmm_kind)k));
@@ -185,7 +185,8 @@ static void put_where(struct help *h)
 	                     "  --where 'wx || protection~wx'\n"
 	                     "  --where 'path~libc && !(kind=image)'\n");
 	vmm_out_char(h->out, '\n');
-	put_wrapped(h, 0, 0, "An unknown number fits no comparison, nor does it fit the opposite one. See vmmap help columns for the columns.");
+	put_wrapped(h, 0, 0, "An unknown number fits no comparison, nor does it fit the opposite one. See vmmap help "
+	                     "columns for the columns.");
 }
 
 static bool put_topic(struct help *h, const char *topic)

@@ -23,7 +23,8 @@ static void put_denied(struct vmm_out *out, const struct vmm_process_list *list)
 	vmm_out_char(out, '\n');
 }
 
-static int emit(struct vmm_answer *a, const struct vmm_query *q, const struct vmm_process_list *list, struct vmm_err *err)
+static int emit(struct vmm_answer *a, const struct vmm_query *q, const struct vmm_process_list *list,
+                struct vmm_err *err)
 {
 	struct vmm_rows rows;
 	int code = vmm_rows_build_processes(&rows, q, list, err);
