@@ -40,6 +40,10 @@ int linux_code(int os);
 /* Reads a file below dir_fd (or a path when dir_fd is AT_FDCWD) up to limit bytes; grows as needed. */
 int linux_read_file(int dir_fd, const char *path, size_t limit, struct linux_text *ret, struct vmm_err *err);
 void linux_text_done(struct linux_text *t);
+/* Takes one piece of a file; a negative result stops the reading. */
+typedef int (*linux_chunk_fn)(void *arg, const char *bytes, size_t length);
+/* Feeds a whole file to fn, in order; fn runs in the calling thread. 0, an error of reading, or what fn returned. */
+int linux_read_chunks(int fd, linux_chunk_fn fn, void *arg);
 /* True while the process exists and is not a zombie's empty shell; decided by the pidfd where there is one. */
 bool linux_alive(const struct linux_target *t);
 

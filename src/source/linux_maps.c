@@ -1,12 +1,6 @@
-/*
- * Mappings of the target: /proc/PID/maps, or /proc/PID/smaps when its numbers are wanted. Each is read once.
- *
- * The kernel spends most of the time of a long smaps in walking page tables inside read(); a second thread does the
- * reading then, so that parsing costs no wall time.
- */
+/* Mappings of the target: /proc/PID/maps, or /proc/PID/smaps when its numbers are wanted. Each is read once. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +8,6 @@
 
 #include "base/scan.h"
 #include "source/linux.h"
-
-#define BUFFER_BYTES ((size_t)256 * 1024)
-#define BUFFER_COUNT 4
 
 struct maps_build {
 	struct linux_target *t;
@@ -133,135 +124,6 @@ static int on_smaps(void *arg, const struct vmm_smaps_record *r)
 	return 0;
 }
 
-/* Reads until the buffer is full or the file ends. seq_file hands out about a page a call. */
-static ssize_t fill_buffer(int fd, char *buffer)
-{
-	size_t used = 0;
-
-	while (used < BUFFER_BYTES) {
-		ssize_t n = read(fd, buffer + used, BUFFER_BYTES - used);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		/* ESRCH: the process has gone; what was read before still counts. */
-		if (n < 0)
-			return used ? (ssize_t)used : -errno;
-		if (n == 0)
-			break;
-		used += (size_t)n;
-	}
-	return (ssize_t)used;
-}
-
-/* A ring of buffers between the thread that reads and the one that parses. */
-struct read_ahead {
-	int fd;
-	char *buffers[BUFFER_COUNT];
-	ssize_t filled[BUFFER_COUNT]; /* bytes; 0 end; negative errno */
-	unsigned head, tail;          /* buffers filled and consumed so far */
-	bool stop;
-	pthread_mutex_t lock;
-	pthread_cond_t moved;
-};
-
-static void *read_ahead_thread(void *arg)
-{
-	struct read_ahead *r = arg;
-	ssize_t n;
-
-	do {
-		unsigned slot;
-
-		pthread_mutex_lock(&r->lock);
-		while (r->head - r->tail == BUFFER_COUNT && !r->stop)
-			pthread_cond_wait(&r->moved, &r->lock);
-		slot = r->head % BUFFER_COUNT;
-		if (r->stop) {
-			pthread_mutex_unlock(&r->lock);
-			break;
-		}
-		pthread_mutex_unlock(&r->lock);
-		n = fill_buffer(r->fd, r->buffers[slot]);
-		pthread_mutex_lock(&r->lock);
-		r->filled[slot] = n;
-		r->head++;
-		pthread_cond_broadcast(&r->moved);
-		pthread_mutex_unlock(&r->lock);
-	} while (n > 0);
-	return NULL;
-}
-
-/* Consumes one buffer; called by the parsing thread. */
-typedef int (*chunk_fn)(void *arg, const char *bytes, size_t length);
-
-static int consume_ahead(struct read_ahead *r, chunk_fn fn, void *arg)
-{
-	int rc = 0;
-
-	for (;;) {
-		ssize_t n;
-
-		pthread_mutex_lock(&r->lock);
-		while (r->head == r->tail)
-			pthread_cond_wait(&r->moved, &r->lock);
-		n = r->filled[r->tail % BUFFER_COUNT];
-		pthread_mutex_unlock(&r->lock);
-		if (n > 0)
-			rc = fn(arg, r->buffers[r->tail % BUFFER_COUNT], (size_t)n);
-		else
-			rc = n < 0 && n != -ESRCH ? linux_code((int)-n) : 0;
-		if (n <= 0 || rc < 0)
-			break;
-		pthread_mutex_lock(&r->lock);
-		r->tail++;
-		pthread_cond_broadcast(&r->moved);
-		pthread_mutex_unlock(&r->lock);
-	}
-	pthread_mutex_lock(&r->lock);
-	r->stop = true;
-	pthread_cond_broadcast(&r->moved);
-	pthread_mutex_unlock(&r->lock);
-	return rc;
-}
-
-static int read_rest_ahead(int fd, char *first, chunk_fn fn, void *arg)
-{
-	struct read_ahead r = {.fd = fd, .buffers = {first}, .lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
-	VMM_CLEANUP_FREE char *more = vmm_alloc_hook(NULL, BUFFER_BYTES * (BUFFER_COUNT - 1));
-	pthread_t thread;
-	int rc;
-
-	if (!more)
-		return VMM_E_NOMEM;
-	for (unsigned i = 1; i < BUFFER_COUNT; i++)
-		r.buffers[i] = more + (i - 1) * BUFFER_BYTES;
-	if (pthread_create(&thread, NULL, read_ahead_thread, &r) != 0)
-		return VMM_E_NOMEM;
-	rc = consume_ahead(&r, fn, arg);
-	pthread_join(thread, NULL);
-	pthread_mutex_destroy(&r.lock);
-	pthread_cond_destroy(&r.moved);
-	return rc;
-}
-
-/* Feeds a whole file to fn; short files without a second thread. */
-static int read_chunks(int fd, chunk_fn fn, void *arg)
-{
-	VMM_CLEANUP_FREE char *buffer = vmm_alloc_hook(NULL, BUFFER_BYTES);
-	ssize_t n;
-	int rc;
-
-	if (!buffer)
-		return VMM_E_NOMEM;
-	n = fill_buffer(fd, buffer);
-	if (n < 0)
-		return linux_code((int)-n);
-	rc = n ? fn(arg, buffer, (size_t)n) : 0;
-	if (rc < 0 || (size_t)n < BUFFER_BYTES)
-		return rc;
-	return read_rest_ahead(fd, buffer, fn, arg);
-}
-
 struct chunk_state {
 	const struct vmm_take *take;
 	const char *what;
@@ -335,7 +197,7 @@ static int read_maps(struct linux_target *t, const struct vmm_take *take, struct
 
 	if (fd < 0)
 		return vmm_fail(err, linux_code(errno), errno, "%d: maps: %s", t->pid, strerror(errno));
-	rc = read_chunks(fd, maps_chunk, &c);
+	rc = linux_read_chunks(fd, maps_chunk, &c);
 	free(c.carry);
 	return rc < 0 ? vmm_fail(err, rc, 0, "%d: maps: %s", t->pid, vmm_error_text(rc)) : 0;
 }
@@ -370,7 +232,7 @@ static int read_smaps(struct linux_target *t, const struct vmm_take *take, struc
 	c.parser = vmm_smaps_create(on_smaps, b);
 	if (!c.parser)
 		return vmm_fail_nomem(err);
-	rc = read_chunks(fd, smaps_chunk, &c);
+	rc = linux_read_chunks(fd, smaps_chunk, &c);
 	if (rc == 0)
 		rc = vmm_smaps_finish(c.parser);
 	if (rc == 0 && b->extra)
