@@ -25,6 +25,12 @@ static bool is_candidate(const struct vmm_vma *vma)
 	       !(vma->prot & VMM_PROT_SHARED);
 }
 
+/* A file without a name from the start: neither deleted nor replaced. */
+static bool is_memfd(const struct vmm_vma *vma)
+{
+	return strncmp(vma->name, "/memfd:", 7) == 0;
+}
+
 static int compare_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? -1 : a > b;
@@ -88,7 +94,7 @@ static int open_bytes(struct vmm_image_pass *pass, const struct group *g, struct
 	}
 	vmm_close_fd(&ret->fd);
 	ret->fd = -1;
-	*ret_replaced = fd == VMM_E_NO_TARGET && !vma->deleted;
+	*ret_replaced = fd == VMM_E_NO_TARGET && !vma->deleted && !is_memfd(vma);
 	for (size_t i = 0; i < g->count; i++)
 		if (g->vmas[i]->offset == 0) {
 			ret->address = g->vmas[i]->start;
@@ -119,7 +125,7 @@ static int claim_by_map(struct vmm_image_pass *pass, const struct group *g, bool
 		while (next < g->count && belongs_to_run(g->vmas[next - 1], g->vmas[next]));
 		load.parts[0].start = load.base;
 		load.parts[0].end = g->vmas[next - 1]->end;
-		origin.in_memory = strncmp(origin.path, "/memfd:", 7) == 0;
+		origin.in_memory = is_memfd(origin.vma);
 		if (executable)
 			rc = vmm_image_claim(pass, NULL, &load, &origin);
 	}
@@ -133,6 +139,10 @@ static int read_rest(struct vmm_image_pass *pass, struct vmm_image_file *file, c
 	struct vmm_snapshot *s = pass->snapshot;
 	int rc = vmm_image_file_read_sections(file, bytes, s->arena, &pass->tables_left, pass->err);
 
+	if (bytes->fd < 0)
+		vmm_snapshot_note(s, "elf", "gone", base,
+		                  "the file of an image is deleted, replaced or may not be opened: its segments are shown, "
+		                  "not its sections; CAP_CHECKPOINT_RESTORE opens it through the mapping");
 	if (rc == VMM_E_FORMAT)
 		vmm_snapshot_note(s, "elf", "malformed", base,
 		                  "section headers of an image contradict it: its segments are shown");
@@ -161,7 +171,7 @@ static int claim_loads(struct vmm_image_pass *pass, const struct group *g, struc
 		if (!rest)
 			rc = read_rest(pass, file, bytes, load.base);
 		rest = true;
-		origin.in_memory = strncmp(vma->name, "/memfd:", 7) == 0;
+		origin.in_memory = is_memfd(vma);
 		if (rc >= 0)
 			rc = vmm_image_claim(pass, file, &load, &origin);
 	}

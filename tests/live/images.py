@@ -271,10 +271,13 @@ def main():
             with started(command, True) as (pid, told):
                 document, maps = check_process(checks, args, pid, what, cache)
                 check_truth(checks, what, document, maps, told)
-    for command in SYSTEM:
-        if shutil.which(command[0]):
-            with started(command, False) as (pid, _):
-                check_process(checks, args, pid, command[0], cache)
+        java = os.path.join(folder, "Wait.java")
+        with open(java, "w") as text:
+            text.write("class Wait { public static void main(String[] a) throws Exception { System.in.read(); } }")
+        for command in SYSTEM + [["java", java]]:
+            if shutil.which(command[0]):
+                with started(command, False) as (pid, _):
+                    check_process(checks, args, pid, command[0], cache)
     for pid in sorted(int(d) for d in os.listdir("/proc") if d.isdigit()) if args.all else []:
         with contextlib.suppress(OSError, RuntimeError):  # it ended
             check_process(checks, args, pid, "process %d" % pid, cache)

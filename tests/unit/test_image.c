@@ -434,6 +434,8 @@ static void replaced_file_is_read_from_memory(void **state)
 	assert_cuts(&f.claims.v[0], BASE, segment_borders, ARRAY_LEN(segment_borders));
 	assert_true(f.s->modules[0].replaced);
 	assert_false(f.s->modules[0].sections);
+	assert_int_equal(f.s->note_count, 1);
+	assert_string_equal(f.s->notes[0].code, "gone");
 	found_done(&f);
 	for (uint32_t i = 0; i < 5; i++)
 		t.vmas[i].deleted = true;
@@ -485,6 +487,17 @@ static void memfd_is_in_memory(void **state)
 	assert_true(f.s->modules[0].sections);
 	found_done(&f);
 	close(fd);
+	/* Without the right to open it: still no file that somebody replaced. */
+	for (uint32_t i = 0; i < 5; i++) {
+		t.file[i] = VMM_E_NO_TARGET;
+		t.vmas[i].deleted = false;
+	}
+	t.memory[0] = (struct fake_memory){BASE, BASE + 0x1000, p.bytes, 0};
+	t.memory_count = 1;
+	find(&f, &t);
+	assert_string_equal(f.claims.v[0].details, "/memfd:plugin, in memory, build-id abcd010203040506…");
+	assert_false(f.s->modules[0].replaced || f.s->modules[0].sections);
+	found_done(&f);
 }
 
 /* The program copied to where a hand-made loader would put it. */
