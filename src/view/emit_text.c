@@ -352,7 +352,12 @@ static size_t write_cell(struct vmm_out *out, const struct cell *c, size_t width
 	if (colour && style)
 		vmm_out_text(out, style);
 	room = width > used + suffix ? width - used - suffix : 1;
-	used += vmm_out_escaped(out, c->text, width ? room : 0);
+	if (c->text == c->own) { /* our own digits need no escapes */
+		vmm_out_text(out, c->own);
+		used += shown_width(c->own);
+	} else {
+		used += vmm_out_escaped(out, c->text, width ? room : 0);
+	}
 	vmm_out_text(out, c->suffix);
 	if (colour && style)
 		vmm_out_text(out, "\033[0m");
