@@ -50,10 +50,10 @@ def main():
             if command:
                 with Target(command) as target:
                     check(checks, judge, args, target.pid, "t_kinds%d" % bits)
-        for name in ("t_threads", "t_static", "t_reserve", "t_merged_stacks"):
+        for name, words in (("t_threads", ["20", "0"]), ("t_static", []), ("t_reserve", []), ("t_merged_stacks", [])):
             program = os.path.join(args.targets, name)
             if os.path.exists(program):
-                with Target([program]) as target:
+                with Target([program] + words) as target:
                     check(checks, judge, args, target.pid, name)
     check(checks, judge, args, os.getpid(), "python3")
     checks.finish()
