@@ -177,8 +177,7 @@ static int finish_carried(struct vmm_smaps_parser *p, const char *bytes, size_t 
 		return r;
 	length = p->carry_length;
 	p->carry_length = 0;
-	r = parse_line(p, p->carry, length);
-	return r ? r : keep_name(p);
+	return parse_line(p, p->carry, length);
 }
 
 static int feed(struct vmm_smaps_parser *p, const char *bytes, size_t length)

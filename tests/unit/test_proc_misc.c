@@ -135,6 +135,7 @@ static void test_cgroup(void **state)
 	cgroup_case("4:memory\n", NULL, false);
 	cgroup_case("4:pids:/memory:/x\n", NULL, false);
 	cgroup_case(":memory:/x\n", NULL, false);
+	cgroup_case("0:pids:/x\n", NULL, false);
 	cgroup_case("", NULL, false);
 	cgroup_case("0:", NULL, false);
 }

@@ -258,6 +258,7 @@ static void test_hostile(void **state)
 
 	parse_seed("fuzz_smaps/hostile", &s, &o);
 	assert_int_equal(s.count, 2);
+	assert_int_equal(o.malformed, 34); /* counted by hand */
 	/* Only Rss: Pss does not fit in bytes, Size has no unit, Swap a strange one; Locked follows what has no key. */
 	assert_int_equal(s.r[0].known, BIT(RSS));
 	assert_int_equal(s.r[0].value[VMM_SMAPS_PSS], 0);
@@ -309,6 +310,8 @@ static void test_values(void **state)
 		{"Rss:            99999999999999999999 kB\n", false, 0},
 		{"Rss:                1  2 kB\n", false, 0},
 		{"Rss:               1/2:3 kB\n", false, 0},
+		{"Rss:              1:2345 kB\n", false, 0},
+		{"Rss:              1?2345 kB\n", false, 0},
 		{"Rss:                  -1 kB\n", false, 0},
 		{"Rss:                     kB\n", false, 0},
 		{"Rss:                   1 KB\n", false, 0},
@@ -335,6 +338,41 @@ static void test_values(void **state)
 			assert_int_equal(o.malformed, 7 + !cases[i].known);
 			seen_clear(&s);
 		}
+}
+
+/* Lines that agree with a foretold one in its first columns only, or stand where nothing is foretold. */
+static void test_not_foretold(void **state)
+{
+	static const char zeros[] = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0       1 kB\n";
+	static const char lost[] = "1000-2000 r--p 0 0:0 0\nRss:                   4 kB\nnonsense\nPss:                   4 kB\n";
+	static const char empty[] = "1000-2000 r--p 0 0:0 0\nRss:                   4 kB\n\nPss:                   4 kB\n";
+	static const char longer[] = "1000-2000 r--p 0 0:0 0\nA_very_long_key_of_one:       1 kB\n"
+				     "2000-3000 r--p 0 0:0 0\nA_very_long_key_of_two:       2 kB\nA_very_long_key_1      3 kB\n";
+	struct seen s = {0};
+	struct outcome o;
+
+	parse(zeros, sizeof(zeros) - 1, 1000, &s, &o);
+	assert_int_equal(s.count, 0);
+	assert_int_equal(o.malformed, 1);
+	parse(longer, sizeof(longer) - 1, 1000, &s, &o);
+	assert_int_equal(s.count, 2);
+	assert_int_equal(o.malformed, 1);
+	assert_string_equal(o.extra[1], "A_very_long_key_of_two");
+	assert_int_equal(s.r[1].extra_known, 2);
+	assert_int_equal(s.r[1].extra[1], 2048);
+	seen_clear(&s);
+	/* What follows a line that may have been a header is nobody's, even where it is the field that was to come. */
+	parse(lost, sizeof(lost) - 1, 1000, &s, &o);
+	assert_int_equal(s.count, 1);
+	assert_int_equal(s.r[0].known, BIT(RSS));
+	assert_int_equal(o.malformed, 2);
+	seen_clear(&s);
+	/* An empty line is no header. */
+	parse(empty, sizeof(empty) - 1, 1000, &s, &o);
+	assert_int_equal(s.count, 1);
+	assert_int_equal(s.r[0].known, BIT(RSS) | BIT(PSS));
+	assert_int_equal(o.malformed, 1);
+	seen_clear(&s);
 }
 
 static void test_end_of_input(void **state)
@@ -496,6 +534,6 @@ static void test_running_kernel(void **state)
 
 TEST_MAIN(cmocka_unit_test(test_linux_6_18), cmocka_unit_test(test_chunks), cmocka_unit_test(test_linux_3_10),
           cmocka_unit_test(test_linux_4_14_and_5_10), cmocka_unit_test(test_converted_line_ends), cmocka_unit_test(test_hostile),
-          cmocka_unit_test(test_many_extras), cmocka_unit_test(test_values), cmocka_unit_test(test_end_of_input),
+          cmocka_unit_test(test_many_extras), cmocka_unit_test(test_values), cmocka_unit_test(test_not_foretold), cmocka_unit_test(test_end_of_input),
           cmocka_unit_test(test_limits_and_stop), cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_rollup),
           cmocka_unit_test(test_running_kernel))
