@@ -62,8 +62,8 @@ static const struct vmm_column memory_columns[] = {
 	COLUMN("largest", BYTES, largest, "Largest", "Largest", OWNERS, S | W | J, "of a kind its largest region, of a region its largest block"),
 	COLUMN("regions", COUNT, regions, "Regions", "", OWNERS, 0, "of a kind or a file: number of regions"),
 	COLUMN("protection", TEXT, protection, "Prot", "Protection", MAPS, D | J,
-	       "rwx and s (shared) or p (private) as the kernel writes it; of a region the union of its blocks; ! in text: "
-	       "some block is writable and executable at once"),
+	       "rwx and s (shared) or p (private) as the kernel writes it; of a region whose blocks differ, each of theirs in "
+	       "brief (r,rx,rw); ! in text: some block is writable and executable at once"),
 	COLUMN("wx", FLAG, wx, "W+X", "", MAPS, J, "some part is writable and executable at once"),
 	COLUMN("numa", TEXT, numa, "NUMA", "", VMM_NEED_NUMA, 0, "pages by NUMA node"),
 	COLUMN("guard", FLAG, guard, "Guard", "", OWNERS, 0, "of a block: never accessible"),
@@ -105,7 +105,7 @@ static const struct vmm_column process_columns[] = {
 	METRIC("uss", USS, "USS", "", ROLLUP, D | W, "resident bytes that only this process maps"),
 	METRIC("swap", SWAP, "Swap", "", 0, D, "swapped bytes"),
 	METRIC("size", SIZE, "Size", "", 0, D | W, "bytes of address range that are mapped"),
-	METRIC("committed", COMMITTED, "Committed", "", COMMIT, 0, "what is promised or provided, as in vmmap show"),
+	METRIC("committed", COMMITTED, "Committed", "", COMMIT, D | W, "what is promised or provided, as in vmmap show"),
 	METRIC("private", PRIVATE, "Private", "", COMMIT, 0,
 	       "commit charge of this process alone, as in vmmap show; exceeds committed where charged memory was made inaccessible"),
 	COLUMN("mappings", COUNT, mappings, "Mappings", "", VMM_PROCESS_MAPPINGS, D | W, "number of mappings, beside vm.max_map_count"),

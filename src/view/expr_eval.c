@@ -106,12 +106,26 @@ static enum truth compare_numbers(enum vmm__compare compare, struct range a, str
 	}
 }
 
-static bool has_letters(const char *text, const char *letters)
+static bool has_letters(const char *text, size_t length, const char *letters)
 {
 	for (; *letters; letters++)
-		if (*letters != '-' && !strchr(text, tolower((unsigned char)*letters)))
+		if (*letters != '-' && !memchr(text, tolower((unsigned char)*letters), length))
 			return false;
 	return true;
+}
+
+/* Whether one of the protections "r,rx,rw" has all the letters. */
+static bool some_protection_has(const char *text, const char *letters)
+{
+	for (;; text++) {
+		size_t length = strcspn(text, ",");
+
+		if (has_letters(text, length, letters))
+			return true;
+		text += length;
+		if (!*text)
+			return false;
+	}
 }
 
 /* What kind= compares with: the id or the label, in any case. */
@@ -126,7 +140,7 @@ static bool contains(const struct vmm_column *column, const struct vmm_row *row,
                      const char *text)
 {
 	if (column->get == vmm__get_protection)
-		return has_letters(v->text, text);
+		return some_protection_has(v->text, text);
 	if (column->get == vmm__get_kind && vmm__row_kind(row) < VMM_KIND_COUNT &&
 	    strcasestr(vmm_kind_label(vmm__row_kind(row)), text))
 		return true;

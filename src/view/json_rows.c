@@ -94,12 +94,12 @@ static void make_head(struct head *h, const struct plan *plan, uint64_t start, u
 	h->length = (size_t)(p - h->bytes);
 }
 
-static char *put_protection(char *p, const struct plan *plan, uint8_t prot, bool write_exec)
+static char *put_protection(char *p, const struct plan *plan, uint16_t prot_set, bool write_exec)
 {
 	if (plan->protection) {
 		p = VMM__JSON_PUT(p, ",\"protection\":\"");
-		vmm_prot_text(prot, p);
-		p += 4;
+		vmm_prot_set_text(prot_set, p);
+		p += strlen(p);
 		*p++ = '"';
 	}
 	if (plan->wx)
@@ -168,7 +168,7 @@ static void json_block(struct vmm_out *out, const struct plan *plan, const struc
 {
 	struct vmm_row row = {.snapshot = s, .object = b, .type = VMM_ROW_BLOCK, .depth = 1};
 	const struct vmm_vma *vma = vmm__row_vma(&row);
-	uint8_t prot = vma ? vma->prot : 0;
+	uint16_t prot = (uint16_t)(1u << (vma ? vma->prot : 0));
 	char *p;
 
 	if (b->m != r->m || b->start != r->start || b->end != r->end)
@@ -204,7 +204,7 @@ static void json_region(struct vmm_out *out, const struct plan *plan, const stru
 		p = VMM__JSON_PUT(p, ",\"largest\":");
 		p = vmm__json_put_dec(p, vmm__region_largest(s, r));
 	}
-	vmm__json_end(out, put_protection(p, plan, r->prot, r->write_exec));
+	vmm__json_end(out, put_protection(p, plan, r->prot_set, r->write_exec));
 	if (plan->details)
 		vmm__json_key_text(out, ",\"details\":", r->details);
 	if (plan->owners)
@@ -288,7 +288,7 @@ static void json_mapping(struct vmm_out *out, const struct plan *plan, const str
 	vmm__json_key_bool(out, ",\"deleted\":", vma->deleted);
 	if (!vmm_out_room(out, VMM__JSON_ROOM))
 		return;
-	vmm__json_end(out, put_protection(vmm__json_at(out), &fixed, vma->prot, false));
+	vmm__json_end(out, put_protection(vmm__json_at(out), &fixed, (uint16_t)(1u << vma->prot), false));
 	json_flags(out, vma->vm_flags);
 	vmm__json_key_number(out, ",\"page_size\":", vma->page_size != 0, vma->page_size);
 	if (!vmm_out_room(out, VMM__JSON_ROOM))

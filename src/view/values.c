@@ -239,7 +239,10 @@ void vmm__get_protection(const struct vmm_row *row, struct vmm_value *v)
 
 	if (!vma && !r)
 		return;
-	vmm_prot_text(vma ? vma->prot : r->prot, v->buffer);
+	if (vma)
+		vmm_prot_text(vma->prot, v->buffer);
+	else
+		vmm_prot_set_text(r->prot_set, v->buffer);
 	vmm__value_text(v, v->buffer);
 }
 

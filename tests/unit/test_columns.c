@@ -167,7 +167,7 @@ static void test_region_values(void **state)
 	NUMBER_IS("blocks", REGION, image, 4);
 	NUMBER_IS("largest", REGION, image, 0x1000);
 	TEXT_IS("kind", REGION, image, "image");
-	TEXT_IS("protection", REGION, image, "rwxp");
+	TEXT_IS("protection", REGION, image, "r,rx,rw");
 	NUMBER_IS("wx", REGION, image, 0);
 	NUMBER_IS("wx", REGION, &s->regions[SAMPLE_PRIVATE], 1);
 	TEXT_IS("build_id", REGION, image, "00ff");

@@ -37,13 +37,13 @@ static void test_text(void **state)
 	struct vmm_style style = {.heading = true};
 
 	CHECK(print(s, "regions", "address,kind,size,rss,protection,details", SAMPLE_TEXT, &style),
-	      "Address       Type          Size KiB  RSS  Prot   Details\n"
-	      "000000400000  Image               16   12  rwxp   /usr/bin/demo PIE\n"
-	      "000010000000  Heap               132   36  rw-p   [heap]\n"
+	      "Address       Type          Size KiB  RSS  Prot     Details\n"
+	      "000000400000  Image               16   12  r,rx,rw  /usr/bin/demo PIE\n"
+	      "000010000000  Heap               132   36  rw-p     [heap]\n"
 	      "000020000000  Private Data     1,024   ≥8  rwxp!\n"
-	      "000030000000  Mapped File          4    4  r--s   /tmp/a,\"b\"\n"
-	      "000030001000  Mapped File          4    -  r--s   /tmp/a,\"b\"\n"
-	      "7ffe00000000  Stack              132   20  rw-p   thread 4711 \\e[31mred\\n\n");
+	      "000030000000  Mapped File          4    4  r--s     /tmp/a,\"b\"\n"
+	      "000030001000  Mapped File          4    -  r--s     /tmp/a,\"b\"\n"
+	      "7ffe00000000  Stack              132   20  rw-p     thread 4711 \\e[31mred\\n\n");
 	style.heading = false;
 	style.units = VMM_UNITS_BYTES;
 	CHECK(print(s, "tree", "address,kind,size,pss,details", SAMPLE_TEXT, &style),
@@ -141,7 +141,7 @@ static void test_widths(void **state)
 	/* Swap is not for wide lines, but one without any swap goes first. */
 	s->region_count = 1;
 	CHECK(print(s, "regions", NULL, SAMPLE_TEXT, &(struct vmm_style){.width = 70, .heading = true}),
-	      "Address   Type   Size KiB  RSS  Blocks  Prot  Details\n00400000  Image        16   12       4  rwxp  /usr/bin/demo PIE\n");
+	      "Address   Type   Size KiB  RSS  Blocks  Prot     Details\n00400000  Image        16   12       4  r,rx,rw  /usr/bin/demo PIE\n");
 	vmm_snapshot_destroy(s);
 }
 

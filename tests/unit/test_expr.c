@@ -97,9 +97,10 @@ static void test_texts(void **state)
 	assert_int_equal(picks(s, "path=/usr/bin/demo"), IMAGE);
 	assert_int_equal(picks(s, "path='/tmp/a,\"b\"'"), FILE_A | FILE_B);
 	assert_int_equal(picks(s, "path<'/u'&&path!=''"), FILE_A | FILE_B);
-	assert_int_equal(picks(s, "protection=rwxp"), IMAGE | PRIVATE);
-	assert_int_equal(picks(s, "protection~wx"), IMAGE | PRIVATE);
-	assert_int_equal(picks(s, "protection~XW"), IMAGE | PRIVATE);
+	assert_int_equal(picks(s, "protection=rwxp"), PRIVATE);
+	assert_int_equal(picks(s, "protection~wx"), PRIVATE);
+	assert_int_equal(picks(s, "protection~XW"), PRIVATE);
+	assert_int_equal(picks(s, "kind=image && protection~x && protection~w"), IMAGE);
 	assert_int_equal(picks(s, "protection~s"), FILE_A | FILE_B);
 	assert_int_equal(picks(s, "build_id=00ff"), IMAGE);
 	vmm_snapshot_destroy(s);

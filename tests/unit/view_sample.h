@@ -65,6 +65,7 @@ static inline void sample_region(struct vmm_snapshot *s, uint32_t blocks, enum v
 	                                                    .end = s->blocks[s->block_count - 1].end,
 	                                                    .kind = kind,
 	                                                    .prot = prot,
+	                                                    .prot_set = (uint16_t)(1u << prot),
 	                                                    .mixed_prot = blocks > 1,
 	                                                    .first_block = first,
 	                                                    .block_count = blocks,
@@ -100,6 +101,8 @@ static inline void sample_image(struct vmm_snapshot *s)
 	sample_block(s, 0x402000, 0x403000, 2, ".data", data);
 	sample_block(s, 0x403000, 0x404000, 2, ".bss", bss);
 	sample_region(s, 4, VMM_KIND_IMAGE, VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC, "/usr/bin/demo PIE", path, all);
+	s->regions[SAMPLE_IMAGE].prot_set = 1u << VMM_PROT_READ | 1u << (VMM_PROT_READ | VMM_PROT_EXEC) |
+	                                    1u << (VMM_PROT_READ | VMM_PROT_WRITE);
 	s->regions[SAMPLE_IMAGE].module = 0;
 	s->modules[0] = (struct vmm_module){
 	    .start = 0x400000, .end = 0x404000, .path = path, .build_id = "00ff", .pie = true, .bits = 64};
