@@ -112,6 +112,8 @@ status 'free --map' 0 "$vmmap" free $pid --map
 expect 'the picture marks the largest free block' [ "$(grep -c 'the largest free block' "$work/out")" -eq 1 ]
 
 # --watch ends on a signal with 0 and with its target with 4.
+# The loop below must not see what an earlier command wrote: the background job empties the file only when it starts.
+: >"$work/out"
 "$vmmap" $pid --watch 0.1 >"$work/out" 2>"$work/err" &
 watcher=$!
 for _ in $(seq 100); do [ "$(grep -c ' every 0.1 s' "$work/out")" -ge 2 ] && break; sleep 0.1; done
@@ -121,6 +123,7 @@ expect "watch ends on a signal with status $?, not 0" [ $? -eq 0 ]
 expect 'watch printed one table after another' [ "$(grep -c ' every 0.1 s' "$work/out")" -ge 2 ]
 sleep 600 &
 victim=$!
+: >"$work/out"
 "$vmmap" $victim --watch 0.1 >"$work/out" 2>"$work/err" &
 watcher=$!
 for _ in $(seq 100); do [ "$(grep -c ' every 0.1 s' "$work/out")" -ge 1 ] && break; sleep 0.1; done
@@ -128,7 +131,7 @@ kill $victim
 wait $victim 2>/dev/null
 wait $watcher
 got=$?
-expect "watch ends with its target with status $got, not 4" [ $got -eq 4 ]
+expect "watch ends with its target with status $got, not 4: $(cat "$work/err")" [ $got -eq 4 ]
 expect 'watch says so' grep -q '^vmmap: ' "$work/err"
 status 'watch to a file format' 2 "$vmmap" $pid --watch 1 --json
 
