@@ -2,8 +2,8 @@
 """One known mapping of each sort: vmmap must tell kind, borders and numbers to the byte."""
 import sys
 
-from live import (Checks, Target, address, arguments, blocks_of, huge_pages, kinds_command, os, region_at, show, skip,
-                  snapshot, span, tiles, work_folder)
+from live import (Checks, Target, address, arguments, blocks_of, huge_pages, kinds_command, os, parse_json, region_at, run,
+                  show, skip, snapshot, span, tiles, work_folder)
 
 NUMBERS = ("size", "committed", "private", "rss", "uss", "shareable", "shared", "swap", "anonymous", "locked", "huge",
            "hugetlb")
@@ -61,6 +61,23 @@ def check_images(checks, document, truth, what):
     checks.true(len(ids) == 1 and None not in ids, "%s: build-ids of one library differ: %s" % (what, ids))
 
 
+def check_gaps(checks, args, pid, truth, what):
+    """What no mapping can get: below vm.mmap_min_addr, and the kernel's guard gap below a mapping that grows down."""
+    # The column committed makes vmmap read VmFlags, which tell what grows down.
+    columns = "address,end,kind,size,committed"
+    gaps = parse_json(run(args, "show", pid, "--view", "free", "--json", "--columns", columns).stdout)["free"]
+    by_end = {address(g["end"]): g for g in gaps}
+    for sort in truth["sorts"]:
+        if sort["sort"] == "grows_down":
+            gap = by_end.get(address(sort["address"]), {})
+            checks.equal(gap.get("kind"), "unusable", "%s: kind of the gap below a growing mapping" % what)
+            checks.equal(gap.get("size"), 256 * truth["page_size"], "%s: size of the gap below a growing mapping" % what)
+    with open("/proc/sys/vm/mmap_min_addr", encoding="ascii") as f:
+        lowest = int(f.read())
+    if lowest:
+        checks.true(gaps[0]["kind"] == "unusable" and address(gaps[0]["end"]) == lowest, "%s: lowest gap is %s" % (what, gaps[0]))
+
+
 def check(checks, args, command, what):
     with Target(command) as target:
         for skipped in target.truth["skipped"]:
@@ -70,6 +87,7 @@ def check(checks, args, command, what):
         checks.equal(document["target"]["bits"], target.truth["bits"], "%s: bits" % what)
         for sort in target.truth["sorts"]:
             check_region(checks, document, sort, "%s %s" % (what, sort["sort"]))
+        check_gaps(checks, args, target.pid, target.truth, what)
         print("%s: %d sorts of memory" % (what, len(target.truth["sorts"])))
         return document, target.truth
 

@@ -1,10 +1,11 @@
 /* Private anonymous memory in all its states. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <fcntl.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "kinds.h"
@@ -12,6 +13,9 @@
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
+#endif
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
 #endif
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 #define RW (PROT_READ | PROT_WRITE)
@@ -172,6 +176,33 @@ static void advised(void)
 	}
 }
 
+/* Pushed out to swap where there is any, with guard pages among them: those look like swap to the careless. */
+static void swapped(void)
+{
+	uint64_t page = truth_page();
+	struct sysinfo info;
+	char *p;
+	struct truth t;
+
+	if (sysinfo(&info) < 0 || info.totalswap == 0) {
+		truth_skip("swapped", "no swap");
+		return;
+	}
+	p = map_or_die(60, RW, ANON);
+	for (uint64_t i = 0; i < 45; i++)
+		memset(p + i * page, (int)i + 1, (size_t)page / 2);
+	if (madvise(p, (size_t)(60 * page), MADV_PAGEOUT) < 0) {
+		truth_skip("swapped", strerror(errno));
+		return;
+	}
+	t = truth_anon("swapped", p, 60 * page, 0);
+	t.uss = t.anonymous = TRUTH_UNKNOWN;
+	t.swap_pagemap = true;
+	if (madvise(p + 50 * page, (size_t)(5 * page), MADV_GUARD_INSTALL) == 0)
+		t.committed -= 5 * page;
+	truth_add(&t);
+}
+
 static void huge(void)
 {
 	const uint64_t piece = 2 << 20, size = 4 * piece;
@@ -233,6 +264,7 @@ void kinds_anonymous(void)
 	splits();
 	guards();
 	advised();
+	swapped();
 	huge();
 	growing();
 	dev_zero();

@@ -1,6 +1,7 @@
 #include "truth.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,25 @@ uint64_t truth_resident(const void *p, uint64_t size)
 	for (uint64_t i = 0; i < size / page; i++)
 		total += (present[i] & 1) * page;
 	return total;
+}
+
+/* Counts present and swapped pages of our own page map; a page of swap is no guard page (bit 58, see pagemap.rst). */
+static void count_pages(struct truth *t)
+{
+	uint64_t page = truth_page(), word;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	t->rss = t->swap = 0;
+	for (uint64_t at = t->address; at < t->address + t->size; at += page) {
+		if (fd < 0 || pread(fd, &word, sizeof(word), (off_t)(at / page * sizeof(word))) != sizeof(word)) {
+			t->rss = t->swap = TRUTH_UNKNOWN;
+			break;
+		}
+		t->rss += word >> 63 & 1 ? page : 0;
+		t->swap += (word >> 62 & 1) && !(word >> 58 & 1) ? page : 0;
+	}
+	if (fd >= 0)
+		close(fd);
 }
 
 struct truth truth_init(const char *sort, const void *address, uint64_t size, const char *kind)
@@ -220,9 +240,12 @@ void truth_finish(void)
 {
 	char end[64];
 
-	for (size_t i = 0; i < record_count; i++)
+	for (size_t i = 0; i < record_count; i++) {
 		if (records[i].rss_mincore)
 			records[i].rss = truth_resident((void *)(uintptr_t)records[i].address, records[i].size);
+		if (records[i].swap_pagemap)
+			count_pages(&records[i]);
+	}
 	put_all();
 	for (size_t done = 0; done < output_length;) {
 		ssize_t n = write(1, output + done, output_length - done);

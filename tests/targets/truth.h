@@ -30,6 +30,7 @@ struct truth {
 	uint64_t committed, private_bytes, rss, uss, shareable, shared, swap, anonymous, locked, huge, hugetlb;
 	uint64_t guard;         /* bytes that are never accessible although mapped */
 	bool rss_mincore;       /* rss is asked of mincore() at the end: private anonymous memory only */
+	bool swap_pagemap;      /* rss and swap are asked of the page map at the end */
 	bool deleted;           /* the file behind it has no name */
 	const char *path;       /* end of the path; NULL: not compared */
 	int tid;                /* thread whose stack it is; 0: none */
