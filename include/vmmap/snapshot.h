@@ -193,9 +193,9 @@ struct vmm_account {
 struct vmm_type_total {
 	enum vmm_kind kind;
 	struct vmm_metrics m;
+	bool counted;     /* the three below are known: not so for page tables and targets that may not be read */
 	uint64_t blocks;
-	bool largest_known;
-	uint64_t largest;
+	uint64_t largest; /* size of the largest region */
 	uint64_t regions;
 };
 

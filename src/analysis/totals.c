@@ -8,7 +8,6 @@ static void type_add(struct vmm_type_total *total, const struct vmm_metrics *m, 
 	vmm_metrics_add(&total->m, m);
 	total->blocks += blocks;
 	total->regions++;
-	total->largest_known = true;
 	total->largest = vmm_max_u64(total->largest, m->value[VMM_METRIC_SIZE]);
 }
 
@@ -77,10 +76,10 @@ static void forget_heaps(struct vmm_snapshot *s)
 void vmm_totals(struct vmm_snapshot *s)
 {
 	for (int k = 0; k < VMM_KIND_COUNT; k++) {
-		s->types[k] = (struct vmm_type_total){.kind = (enum vmm_kind)k};
+		s->types[k] = (struct vmm_type_total){.kind = (enum vmm_kind)k, .counted = !s->unreadable && k != VMM_KIND_PAGE_TABLE};
 		vmm_metrics_zero(&s->types[k].m);
 	}
-	s->total = (struct vmm_type_total){.kind = VMM_KIND_COUNT};
+	s->total = (struct vmm_type_total){.kind = VMM_KIND_COUNT, .counted = !s->unreadable};
 	vmm_metrics_zero(&s->total.m);
 	for (uint32_t i = 0; i < s->region_count; i++) {
 		const struct vmm_region *r = &s->regions[i];

@@ -107,21 +107,34 @@ static int read_rollup(int dir_fd, struct vmm_process *p)
 	return 0;
 }
 
+/* True when the last line of maps names the page in the kernel's half, which is no mapping of the process's own. */
+static bool ends_in_vsyscall(const char *bytes, size_t length)
+{
+	static const char name[] = "[vsyscall]\n";
+	size_t n = sizeof(name) - 1;
+
+	return length >= n && memcmp(bytes + length - n, name, n) == 0;
+}
+
 static int count_mappings(int dir_fd, struct vmm_process *p)
 {
 	VMM_CLEANUP_FD int fd = openat(dir_fd, "maps", O_RDONLY | O_CLOEXEC);
 	char buffer[16384];
 	uint64_t lines = 0;
+	bool vsyscall = false;
 	ssize_t n;
 
 	if (fd < 0)
 		return linux_code(errno);
-	while ((n = read(fd, buffer, sizeof(buffer))) > 0)
+	/* The kernel ends each read on a whole line. */
+	while ((n = read(fd, buffer, sizeof(buffer))) > 0) {
 		for (const char *at = buffer, *end = buffer + n; (at = memchr(at, '\n', (size_t)(end - at))); at++)
 			lines++;
+		vsyscall = ends_in_vsyscall(buffer, (size_t)n);
+	}
 	if (n < 0)
 		return linux_code(errno);
-	p->mappings = lines;
+	p->mappings = lines - vsyscall;
 	p->mappings_known = true;
 	return 0;
 }

@@ -60,9 +60,9 @@ static void json_type(struct vmm_out *out, const char *kind, const struct vmm_ty
 {
 	vmm__json_key_text(out, "{\"kind\":", kind);
 	vmm__json_metrics(out, &t->m);
-	vmm__json_key_number(out, ",\"blocks\":", true, t->blocks);
-	vmm__json_key_number(out, ",\"largest\":", t->largest_known, t->largest);
-	vmm__json_key_number(out, ",\"regions\":", true, t->regions);
+	vmm__json_key_number(out, ",\"blocks\":", t->counted, t->blocks);
+	vmm__json_key_number(out, ",\"largest\":", t->counted, t->largest);
+	vmm__json_key_number(out, ",\"regions\":", t->counted, t->regions);
 	vmm_out_char(out, '}');
 }
 

@@ -202,12 +202,21 @@ void vmm__get_kind(const struct vmm_row *row, struct vmm_value *v)
 		vmm__value_text(v, "total");
 }
 
+/* Counts of a kind: page tables have none, and where the mappings may not be read nothing was counted. */
+static void type_number(const struct vmm_type_total *t, struct vmm_value *v, uint64_t number)
+{
+	if (t->kind == VMM_KIND_PAGE_TABLE)
+		v->state = VMM_ABSENT;
+	else if (t->counted)
+		vmm__value_number(v, number);
+}
+
 void vmm__get_blocks(const struct vmm_row *row, struct vmm_value *v)
 {
 	const struct vmm_region *r = row->type == VMM_ROW_BLOCK || row->type == VMM_ROW_VMA ? NULL : vmm__row_region(row);
 
 	if (row->type == VMM_ROW_TYPE)
-		vmm__value_number(v, ((const struct vmm_type_total *)row->object)->blocks);
+		type_number(row->object, v, ((const struct vmm_type_total *)row->object)->blocks);
 	else if (r)
 		vmm__value_number(v, r->block_count);
 }
@@ -219,15 +228,14 @@ void vmm__get_largest(const struct vmm_row *row, struct vmm_value *v)
 	if (row->type == VMM_ROW_REGION) {
 		vmm__value_number(v, vmm__region_largest(row->snapshot, row->object));
 	} else if (row->type == VMM_ROW_TYPE) {
-		v->state = t->largest_known ? VMM_KNOWN : VMM_UNKNOWN;
-		v->number = t->largest_known ? t->largest : 0;
+		type_number(t, v, t->largest);
 	}
 }
 
 void vmm__get_regions(const struct vmm_row *row, struct vmm_value *v)
 {
 	if (row->type == VMM_ROW_TYPE)
-		vmm__value_number(v, ((const struct vmm_type_total *)row->object)->regions);
+		type_number(row->object, v, ((const struct vmm_type_total *)row->object)->regions);
 	else if (row->type == VMM_ROW_FILE)
 		vmm__value_number(v, ((const struct vmm_file_total *)row->object)->regions);
 }

@@ -60,7 +60,7 @@ static inline void fake_add_type(struct vmm_type_total *t, const struct vmm_metr
 	vmm_metrics_add(&t->m, m);
 	t->blocks++;
 	t->regions++;
-	t->largest_known = true;
+	t->counted = true;
 	if (size > t->largest)
 		t->largest = size;
 }

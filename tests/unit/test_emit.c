@@ -382,8 +382,7 @@ static void test_schema(void **state)
 	assert_true(at < sizeof(command));
 	rc = system(command);
 	if (WIFEXITED(rc) && (WEXITSTATUS(rc) == 77 || WEXITSTATUS(rc) == 127)) {
-		print_message("not checked against the schema: python3-jsonschema is missing\n");
-		return;
+		TEST_SKIP("documents are not checked against the schema: python3-jsonschema is missing");
 	}
 	assert_int_equal(rc, 0);
 }

@@ -140,9 +140,10 @@ static inline void sample_others(struct vmm_snapshot *s)
 static inline void sample_totals(struct vmm_snapshot *s)
 {
 	vmm_metrics_zero(&s->total.m);
+	s->total.counted = true;
 	for (int k = 0; k < VMM_KIND_COUNT; k++) {
 		s->types[k].kind = (enum vmm_kind)k;
-		s->types[k].largest_known = true;
+		s->types[k].counted = k != VMM_KIND_PAGE_TABLE;
 		vmm_metrics_zero(&s->types[k].m);
 	}
 	for (uint32_t i = 0; i < s->region_count; i++) {

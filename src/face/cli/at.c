@@ -76,9 +76,9 @@ static void put_offset(struct vmm_out *out, uint64_t offset)
 
 static void put_region(struct vmm_out *out, const struct vmm_look *look, const struct vmm_region *r)
 {
-	char protection[5];
+	char protection[VMM_PROT_SET_TEXT];
 
-	vmm_prot_text(r->prot, protection);
+	vmm_prot_set_text(r->prot_set, protection);
 	put_range(out, r->start, r->end);
 	vmm_put_foreground(out, look, vmm_kind_colour256(r->kind));
 	vmm_out_text(out, look->style.colour ? "■ " : "");
