@@ -146,6 +146,7 @@ struct vmm_module {
 	const char *path;     /* "" for an object without a file */
 	const char *build_id; /* lower-case hex; "" when it has none; NULL when it could not be read */
 	bool pie;             /* ET_DYN */
+	bool program;         /* the main program: it holds the entry point */
 	bool deleted;         /* the file has no name any more */
 	bool replaced;        /* another file stands at its path now */
 	bool in_memory;       /* no file behind it, or a memfd */
@@ -224,6 +225,7 @@ struct vmm_target_info {
 	struct timespec started_at;
 	char state;          /* letter of /proc/PID/stat */
 	bool kernel_thread;
+	uint64_t entry;      /* where the program began to run (AT_ENTRY): in the main program; 0 when unknown */
 	uint64_t user_end;   /* end of the user address space; 0 when unknown */
 	uint64_t min_address;   /* vm.mmap_min_addr: no mapping lies below; 0 when unknown */
 	uint64_t stack_gap;     /* bytes that the kernel keeps free below a growing stack; 0 when unknown */

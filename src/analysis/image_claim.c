@@ -32,7 +32,7 @@ static const char *details_of(struct vmm_image_pass *pass, const struct vmm_imag
 	vmm_out_text(out, m->path[0] ? m->path : "ELF object");
 	if (file && file->header.type == VMM_ELF_EXEC)
 		vmm_out_text(out, " (not PIE)");
-	else if (file && m->path[0] && strcmp(m->path, pass->snapshot->target.exe) == 0)
+	else if (file && m->program)
 		vmm_out_text(out, " (PIE)");
 	if (m->deleted)
 		vmm_out_text(out, ", deleted");
@@ -97,12 +97,18 @@ static int fill_module(struct vmm_image_pass *pass, const struct vmm_image_file 
                        const struct vmm_image_load *load, const struct vmm_image_origin *origin,
                        struct vmm_module *m)
 {
+	const struct vmm_target_info *target = &pass->snapshot->target;
+	uint64_t start = load->parts[0].start, end = load->parts[load->part_count - 1].end;
+
 	*m = (struct vmm_module){
-	    .start = load->parts[0].start,
-	    .end = load->parts[load->part_count - 1].end,
+	    .start = start,
+	    .end = end,
 	    .bias = file ? load->base - file->low : load->base,
 	    .path = origin->path,
 	    .pie = file && file->header.type == VMM_ELF_DYN,
+	    /* Without the entry point the path has to do. */
+	    .program = target->entry ? target->entry >= start && target->entry < end
+	                             : origin->path[0] && strcmp(origin->path, target->exe) == 0,
 	    .deleted = origin->vma->deleted && !origin->in_memory,
 	    .replaced = origin->replaced,
 	    .in_memory = origin->in_memory,

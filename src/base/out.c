@@ -176,7 +176,10 @@ void vmm_out_printf(struct vmm_out *out, const char *format, ...)
 		vmm_out_bytes(out, small, (size_t)n);
 		return;
 	}
-	if (n < 65535 && vmm_out_room(out, (size_t)n + 1)) {
+	/* Longer than any text of ours: an error rather than a silent hole. */
+	if (n >= 65535)
+		out_fail(out, EOVERFLOW);
+	else if (vmm_out_room(out, (size_t)n + 1)) {
 		va_start(ap, format);
 		vsnprintf(out->buffer + out->used, (size_t)n + 1, format, ap);
 		va_end(ap);

@@ -84,6 +84,18 @@ static void set_class(struct linux_target *t, struct vmm_snapshot *s)
 	}
 }
 
+/* Where the program was entered tells the main program also when its file is gone or was never one. */
+static void set_entry(struct linux_target *t, struct vmm_snapshot *s)
+{
+	struct linux_text text;
+
+	if (linux_read_file(t->dir_fd, "auxv", SMALL_FILE, &text, NULL) < 0)
+		return;
+	if (!vmm_auxv_find(text.bytes, text.length, t->bits, AT_ENTRY, &s->target.entry))
+		s->target.entry = 0;
+	linux_text_done(&text);
+}
+
 static void set_exe(struct linux_target *t, struct vmm_snapshot *s)
 {
 	static const char deleted[] = " (deleted)";
@@ -150,6 +162,7 @@ int linux_fill_identity(struct linux_target *t, struct vmm_snapshot *s, struct v
 	}
 	set_exe(t, s);
 	set_class(t, s);
+	set_entry(t, s);
 	set_cgroup(t, s);
 	s->target.bits = t->bits;
 	if (!s->target.name || !s->target.cmdline || !s->target.exe || !s->target.cgroup || !s->target.arch)

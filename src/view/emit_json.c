@@ -162,6 +162,7 @@ static void json_modules(struct vmm_out *out, const struct vmm_snapshot *s)
 		vmm__json_key_bool(out, ",\"replaced\":", m->replaced);
 		vmm__json_key_bool(out, ",\"in_memory\":", m->in_memory);
 		vmm__json_key_bool(out, ",\"pie\":", m->pie);
+		vmm__json_key_bool(out, ",\"program\":", m->program);
 		vmm__json_key_number(out, ",\"bits\":", m->bits != 0, m->bits);
 		vmm_out_char(out, '}');
 	}
