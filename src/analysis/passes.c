@@ -216,9 +216,10 @@ static bool carved_together(const struct vmm_snapshot *s, const struct vmm_vma *
 
 static const char *describe_private(struct vmm_snapshot *s, const struct vmm_claim *claim, const struct vmm_vma *first)
 {
-	uint64_t reserved = 0, unpromised = 0;
+	uint64_t reserved = 0, unpromised = 0, guards = 0;
 
 	for (const struct vmm_vma *v = first; v < s->vmas + s->vma_count && v->start < claim->end; v++) {
+		guards += v->guard_bytes;
 		if (!accessible(v))
 			reserved += length_of(v);
 		else if (no_reserve(v))
@@ -232,7 +233,9 @@ static const char *describe_private(struct vmm_snapshot *s, const struct vmm_cla
 		return reserved <= GUARD_MAX ? "inaccessible" : "reserved";
 	if (unpromised == claim->end - claim->start)
 		return "reserved without swap (MAP_NORESERVE)";
-	return reserved > GUARD_MAX ? "reservation, partly in use" : "";
+	if (reserved > GUARD_MAX)
+		return "reservation, partly in use";
+	return guards ? vmm_arena_printf(s->arena, "%llu KiB of it are guard pages", (unsigned long long)(guards / 1024)) : "";
 }
 
 /* Names the threads whose stacks lie somewhere inside memory that is more than a stack. */
@@ -258,6 +261,13 @@ static int name_fibers(struct vmm_snapshot *s, struct vmm_claims *found)
 	return 0;
 }
 
+static int finish_private(struct vmm_snapshot *s, struct builder *b, const struct vmm_vma *first, struct vmm_err *err)
+{
+	if (b->open)
+		b->claim.details = describe_private(s, &b->claim, first);
+	return b->open && !b->claim.details ? vmm_fail_nomem(err) : builder_flush(b, err);
+}
+
 int vmm_claim_private(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err)
 {
 	struct vmm_unclaimed u = {.snapshot = s, .claims = c};
@@ -272,9 +282,7 @@ int vmm_claim_private(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_c
 		if (b.open && b.claim.end == u.start && carved_together(s, b.last, v, has_reservation)) {
 			b.claim.end = u.end;
 		} else {
-			if (b.open)
-				b.claim.details = describe_private(s, &b.claim, first);
-			rc = builder_flush(&b, err);
+			rc = finish_private(s, &b, first, err);
 			b.claim = vmm_claim_init(u.start, u.end, VMM_KIND_PRIVATE_DATA);
 			b.open = true;
 			first = v;
@@ -283,10 +291,8 @@ int vmm_claim_private(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_c
 		b.last = v;
 		has_reservation = has_reservation || (!accessible(v) && (length_of(v) > GUARD_MAX || no_reserve(v)));
 	}
-	if (b.open)
-		b.claim.details = describe_private(s, &b.claim, first);
 	if (rc >= 0)
-		rc = builder_flush(&b, err);
+		rc = finish_private(s, &b, first, err);
 	if (rc >= 0)
 		rc = name_fibers(s, &b.found) < 0 ? vmm_fail_nomem(err) : 0;
 	if (rc >= 0)

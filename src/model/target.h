@@ -53,7 +53,7 @@ struct vmm_source_ops {
 	int64_t (*read)(struct vmm_target *t, uint64_t address, void *ret_bytes, size_t length, struct vmm_err *err);
 	/*
 	 * Walks the pages of [start, end). VMM_E_DENIED, VMM_E_GONE, VMM_E_UNSUPPORTED, or what fn returned. The one
-	 * operation that may run in a second thread while fill() runs.
+	 * operation that may run in a second thread while fill() runs: fill() must not call it.
 	 */
 	int (*pages)(struct vmm_target *t, uint64_t start, uint64_t end, uint32_t flags, vmm_page_fn fn, void *arg,
 	             struct vmm_err *err);

@@ -71,8 +71,10 @@ bool linux_alive(const struct linux_target *t)
 {
 	struct pollfd p = {.fd = t->pid_fd, .events = POLLIN};
 
-	if (t->pid_fd >= 0)
-		return poll(&p, 1, 0) == 0;
+	int ready = t->pid_fd >= 0 ? poll(&p, 1, 0) : -1;
+
+	if (ready >= 0)
+		return ready == 0;
 	return faccessat(t->dir_fd, "stat", F_OK, 0) == 0;
 }
 

@@ -133,7 +133,8 @@ static const struct vmm_table tables[] = {
 	       "one row for each thread, with its stack"),
 	MEMORY("images", MODULE, "address,end,size,committed,rss,pss,uss,swap,build_id,path", 0, OWNERS,
 	       "one row for each ELF object: program, libraries, vdso"),
-	MEMORY("free", GAP, "address,end,kind,size,details", 0, OWNERS, "one row for each stretch without a mapping"),
+	/* Only VmFlags tell which mappings grow down and keep a gap below them. */
+	MEMORY("free", GAP, "address,end,kind,size,details", 0, OWNERS | SMAPS, "one row for each stretch without a mapping"),
 	MEMORY("files", FILE, "kind,regions,size,committed,rss,pss,uss,swap,path", 0, OWNERS,
 	       "one row for each file or object, all its regions together"),
 	{.id = "processes", .help = "one row for each process", .row_type = VMM_ROW_PROCESS, .columns = process_columns,
