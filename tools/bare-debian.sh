@@ -66,28 +66,32 @@ clone=$root/usr/src/vmmap
 rm -rf "$clone"
 git clone -q --no-hardlinks "$source" "$clone"
 
-# What runs inside: $1 is the root folder, the rest are arguments of ./test.
+# What runs in namespaces of its own: $1 is the root folder, the rest are arguments of ./test.
+# pivot_root and not chroot: a process in a chroot may not make user namespaces, which some tests do.
 inside() {
-	local status=0
+	local status=0 name
 	local environment=(env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/ LANG=C.UTF-8 CI=true)
-	local name
 	for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
 		[ -z "${!name:-}" ] || environment+=("$name=${!name}")
 	done
+	mount --bind "$1" "$1"
 	mount -t proc proc "$1/proc"
 	mount --rbind /sys "$1/sys"
 	mount --rbind /dev "$1/dev"
 	mountpoint -q "$1/dev/pts" || { mkdir -p "$1/dev/pts" && mount -t devpts devpts "$1/dev/pts"; }
+	cd "$1"
+	pivot_root . .
+	umount -l .
+	cd /usr/src/vmmap
+	shift
 	in_clone() {
 		echo "== $*"
-		"${environment[@]}" chroot "$root" /bin/bash -c 'cd /usr/src/vmmap && exec "$@"' bash "$@" </dev/null
+		"${environment[@]}" "$@" </dev/null
 	}
-	root=$1
-	shift
 	in_clone ./run --version || status=1
 	in_clone ./run || status=1
 	in_clone .ci/run "$@" || status=1
 	return $status
 }
 export -f inside
-unshare --mount --pid --fork --kill-child bash -c 'set -u; inside "$@"' bash "$root" "$@"
+unshare --mount --pid --fork --kill-child bash -c 'set -eu; inside "$@"' bash "$root" "$@"
