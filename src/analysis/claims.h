@@ -68,6 +68,7 @@ bool vmm_unclaimed_next(struct vmm_unclaimed *u);
 int vmm_claim_images(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);
 int vmm_claim_system(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);
 int vmm_claim_stacks(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);
+int vmm_claim_heaps(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);
 int vmm_claim_brk(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);
 int vmm_claim_files(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);
 int vmm_claim_private(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);

@@ -6,11 +6,12 @@
 #include "analysis/claims.h"
 #include "analysis/numbers.h"
 
-/* Passes in order: the first claim wins. Readers of allocators and runtimes join before vmm_claim_files. */
+/* Passes in order: the first claim wins. */
 static int (*const pass_table[])(struct vmm_target *, struct vmm_snapshot *, struct vmm_claims *, struct vmm_err *) = {
 	vmm_claim_system,
 	vmm_claim_images,
 	vmm_claim_stacks,
+	vmm_claim_heaps,
 	vmm_claim_brk,
 	vmm_claim_files,
 	vmm_claim_private,
@@ -167,6 +168,16 @@ static int number_region(struct region_build *b, struct vmm_region *r, struct vm
 	return 0;
 }
 
+/* A heap's numbers are those of its regions. */
+static void number_heaps(struct region_build *b)
+{
+	for (uint32_t i = 0; i < b->s->heap_count; i++)
+		vmm_metrics_zero(&b->s->heaps[i].m);
+	for (size_t i = 0; i < b->region_count; i++)
+		if (b->regions[i].heap != VMM_NONE)
+			vmm_metrics_add(&b->s->heaps[b->regions[i].heap].m, b->regions[i].m);
+}
+
 static int build_regions(struct region_build *b, const struct vmm_claims *c, struct vmm_err *err)
 {
 	uint32_t vma = 0;
@@ -178,6 +189,8 @@ static int build_regions(struct region_build *b, const struct vmm_claims *c, str
 		rc = number_all_blocks(b, err);
 	for (size_t i = 0; i < b->region_count && rc == 0; i++)
 		rc = number_region(b, &b->regions[i], err);
+	if (rc == 0)
+		number_heaps(b);
 	return rc;
 }
 

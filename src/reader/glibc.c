@@ -1,0 +1,258 @@
+/*
+ * glibc malloc: which memory belongs to which arena. Chunks are not walked here.
+ *
+ * What is claimed is proved: the sizes of an arena's sub-heaps add up to the bytes that the arena says it got from
+ * the system.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "reader/glibc.h"
+
+#define RANGE_MAX (UINT64_C(16) << 20) /* a longer stretch of writable data is no C library's */
+#define SUB_HEAPS_MAX 100000           /* of one arena */
+#define TLS_BELOW 12288                /* bytes below a thread descriptor that are searched for the thread's arena */
+#define THREADS_NAMED 4
+#define LOOKS 3
+
+/* The arena that a thread allocates from: a pointer to it lies in the thread's TLS, just below its descriptor. */
+static uint64_t arena_of_thread(struct vmm_reading *r, const struct glibc_heaps *h, const struct vmm_thread *th)
+{
+	unsigned char bytes[TLS_BELOW];
+	const struct vmm_vma *v = vmm_snapshot_vma_at(r->snapshot, th->descriptor);
+	unsigned word = vmm_reading_word(r);
+	uint64_t start, value = 0, found = 0;
+	struct vmm_cursor c;
+	size_t length;
+
+	if (!v)
+		return 0;
+	start = vmm_align_up(th->descriptor - v->start > TLS_BELOW ? th->descriptor - TLS_BELOW : v->start, word);
+	length = (size_t)(vmm_align_down(th->descriptor, word) - start);
+	if (length > sizeof(bytes) || !vmm_reading_bytes(r, start, bytes, length))
+		return 0;
+	c = (struct vmm_cursor){.p = bytes, .end = bytes + length, .word = (uint8_t)word};
+	while (vmm_cursor_word(&c, &value))
+		for (size_t i = 0; value && i < h->count; i++)
+			if (h->arenas[i].address == value)
+				found = value; /* the one nearest the descriptor is libc's, others are dead frames */
+	return found;
+}
+
+/* `, thread 12 "worker", thread 13 "io" and 3 more`; "" where no thread is known, NULL when memory is out. */
+static const char *threads_of(struct vmm_reading *r, const uint64_t *arena_of, const struct glibc_arena *a)
+{
+	const struct vmm_snapshot *s = r->snapshot;
+	const char *text = "";
+	unsigned count = 0;
+
+	for (uint32_t i = 0; i < s->thread_count && text; i++)
+		if (arena_of[i] == a->address && count++ < THREADS_NAMED)
+			text = vmm_arena_printf(s->arena, "%s, thread %d \"%s\"", text, s->threads[i].tid, s->threads[i].name);
+	if (text && count > THREADS_NAMED)
+		text = vmm_arena_printf(s->arena, "%s and %u more", text, count - THREADS_NAMED);
+	return text;
+}
+
+/* One sub-heap: header, chunks, top, and what is reserved above them. */
+static int add_sub_heap(struct vmm_reading *r, const struct glibc_heaps *h, const struct glibc_arena *a, uint32_t heap,
+                        uint64_t start, uint64_t size, const char *label, struct vmm_err *err)
+{
+	struct vmm_area area = {.start = start, .end = start + h->heap_max, .heap = heap, .details = label};
+	uint64_t align = 2 * vmm_reading_word(r);
+	bool first = a->address == start + h->heap_info;
+
+	area.cuts[area.cut_count++] = (struct vmm_area_cut){start, first ? "arena header" : "heap header"};
+	area.cuts[area.cut_count++] = (struct vmm_area_cut){first ? vmm_align_up(a->end, align) : start + h->heap_info, "chunks"};
+	if (a->top > area.cuts[1].address && a->top < start + size)
+		area.cuts[area.cut_count++] = (struct vmm_area_cut){a->top, "top"};
+	area.cuts[area.cut_count++] = (struct vmm_area_cut){start + size, "reserved"};
+	return vmm_reading_add_area(r, &area, err);
+}
+
+/* Follows an arena's sub-heaps from the newest; *ret_sum: their bytes, 0 when the chain breaks. */
+static int add_chain(struct vmm_reading *r, const struct glibc_heaps *h, const struct glibc_arena *a, uint32_t heap,
+                     const char *label, uint64_t *ret_sum, struct vmm_err *err)
+{
+	uint64_t at = a->top & ~(h->heap_max - 1), words[4];
+	int rc = 0;
+
+	*ret_sum = 0;
+	for (unsigned n = 0; at && rc == 0 && n < SUB_HEAPS_MAX; n++, at = words[1]) {
+		if (at % h->heap_max || !vmm_reading_words(r, at, words, ARRAY_LEN(words)) || words[0] != a->address ||
+		    words[2] > words[3] || words[3] > h->heap_max || words[2] < h->heap_info) {
+			*ret_sum = 0;
+			return 0;
+		}
+		*ret_sum += words[2];
+		rc = add_sub_heap(r, h, a, heap, at, words[2], label, err);
+	}
+	return rc;
+}
+
+static bool is_brk(const struct vmm_vma *v)
+{
+	return v->inode == 0 && strcmp(v->name, "[heap]") == 0;
+}
+
+/* The main arena's memory is the brk heap, as far as its top lies there. */
+static int add_main(struct vmm_reading *r, const struct glibc_arena *a, uint32_t heap, const char *label, struct vmm_err *err)
+{
+	const struct vmm_snapshot *s = r->snapshot;
+	const struct vmm_vma *first = vmm_snapshot_vma_at(s, a->top), *last = first;
+	struct vmm_area area = {.heap = heap, .details = label, .cut_count = 2};
+
+	if (!first || !is_brk(first))
+		return 0;
+	while (first > s->vmas && is_brk(first - 1) && first[-1].end == first->start)
+		first--;
+	while (last + 1 < s->vmas + s->vma_count && is_brk(last + 1) && last[1].start == last->end)
+		last++;
+	area.start = first->start;
+	area.end = last->end;
+	area.cuts[0] = (struct vmm_area_cut){area.start, "chunks"};
+	area.cuts[1] = (struct vmm_area_cut){a->top, "top"};
+	return vmm_reading_add_area(r, &area, err);
+}
+
+/* Adds the areas of one arena and holds them against what it got from the system; a live target may need a second look. */
+static int add_areas(struct vmm_reading *r, const struct glibc_heaps *h, struct glibc_arena *a, uint32_t heap, const char *label,
+                     struct vmm_err *err)
+{
+	size_t areas = r->area_count;
+	uint64_t sum = 0;
+
+	for (int i = 0; i < LOOKS; i++) {
+		int rc = add_chain(r, h, a, heap, label, &sum, err);
+
+		if (rc < 0 || sum == a->system_mem)
+			return rc;
+		r->area_count = areas;
+		if (!glibc_read_arena(r, a))
+			break;
+	}
+	vmm_snapshot_note(r->snapshot, "heaps", "unproved", a->address,
+	                  "sub-heaps of a glibc arena do not add up to what it got from the system: they show as Private Data");
+	return 0;
+}
+
+static int add_arena(struct vmm_reading *r, const struct glibc_heaps *h, size_t number, size_t copy, const uint64_t *arena_of,
+                     struct vmm_err *err)
+{
+	struct vmm_arena *arena = r->snapshot->arena;
+	struct glibc_arena *a = &h->arenas[number];
+	const char *threads = threads_of(r, arena_of, a), *of = copy ? " of another C library" : "";
+	struct vmm_heap heap = {.reader = "glibc", .id = vmm_arena_printf(arena, "glibc.%zu.%zu", copy, number)};
+	uint32_t index;
+	int rc;
+
+	if (!threads || !heap.id)
+		return vmm_fail_nomem(err);
+	heap.label = a->main ? vmm_arena_printf(arena, "glibc main arena%s%s", of, threads)
+	                     : vmm_arena_printf(arena, "glibc arena %zu%s%s", number, of, threads);
+	if (!heap.label)
+		return vmm_fail_nomem(err);
+	rc = vmm_reading_add_heap(r, &heap, &index, err);
+	if (rc < 0)
+		return rc;
+	return a->main ? add_main(r, a, index, heap.label, err) : add_areas(r, h, a, index, heap.label, err);
+}
+
+static int add_heaps(struct vmm_reading *r, const struct glibc_heaps *h, size_t copy, struct vmm_err *err)
+{
+	const struct vmm_snapshot *s = r->snapshot;
+	uint64_t *arena_of = vmm_arena_array(s->arena, s->thread_count + 1, sizeof(*arena_of));
+	int rc = 0;
+
+	if (!arena_of)
+		return vmm_fail_nomem(err);
+	for (uint32_t i = 0; i < s->thread_count && h->count > 1; i++)
+		if (s->threads[i].descriptor)
+			arena_of[i] = arena_of_thread(r, h, &s->threads[i]);
+	for (size_t i = 0; i < h->count && rc == 0; i++)
+		/* An arena that never got memory: another allocator serves this process. */
+		if (h->arenas[i].system_mem)
+			rc = add_arena(r, h, i, copy, arena_of, err);
+	return rc;
+}
+
+/* Looks through one stretch of writable data; adds every main arena in it. */
+static int search_range(struct vmm_reading *r, uint64_t start, uint64_t end, size_t *copies, struct vmm_err *err)
+{
+	VMM_CLEANUP_FREE unsigned char *bytes = NULL;
+	size_t length = (size_t)(end - start), at = 0;
+	int rc = 0;
+
+	if (end - start > RANGE_MAX)
+		return 0;
+	bytes = vmm_alloc_hook(NULL, length);
+	if (!bytes)
+		return vmm_fail_nomem(err);
+	if (!vmm_reading_bytes(r, start, bytes, length))
+		return 0;
+	for (uint64_t bins; rc == 0 && (bins = glibc_find_bins(r, bytes, length, start, &at));) {
+		struct glibc_heaps h;
+
+		if (!glibc_close_ring(r, bins, &h))
+			continue;
+		rc = add_heaps(r, &h, (*copies)++, err);
+		free(h.arenas);
+	}
+	return rc;
+}
+
+static bool named_libc(const char *path)
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	return strncmp(base, "libc", 4) == 0 && strstr(base, ".so");
+}
+
+/* The end of the writable data of one object: its file mapping and the anonymous .bss behind it. */
+static uint64_t data_end(const struct vmm_snapshot *s, uint32_t i)
+{
+	uint64_t end = s->vmas[i].end;
+
+	for (i++; i < s->vma_count && s->vmas[i].start == end; i++) {
+		const struct vmm_vma *v = &s->vmas[i];
+
+		if (v->backing != VMM_BACKING_ANON || v->name[0] || !(v->prot & VMM_PROT_WRITE))
+			break;
+		end = v->end;
+	}
+	return end;
+}
+
+static int search_objects(struct vmm_reading *r, bool libc_only, size_t *copies, struct vmm_err *err)
+{
+	const struct vmm_snapshot *s = r->snapshot;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < s->vma_count && rc == 0; i++) {
+		const struct vmm_vma *v = &s->vmas[i];
+
+		if (v->backing == VMM_BACKING_FILE && (v->prot & (VMM_PROT_WRITE | VMM_PROT_SHARED)) == VMM_PROT_WRITE &&
+		    named_libc(v->name) == libc_only)
+			rc = search_range(r, v->start, data_end(s, i), copies, err);
+	}
+	return rc;
+}
+
+/* A C library is found by its name first, since that is cheap; static programs and renamed libraries by their data. */
+static int glibc_detect(struct vmm_reading *r, struct vmm_err *err)
+{
+	size_t copies = 0;
+	int rc = search_objects(r, true, &copies, err);
+
+	if (rc == 0 && copies == 0)
+		rc = search_objects(r, false, &copies, err);
+	return rc;
+}
+
+const struct vmm_reader_ops vmm_reader_glibc = {
+	.id = "glibc",
+	.help = "malloc of the GNU C library 2.26 to 2.43: its arenas",
+	.detect = glibc_detect,
+};
