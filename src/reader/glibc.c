@@ -11,7 +11,6 @@
 #include "reader/glibc.h"
 
 #define RANGE_MAX (UINT64_C(16) << 20) /* a longer stretch of writable data is no C library's */
-#define SUB_HEAPS_MAX 100000           /* of one arena */
 #define TLS_BELOW 12288                /* bytes below a thread descriptor that are searched for the thread's arena */
 #define THREADS_NAMED 4
 #define LOOKS 3
@@ -79,7 +78,8 @@ static int add_chain(struct vmm_reading *r, const struct glibc_heaps *h, const s
 	int rc = 0;
 
 	*ret_sum = 0;
-	for (unsigned n = 0; at && rc == 0 && n < SUB_HEAPS_MAX; n++, at = words[1]) {
+	/* Each sub-heap has mappings of its own: a longer chain runs in a circle. */
+	for (uint32_t n = 0; at && rc == 0 && n < r->snapshot->vma_count; n++, at = words[1]) {
 		if (at % h->heap_max || !vmm_reading_words(r, at, words, ARRAY_LEN(words)) || words[0] != a->address ||
 		    words[2] > words[3] || words[3] > h->heap_max || words[2] < h->heap_info) {
 			*ret_sum = 0;
@@ -96,12 +96,27 @@ static bool is_brk(const struct vmm_vma *v)
 	return v->inode == 0 && strcmp(v->name, "[heap]") == 0;
 }
 
+/*
+ * Where the main arena begins: as many bytes below the end of its top as it got from the system. What lies before
+ * came from sbrk() by other hands: a static program's thread-local data. 0: it is not one piece.
+ */
+static uint64_t main_start(struct vmm_reading *r, const struct glibc_arena *a, const struct vmm_area *area)
+{
+	uint64_t word = vmm_reading_word(r), size, end;
+
+	if (!vmm_reading_words(r, a->top + word, &size, 1))
+		return 0;
+	end = a->top + (size & ~UINT64_C(7));
+	return end == area->end && a->system_mem <= end - area->start ? end - a->system_mem : 0;
+}
+
 /* The main arena's memory is the brk heap, as far as its top lies there. */
 static int add_main(struct vmm_reading *r, const struct glibc_arena *a, uint32_t heap, const char *label, struct vmm_err *err)
 {
 	const struct vmm_snapshot *s = r->snapshot;
 	const struct vmm_vma *first = vmm_snapshot_vma_at(s, a->top), *last = first;
-	struct vmm_area area = {.heap = heap, .details = label, .cut_count = 2};
+	struct vmm_area area = {.heap = heap, .details = label};
+	uint64_t start;
 
 	if (!first || !is_brk(first))
 		return 0;
@@ -111,8 +126,11 @@ static int add_main(struct vmm_reading *r, const struct glibc_arena *a, uint32_t
 		last++;
 	area.start = first->start;
 	area.end = last->end;
-	area.cuts[0] = (struct vmm_area_cut){area.start, "chunks"};
-	area.cuts[1] = (struct vmm_area_cut){a->top, "top"};
+	start = vmm_max_u64(main_start(r, a, &area), area.start);
+	if (start > area.start)
+		area.cuts[area.cut_count++] = (struct vmm_area_cut){area.start, "not malloc's"};
+	area.cuts[area.cut_count++] = (struct vmm_area_cut){start, "chunks"};
+	area.cuts[area.cut_count++] = (struct vmm_area_cut){a->top, "top"};
 	return vmm_reading_add_area(r, &area, err);
 }
 

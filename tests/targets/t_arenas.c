@@ -1,0 +1,71 @@
+/*
+ * Threads that allocate from arenas of their own. Prints as JSON what mallinfo2() says the system gave them all, and
+ * an address that each thread allocated; then waits until its standard input closes.
+ * Usage: t_arenas THREADS BLOCKS
+ */
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define MAX_THREADS 60
+#define BLOCK_BYTES 60000 /* below every mmap threshold: it comes from the thread's arena */
+
+struct worker {
+	pthread_t thread;
+	int tid;
+	long blocks;
+	void *last;
+};
+
+static struct worker workers[MAX_THREADS];
+static pthread_barrier_t ready;
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+
+	w->tid = (int)syscall(SYS_gettid);
+	for (long i = 0; i < w->blocks; i++) {
+		w->last = malloc(BLOCK_BYTES);
+		if (w->last)
+			memset(w->last, 1, BLOCK_BYTES);
+	}
+	pthread_barrier_wait(&ready);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static char buffer[16384]; /* printf() must not allocate after the count */
+	int count = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 4;
+	long blocks = argc > 2 ? strtol(argv[2], NULL, 10) : 3000;
+	struct mallinfo2 info;
+
+	if (count < 1 || count > MAX_THREADS)
+		return 2;
+	mallopt(M_ARENA_MAX, MAX_THREADS + 1); /* one each, however few processors there are */
+	pthread_barrier_init(&ready, NULL, (unsigned)count + 1);
+	for (int i = 0; i < count; i++) {
+		/* The last ones need several sub-heaps of 64 MiB. */
+		workers[i].blocks = 1 + blocks * i / count;
+		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
+			return 1;
+	}
+	pthread_barrier_wait(&ready);
+	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+	info = mallinfo2();
+	printf("{\"system_bytes\": %zu, \"threads\": [", info.arena);
+	for (int i = 0; i < count; i++)
+		printf("%s{\"tid\": %d, \"address\": %llu}", i ? ", " : "", workers[i].tid, (unsigned long long)(size_t)workers[i].last);
+	printf("]}\n");
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	return 0;
+}
