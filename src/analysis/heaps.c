@@ -24,7 +24,8 @@ int vmm_claim_heaps(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_cla
 	struct vmm_reading r = {.target = t, .snapshot = s};
 	int rc = 0;
 
-	if (s->needs & VMM_NEED_PAGES)
+	/* Who owns what is asked for together with the images; of a target that has gone there is nothing to read. */
+	if (s->needs & VMM_NEED_IMAGES && !s->partial)
 		rc = vmm_readers_run(&r, err);
 	for (size_t i = 0; i < r.area_count && rc >= 0; i++)
 		rc = claim_area(s, c, &r.areas[i], err);
