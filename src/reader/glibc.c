@@ -200,6 +200,7 @@ static int search_range(struct vmm_reading *r, uint64_t start, uint64_t end, siz
 {
 	VMM_CLEANUP_FREE unsigned char *bytes = NULL;
 	size_t length = (size_t)(end - start), at = 0;
+	struct glibc_params params;
 	int rc = 0;
 
 	if (end - start > RANGE_MAX)
@@ -214,8 +215,11 @@ static int search_range(struct vmm_reading *r, uint64_t start, uint64_t end, siz
 
 		if (!glibc_close_ring(r, bins, &h))
 			continue;
-		rc = add_heaps(r, &h, (*copies)++, err);
+		rc = add_heaps(r, &h, *copies, err);
+		if (rc == 0 && glibc_find_params(r, bytes, length, &params))
+			rc = glibc_add_mmapped(r, &h, &params, *copies, err);
 		free(h.arenas);
+		++*copies;
 	}
 	return rc;
 }
@@ -271,6 +275,6 @@ static int glibc_detect(struct vmm_reading *r, struct vmm_err *err)
 
 const struct vmm_reader_ops vmm_reader_glibc = {
 	.id = "glibc",
-	.help = "malloc of the GNU C library 2.26 to 2.43: its arenas",
+	.help = "malloc of the GNU C library 2.26 to 2.43: its arenas and mmapped chunks",
 	.detect = glibc_detect,
 };

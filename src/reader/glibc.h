@@ -27,6 +27,7 @@ struct glibc_arena {
 struct glibc_heaps {
 	struct glibc_arena *arenas; /* the main one first; free() */
 	size_t count;
+	uint64_t prefix;    /* bytes before bins in struct malloc_state: tells the version group */
 	uint64_t heap_max;  /* size and alignment of a sub-heap */
 	uint64_t heap_info; /* bytes of struct heap_info; 0: there is only the main arena */
 };
@@ -42,6 +43,20 @@ uint64_t glibc_find_bins(const struct vmm_reading *r, const unsigned char *bytes
  * no bins. On success ret owns an array.
  */
 bool glibc_close_ring(struct vmm_reading *r, uint64_t bins, struct glibc_heaps *ret);
+
+/* What struct malloc_par (mp_) says of chunks that malloc mapped one by one. */
+struct glibc_params {
+	uint64_t mmapped_bytes, mmapped_count;
+	uint64_t least_mapping; /* no such mapping is smaller */
+};
+
+/* Looks for mp_ in the data that holds the main arena. False: not found, or not just one place fits. */
+bool glibc_find_params(const struct vmm_reading *r, const unsigned char *bytes, size_t length, struct glibc_params *ret);
+/*
+ * Adds the mappings of mmapped chunks as areas of one more heap. h is the copy of the library, copy its number.
+ */
+int glibc_add_mmapped(struct vmm_reading *r, const struct glibc_heaps *h, const struct glibc_params *p, size_t copy,
+                      struct vmm_err *err);
 
 /* Reads top, system_mem and end of an arena again. */
 bool glibc_read_arena(struct vmm_reading *r, struct glibc_arena *a);

@@ -127,7 +127,7 @@ static bool stands_in_heap(struct vmm_reading *r, struct glibc_heaps *h, unsigne
 static bool close_with(struct vmm_reading *r, uint64_t prefix, uint64_t bins, struct glibc_heaps *ret)
 {
 	unsigned word = vmm_reading_word(r);
-	struct glibc_heaps h = {.heap_max = word == 8 ? maxima_64[0] : maxima_32[0]};
+	struct glibc_heaps h = {.prefix = prefix, .heap_max = word == 8 ? maxima_64[0] : maxima_32[0]};
 	uint64_t first = bins - prefix, next = first;
 	size_t capacity = 0;
 

@@ -6,6 +6,7 @@
 #include "base/cursor.h"
 
 #define READ_BUDGET (UINT64_C(64) << 20)
+#define READ_COST 32 /* bytes that every look costs besides */
 #define WORDS_MAX 64
 
 static const struct vmm_reader_ops *const reader_table[] = {
@@ -65,9 +66,10 @@ static bool read_present(struct vmm_reading *r, uint64_t address, void *ret_byte
 
 	if (r->denied || length > r->budget)
 		return false;
-	r->budget -= length;
 	rc = vmm_target_read_present(r->target, address, ret_bytes, length, ret_absent, NULL);
 	r->denied = rc == VMM_E_DENIED;
+	/* Absent pages cost a look at the page map, no copy. */
+	r->budget -= vmm_min_u64(r->budget, rc == 0 ? length - *ret_absent + READ_COST : READ_COST);
 	return rc == 0;
 }
 

@@ -18,6 +18,20 @@ def region_of(document, address):
     return None
 
 
+def check_mmapped(checks, document, truth, heaps, name):
+    heap = heaps.pop("glibc.0.mmapped", None)
+    if not checks.true(heap, "%s: no heap of mmapped chunks" % name):
+        return
+    regions = [r for r in document["regions"] if r.get("heap") == heap["id"]]
+    checks.equal(len(regions), truth["mmapped_count"], "%s: mmapped chunks" % name)
+    checks.equal(heap["size"], truth["mmapped_bytes"], "%s: bytes of mmapped chunks" % name)
+    for address in truth["big"]:
+        region = region_of(document, address)
+        checks.equal(region and region.get("heap"), heap["id"], "%s: heap of the block at %#x" % (name, address))
+        # The block begins two words behind its mapping; 32-bit chunks stand 8 bytes in.
+        checks.true(region and address - int(region["address"], 16) == 16, "%s: %#x begins its mapping" % (name, address))
+
+
 def check(checks, args, name, threads, blocks, options=()):
     program = os.path.join(args.targets, name)
     if not os.path.exists(program):
@@ -28,6 +42,7 @@ def check(checks, args, name, threads, blocks, options=()):
         checks.equal(done.returncode, 0, "%s: exit status" % name)
         document = parse_json(done.stdout)
         heaps = {h["id"]: h for h in document["heaps"]}
+        check_mmapped(checks, document, target.truth, heaps, name)
         checks.equal(len(heaps), threads + 1, "%s: arenas, one for each thread and the main one" % name)
         checks.equal(sum(heap_bytes(document, h) for h in heaps.values()), target.truth["system_bytes"],
                      "%s: bytes from the system" % name)

@@ -1,6 +1,7 @@
 /*
- * Threads that allocate from arenas of their own. Prints as JSON what mallinfo2() says the system gave them all, and
- * an address that each thread allocated; then waits until its standard input closes.
+ * Threads that allocate from arenas of their own, and big blocks that malloc maps one by one, some of them beside
+ * memory that malloc knows nothing of. Prints as JSON what mallinfo2() says the system gave them all, and what each
+ * thread and the main one allocated; then waits until its standard input closes.
  * Usage: t_arenas THREADS BLOCKS
  */
 #include <malloc.h>
@@ -8,11 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define MAX_THREADS 60
 #define BLOCK_BYTES 60000 /* below every mmap threshold: it comes from the thread's arena */
+#define BIG_BYTES 200000  /* above: each is a mapping of its own */
+#define BIG_COUNT 37
 
 struct worker {
 	pthread_t thread;
@@ -40,6 +44,24 @@ static void *work(void *arg)
 	return NULL;
 }
 
+static void *big[BIG_COUNT];
+
+/* The kernel joins neighbours: some blocks come to lie inside a mapping that begins with other bytes. */
+static void allocate_big(void)
+{
+	for (int i = 0; i < BIG_COUNT; i++) {
+		big[i] = malloc(BIG_BYTES + (size_t)i * 5000);
+		if (big[i])
+			memset(big[i], 2, 5000);
+		if (i % 5 == 0) {
+			char *other = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+			if (other != MAP_FAILED)
+				memset(other, 3, 16384);
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static char buffer[16384]; /* printf() must not allocate after the count */
@@ -58,9 +80,13 @@ int main(int argc, char **argv)
 			return 1;
 	}
 	pthread_barrier_wait(&ready);
+	allocate_big();
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	info = mallinfo2();
-	printf("{\"system_bytes\": %zu, \"threads\": [", info.arena);
+	printf("{\"system_bytes\": %zu, \"mmapped_bytes\": %zu, \"mmapped_count\": %zu, \"big\": [", info.arena, info.hblkhd, info.hblks);
+	for (int i = 0; i < BIG_COUNT; i++)
+		printf("%s%llu", i ? ", " : "", (unsigned long long)(size_t)big[i]);
+	printf("], \"threads\": [");
 	for (int i = 0; i < count; i++)
 		printf("%s{\"tid\": %d, \"address\": %llu}", i ? ", " : "", workers[i].tid, (unsigned long long)(size_t)workers[i].last);
 	printf("]}\n");

@@ -1,0 +1,230 @@
+/*
+ * Chunks that malloc mapped one by one, each with its header at the start of its mapping. The kernel joins neighbours
+ * to one mapping, so headers are also looked for inside, at page starts. How many there are and how many bytes they
+ * have stands in mp_: that proves the search.
+ *
+ * Layouts: glibc malloc/malloc.c, struct malloc_par and sysmalloc_mmap(), 2.26 to 2.43.
+ */
+#include <string.h>
+
+#include "base/cursor.h"
+#include "reader/glibc.h"
+
+#define IS_MMAPPED 2
+#define FLAGS 7
+#define PREFIX_2_43_64 0x18
+#define PREFIX_2_43_32 0x10
+#define DEFAULT_THRESHOLD (UINT64_C(128) << 10)
+#define TCACHE_BINS_MAX 76 /* 64 before 2.42 */
+#define WINDOW (UINT64_C(256) << 10)
+#define MMAPS_MAX (1u << 24)
+
+/* A place taken as sbrk_base: words around it, and the four ints before them. */
+struct params_guess {
+	uint64_t mmapped, max_mmapped, sbrk_base, tcache_bins, tcache_max_bytes, tcache_count;
+	uint64_t n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold;
+	uint64_t trim_threshold, top_pad, mmap_threshold, arena_test;
+};
+
+/* From sbrk_base back to the ints, and from those back to the struct: LP64 to 2.34, 2.35 to 2.42, 2.43; then ILP32. */
+static const struct {
+	uint8_t word, ints, start;
+} layouts[] = {{8, 32, 0x28}, {8, 36, 0x3c}, {8, 36, 0x44}, {4, 24, 0x14}, {4, 24, 0x20}, {4, 24, 0x24}};
+
+static bool read_guess(const unsigned char *bytes, size_t length, size_t at, size_t layout, struct params_guess *ret)
+{
+	unsigned word = layouts[layout].word;
+	size_t ints = at - layouts[layout].ints, start = ints - layouts[layout].start;
+	struct vmm_cursor c = {.p = bytes + at - 2 * word, .end = bytes + length, .word = (uint8_t)word};
+	struct vmm_cursor i = {.p = bytes + ints, .end = bytes + length, .word = (uint8_t)word};
+	struct vmm_cursor s = {.p = bytes + start, .end = bytes + length, .word = (uint8_t)word};
+
+	return vmm_cursor_word(&c, &ret->mmapped) && vmm_cursor_word(&c, &ret->max_mmapped) && vmm_cursor_word(&c, &ret->sbrk_base) &&
+	       vmm_cursor_word(&c, &ret->tcache_bins) && vmm_cursor_word(&c, &ret->tcache_max_bytes) &&
+	       vmm_cursor_word(&c, &ret->tcache_count) && vmm_cursor_uint(&i, 4, &ret->n_mmaps) &&
+	       vmm_cursor_uint(&i, 4, &ret->n_mmaps_max) && vmm_cursor_uint(&i, 4, &ret->max_n_mmaps) &&
+	       vmm_cursor_uint(&i, 4, &ret->no_dyn_threshold) && vmm_cursor_word(&s, &ret->trim_threshold) &&
+	       vmm_cursor_word(&s, &ret->top_pad) && vmm_cursor_word(&s, &ret->mmap_threshold) && vmm_cursor_word(&s, &ret->arena_test);
+}
+
+static bool plausible(const struct vmm_reading *r, const struct params_guess *g)
+{
+	return g->tcache_bins >= 1 && g->tcache_bins <= TCACHE_BINS_MAX && g->tcache_max_bytes >= 16 && g->tcache_max_bytes <= (4u << 20) + 16 &&
+	       g->tcache_count <= 65535 && g->mmapped <= g->max_mmapped && g->mmapped % r->snapshot->target.page_size == 0 &&
+	       g->n_mmaps <= g->max_n_mmaps && g->n_mmaps_max >= 1 && g->n_mmaps_max <= MMAPS_MAX && g->no_dyn_threshold <= 1 &&
+	       (g->n_mmaps == 0) == (g->mmapped == 0) && g->trim_threshold >= 4096 && g->mmap_threshold >= 4096 &&
+	       g->top_pad < UINT64_C(1) << 40 && g->arena_test < 4096 &&
+	       (g->sbrk_base == 0 || vmm_reading_writable(r, g->sbrk_base) || vmm_reading_writable(r, g->sbrk_base - 1));
+}
+
+bool glibc_find_params(const struct vmm_reading *r, const unsigned char *bytes, size_t length, struct glibc_params *ret)
+{
+	unsigned word = vmm_reading_word(r), hits = 0;
+
+	for (size_t layout = 0; layout < ARRAY_LEN(layouts); layout++) {
+		size_t before = (size_t)layouts[layout].ints + layouts[layout].start;
+
+		for (size_t at = vmm_align_up(before, word); layouts[layout].word == word && at + 4 * word <= length; at += word) {
+			struct params_guess g;
+
+			/* tcache_bins is small and never 0: one byte tells most places apart. */
+			if (bytes[at + word] == 0 || bytes[at + word] > TCACHE_BINS_MAX || bytes[at + word + 1] != 0)
+				continue;
+			if (!read_guess(bytes, length, at, layout, &g) || !plausible(r, &g))
+				continue;
+			hits++;
+			*ret = (struct glibc_params){.mmapped_bytes = g.mmapped, .mmapped_count = g.n_mmaps,
+			                             .least_mapping = g.no_dyn_threshold ? g.mmap_threshold : DEFAULT_THRESHOLD};
+		}
+	}
+	return hits == 1;
+}
+
+/* The search for chunks of one library. */
+struct mmapped_search {
+	struct vmm_reading *r;
+	const struct glibc_params *p;
+	unsigned word;
+	bool since_2_43;
+	uint64_t bytes, count; /* found so far */
+	uint32_t heap;
+};
+
+static bool all_found(const struct mmapped_search *m)
+{
+	return m->bytes >= m->p->mmapped_bytes || m->count >= m->p->mmapped_count;
+}
+
+/* Bytes of the mapping whose header these two words are; 0 when they are none. The header of ILP32 stands 8 bytes in. */
+static uint64_t mapping_of(const struct mmapped_search *m, uint64_t prev, uint64_t size)
+{
+	uint64_t lead = m->word == 4 ? 8 : 0, page = m->r->snapshot->target.page_size, total;
+
+	if ((size & FLAGS) != IS_MMAPPED || (m->since_2_43 ? prev & ~UINT64_C(1) : prev) != lead)
+		return 0;
+	total = lead + (size & ~(uint64_t)FLAGS) + (m->since_2_43 ? 2 * m->word : 0);
+	return total >= page && total % page == 0 ? total : 0;
+}
+
+static int add_chunk(struct mmapped_search *m, uint64_t start, uint64_t total, struct vmm_err *err)
+{
+	struct vmm_area area = {.start = start, .end = start + total, .heap = m->heap, .details = "glibc mmapped chunk"};
+
+	m->bytes += total;
+	m->count++;
+	return vmm_reading_add_area(m->r, &area, err);
+}
+
+/* Looks at page starts of [start, end) that were read into bytes; *at is where the next header can stand. */
+static int search_window(struct mmapped_search *m, const unsigned char *bytes, uint64_t start, uint64_t length, uint64_t end,
+                         uint64_t *at, struct vmm_err *err)
+{
+	uint64_t page = m->r->snapshot->target.page_size, lead = m->word == 4 ? 8 : 0;
+	int rc = 0;
+
+	while (rc == 0 && *at < start + length && !all_found(m)) {
+		struct vmm_cursor c = {.p = bytes + (*at - start) + lead, .end = bytes + length, .word = (uint8_t)m->word};
+		uint64_t prev, size, total = 0;
+
+		if (vmm_cursor_word(&c, &prev) && vmm_cursor_word(&c, &size))
+			total = mapping_of(m, prev, size);
+		if (total && total >= m->p->least_mapping && total <= end - *at)
+			rc = add_chunk(m, *at, total, err);
+		else
+			total = page;
+		*at += total;
+	}
+	return rc;
+}
+
+static bool may_hold_chunks(const struct mmapped_search *m, const struct glibc_heaps *h, const struct vmm_vma *v)
+{
+	/* Sub-heaps of arenas are reserved without swap; where that is not told, their alignment has to do. */
+	if (!(v->vm_flags & VMM_VF_KNOWN) && v->start % h->heap_max == 0)
+		return false;
+	return v->backing == VMM_BACKING_ANON && !v->name[0] && v->end - v->start >= m->p->least_mapping &&
+	       (v->prot & (VMM_PROT_READ | VMM_PROT_WRITE)) == (VMM_PROT_READ | VMM_PROT_WRITE) && !(v->vm_flags & VMM_VF(nr));
+}
+
+/* Chunks one after the other from the start of a mapping; *at is where they end. */
+static int search_start(struct mmapped_search *m, const struct vmm_vma *v, uint64_t *at, struct vmm_err *err)
+{
+	uint64_t page = m->r->snapshot->target.page_size, before;
+	unsigned char bytes[32];
+	int rc = 0;
+
+	do {
+		before = *at;
+		if (!vmm_reading_bytes(m->r, *at, bytes, sizeof(bytes)))
+			break;
+		rc = search_window(m, bytes, *at, sizeof(bytes), v->end, at, err);
+	} while (rc == 0 && *at > before + page && *at < v->end && !all_found(m));
+	/* The last look found no header and went on by a page. */
+	return rc;
+}
+
+/* The rest of a mapping, window by window. */
+static int search_inside(struct mmapped_search *m, const struct vmm_vma *v, uint64_t at, unsigned char *window, struct vmm_err *err)
+{
+	int rc = 0;
+
+	while (rc == 0 && at < v->end && !all_found(m) && !m->r->denied && m->r->budget > WINDOW) {
+		uint64_t start = at, length = vmm_min_u64(WINDOW, v->end - at);
+
+		if (vmm_reading_bytes(m->r, start, window, length))
+			rc = search_window(m, window, start, length, v->end, &at, err);
+		else
+			at += length;
+	}
+	return rc;
+}
+
+/* Starts of mappings first: that finds most, at the price of one look each. */
+static int search_all(struct mmapped_search *m, const struct glibc_heaps *h, struct vmm_err *err)
+{
+	const struct vmm_snapshot *s = m->r->snapshot;
+	VMM_CLEANUP_FREE unsigned char *window = vmm_alloc_hook(NULL, WINDOW);
+	VMM_CLEANUP_FREE uint64_t *reached = vmm_alloc_hook(NULL, s->vma_count * sizeof(*reached));
+	int rc = 0;
+
+	if (!window || !reached)
+		return vmm_fail_nomem(err);
+	for (uint32_t i = 0; i < s->vma_count && rc == 0 && !all_found(m); i++) {
+		reached[i] = may_hold_chunks(m, h, &s->vmas[i]) ? s->vmas[i].start : s->vmas[i].end;
+		if (reached[i] < s->vmas[i].end)
+			rc = search_start(m, &s->vmas[i], &reached[i], err);
+	}
+	for (uint32_t i = 0; i < s->vma_count && rc == 0 && !all_found(m); i++)
+		rc = search_inside(m, &s->vmas[i], reached[i], window, err);
+	return rc;
+}
+
+int glibc_add_mmapped(struct vmm_reading *r, const struct glibc_heaps *h, const struct glibc_params *p, size_t copy,
+                      struct vmm_err *err)
+{
+	const struct vmm_snapshot *s = r->snapshot;
+	struct vmm_heap heap = {.reader = "glibc", .label = copy ? "glibc mmapped chunks of another C library" : "glibc mmapped chunks"};
+	struct mmapped_search m = {.r = r, .p = p, .word = vmm_reading_word(r)};
+	size_t areas = r->area_count;
+	int rc;
+
+	if (p->mmapped_count == 0)
+		return 0;
+	m.since_2_43 = h->prefix == (m.word == 8 ? PREFIX_2_43_64 : PREFIX_2_43_32);
+	heap.id = vmm_arena_printf(s->arena, "glibc.%zu.mmapped", copy);
+	if (!heap.id)
+		return vmm_fail_nomem(err);
+	rc = vmm_reading_add_heap(r, &heap, &m.heap, err);
+	if (rc == 0)
+		rc = search_all(&m, h, err);
+	if (rc == 0 && (m.bytes != p->mmapped_bytes || m.count != p->mmapped_count)) {
+		/* More than there are: some page only looked like a header. Fewer are shown: each has proved itself. */
+		if (m.bytes > p->mmapped_bytes || m.count > p->mmapped_count)
+			r->area_count = areas;
+		vmm_snapshot_note(r->snapshot, "heaps", "unproved", 0,
+		                  "%llu of %llu mmapped chunks of glibc were found, %llu of %llu bytes: the others show as Private Data",
+		                  (unsigned long long)m.count, (unsigned long long)p->mmapped_count, (unsigned long long)m.bytes,
+		                  (unsigned long long)p->mmapped_bytes);
+	}
+	return rc;
+}
