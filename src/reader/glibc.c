@@ -54,17 +54,23 @@ static const char *threads_of(struct vmm_reading *r, const uint64_t *arena_of, c
 	return text;
 }
 
+/* The headers of a sub-heap; its first chunk follows. */
+static uint64_t least_size(const struct glibc_heaps *h, const struct glibc_arena *a, uint64_t start, uint64_t align)
+{
+	return a->address == start + h->heap_info ? vmm_align_up(a->end, align) - start : h->heap_info;
+}
+
 /* One sub-heap: header, chunks, top, and what is reserved above them. */
 static int add_sub_heap(struct vmm_reading *r, const struct glibc_heaps *h, const struct glibc_arena *a, uint32_t heap,
                         uint64_t start, uint64_t size, const char *label, struct vmm_err *err)
 {
 	struct vmm_area area = {.start = start, .end = start + h->heap_max, .heap = heap, .details = label};
-	uint64_t align = 2 * vmm_reading_word(r);
-	bool first = a->address == start + h->heap_info;
+	uint64_t chunks = start + least_size(h, a, start, 2 * vmm_reading_word(r));
 
-	area.cuts[area.cut_count++] = (struct vmm_area_cut){start, first ? "arena header" : "heap header"};
-	area.cuts[area.cut_count++] = (struct vmm_area_cut){first ? vmm_align_up(a->end, align) : start + h->heap_info, "chunks"};
-	if (a->top > area.cuts[1].address && a->top < start + size)
+	area.cuts[area.cut_count++] =
+	    (struct vmm_area_cut){start, a->address == start + h->heap_info ? "arena header" : "heap header"};
+	area.cuts[area.cut_count++] = (struct vmm_area_cut){chunks, "chunks"};
+	if (a->top > chunks && a->top < start + size)
 		area.cuts[area.cut_count++] = (struct vmm_area_cut){a->top, "top"};
 	area.cuts[area.cut_count++] = (struct vmm_area_cut){start + size, "reserved"};
 	return vmm_reading_add_area(r, &area, err);
@@ -74,14 +80,14 @@ static int add_sub_heap(struct vmm_reading *r, const struct glibc_heaps *h, cons
 static int add_chain(struct vmm_reading *r, const struct glibc_heaps *h, const struct glibc_arena *a, uint32_t heap,
                      const char *label, uint64_t *ret_sum, struct vmm_err *err)
 {
-	uint64_t at = a->top & ~(h->heap_max - 1), words[4];
+	uint64_t at = a->top & ~(h->heap_max - 1), align = 2 * vmm_reading_word(r), words[4];
 	int rc = 0;
 
 	*ret_sum = 0;
 	/* Each sub-heap has mappings of its own: a longer chain runs in a circle. */
 	for (uint32_t n = 0; at && rc == 0 && n < r->snapshot->vma_count; n++, at = words[1]) {
 		if (at % h->heap_max || !vmm_reading_words(r, at, words, ARRAY_LEN(words)) || words[0] != a->address ||
-		    words[2] > words[3] || words[3] > h->heap_max || words[2] < h->heap_info) {
+		    words[2] > words[3] || words[3] > h->heap_max || words[2] <= least_size(h, a, at, align)) {
 			*ret_sum = 0;
 			return 0;
 		}
@@ -107,7 +113,7 @@ static uint64_t main_start(struct vmm_reading *r, const struct glibc_arena *a, c
 	if (!vmm_reading_words(r, a->top + word, &size, 1))
 		return 0;
 	end = a->top + (size & ~UINT64_C(7));
-	return end == area->end && a->system_mem <= end - area->start ? end - a->system_mem : 0;
+	return end == area->end && a->system_mem <= end - area->start && end - a->system_mem <= a->top ? end - a->system_mem : 0;
 }
 
 /* The main arena's memory is the brk heap, as far as its top lies there. */

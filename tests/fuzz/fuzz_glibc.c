@@ -1,0 +1,73 @@
+/*
+ * The reader of glibc's malloc over hostile memory. The input is the memory: a page count byte for each of three
+ * mappings (the C library's data, a sub-heap, brk heap), a byte of flags (bit 0: 32 bits), then the pages.
+ */
+#include "fuzz.h"
+
+#include "../fake_target.h"
+#include "reader/reader.h"
+
+#define PAGES_MAX 16
+#define PAGE 4096u
+
+static const struct {
+	uint64_t wide, narrow;
+	const char *name;
+} places[] = {{UINT64_C(0x7f0000100000), 0xf7000000, "/lib/libc.so.6"},
+              {UINT64_C(0x7f0004000000), 0xf7100000, ""},
+              {0x500000, 0x500000, "[heap]"}};
+
+static void check_areas(const struct vmm_reading *r)
+{
+	for (size_t i = 0; i < r->area_count; i++) {
+		const struct vmm_area *a = &r->areas[i];
+
+		FUZZ_CHECK(a->start < a->end && a->heap < r->heap_count && a->cut_count <= VMM_AREA_CUTS_MAX);
+		for (unsigned k = 0; k < a->cut_count; k++) {
+			FUZZ_CHECK(a->cuts[k].address >= a->start && a->cuts[k].address <= a->end);
+			FUZZ_CHECK(k == 0 || a->cuts[k].address > a->cuts[k - 1].address);
+		}
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static unsigned char memory[ARRAY_LEN(places)][PAGES_MAX * PAGE];
+	static const unsigned order[] = {2, 0, 1}; /* by address */
+	struct vmm_thread threads[] = {{.tid = 7, .name = "t", .region = VMM_NONE}};
+	struct fake_target t = {0};
+	struct vmm_reading r = {.target = &t.base};
+	struct vmm_snapshot *s;
+	size_t at = 4;
+	bool narrow;
+
+	if (size < at)
+		return 0;
+	narrow = data[3] & 1;
+	memset(memory, 0, sizeof(memory));
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		size_t bytes = (1 + data[i] % PAGES_MAX) * PAGE, part = vmm_min_u64(bytes, size - at);
+
+		memcpy(memory[i], data + at, part);
+		at += part;
+	}
+	for (size_t k = 0; k < ARRAY_LEN(order); k++) {
+		unsigned i = order[k];
+		uint64_t start = narrow ? places[i].narrow : places[i].wide, bytes = (1 + data[i] % PAGES_MAX) * PAGE;
+
+		fake_map(&t, start, start + bytes, "rw-p", 0, places[i].name, VMM_E_NO_TARGET);
+		t.memory[t.memory_count++] = (struct fake_memory){start, start + bytes, memory[i], 0};
+	}
+	s = fake_snapshot(&t, "");
+	FUZZ_CHECK(s);
+	s->target.bits = narrow ? 32 : 64;
+	threads[0].descriptor = t.vmas[2].start + 2048;
+	s->threads = threads;
+	s->thread_count = 1;
+	r.snapshot = s;
+	FUZZ_CHECK(vmm_readers_run(&r, NULL) == 0);
+	check_areas(&r);
+	vmm_reading_done(&r);
+	vmm_snapshot_destroy(s);
+	return 0;
+}
