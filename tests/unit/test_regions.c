@@ -183,6 +183,32 @@ static void merged_stacks_are_split_by_their_descriptors(void **state)
 	vmm_snapshot_destroy(s);
 }
 
+/* A thread has ended; glibc keeps its stack, with the descriptor at the top pointing to itself. */
+static void stacks_of_ended_threads_are_stacks(void **state)
+{
+	static unsigned char top[4096];
+	struct fake_target t = {0};
+	struct vmm_snapshot *s;
+
+	map(&t, 0x0ff000, 0x1000, "---p", "", 0);
+	map(&t, 0x100000, 0x100000, "rw-p", "", VMM_VF(ac));
+	map(&t, 0x300000, 0x1000, "---p", "", 0);
+	map(&t, 0x301000, 0x100000, "rw-p", "", VMM_VF(ac)); /* guarded memory that is no stack */
+	put_words(top, 0x700, 0x1ff700, 0);
+	put_words(top, 0x710, 0x1ff700, 0);
+	put_words(top, 0xd90, 0x0ff000, 0x101000);
+	t.memory[0] = (struct fake_memory){0x1ff000, 0x200000, top, 0};
+	t.memory_count = 1;
+	s = classify(&t);
+	s->threads_complete = true;
+	run(&t, s);
+	assert_int_equal(s->region_count, 2);
+	expect_region(s, 0, 0x0ff000, 0x200000, VMM_KIND_STACK);
+	assert_non_null(strstr(s->regions[0].details, "ended thread"));
+	expect_region(s, 1, 0x300000, 0x401000, VMM_KIND_PRIVATE_DATA);
+	vmm_snapshot_destroy(s);
+}
+
 static void a_guard_and_a_stack_pointer_make_a_stack(void **state)
 {
 	struct fake_target t = {0};
@@ -252,5 +278,6 @@ static void claims_refuse_overlaps(void **state)
 
 TEST_MAIN(cmocka_unit_test(neighbouring_arenas_stay_apart), cmocka_unit_test(unrelated_neighbours_stay_apart),
           cmocka_unit_test(split_file_mappings_are_one_region), cmocka_unit_test(objects_get_their_kinds),
-          cmocka_unit_test(merged_stacks_are_split_by_their_descriptors), cmocka_unit_test(a_guard_and_a_stack_pointer_make_a_stack),
+          cmocka_unit_test(merged_stacks_are_split_by_their_descriptors), cmocka_unit_test(stacks_of_ended_threads_are_stacks),
+          cmocka_unit_test(a_guard_and_a_stack_pointer_make_a_stack),
           cmocka_unit_test(gaps_and_blocks_tile_the_space), cmocka_unit_test(claims_refuse_overlaps))
