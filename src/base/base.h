@@ -13,6 +13,13 @@
 #define VMM_CLEANUP(fn) __attribute__((cleanup(fn)))
 #define VMM_UNUSED __attribute__((unused))
 
+/* A signed number for products and sums of 64-bit ones. Where a compiler has no such integer its widest float has to do. */
+#ifdef __SIZEOF_INT128__
+__extension__ typedef __int128 vmm_wide;
+#else
+typedef long double vmm_wide;
+#endif
+
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 static inline uint64_t vmm_min_u64(uint64_t a, uint64_t b)

@@ -14,7 +14,7 @@ struct parts {
 /* value * to / scale, rounded to the nearest, for value <= scale. */
 static unsigned scaled(uint64_t value, uint64_t scale, unsigned to)
 {
-	return (unsigned)(((unsigned __int128)value * to * 2 + scale) / ((unsigned __int128)scale * 2));
+	return (unsigned)(((vmm_wide)value * to * 2 + scale) / ((vmm_wide)scale * 2));
 }
 
 static struct parts parts_of(const uint64_t sizes[VMM_KIND_COUNT], uint64_t scale, unsigned columns)

@@ -139,9 +139,10 @@ static int search_window(struct mmapped_search *m, const unsigned char *bytes, u
 
 static bool may_hold_chunks(const struct mmapped_search *m, const struct glibc_heaps *h, const struct vmm_vma *v)
 {
-	/* Sub-heaps of arenas are reserved without swap; where that is not told, their alignment has to do. */
-	if (!(v->vm_flags & VMM_VF_KNOWN) && v->start % h->heap_max == 0)
-		return false;
+	/* A sub-heap of an arena holds other chunks; each was found before, and begins on a border. */
+	for (size_t i = 0; v->start % h->heap_max == 0 && i < m->r->area_count; i++)
+		if (m->r->areas[i].start == v->start)
+			return false;
 	return v->backing == VMM_BACKING_ANON && !v->name[0] && v->end - v->start >= m->p->least_mapping &&
 	       (v->prot & (VMM_PROT_READ | VMM_PROT_WRITE)) == (VMM_PROT_READ | VMM_PROT_WRITE) && !(v->vm_flags & VMM_VF(nr));
 }

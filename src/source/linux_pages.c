@@ -240,16 +240,17 @@ int linux_pages(struct vmm_target *base, uint64_t start, uint64_t end, uint32_t 
                 struct vmm_err *err)
 {
 	struct linux_target *t = (struct linux_target *)base;
-	uint64_t highest = (UINT64_C(1) << 47) - t->page_size; /* what the ioctl takes from a 48-bit process */
+	uint64_t highest = (UINT64_C(1) << 47) - t->page_size; /* what the ioctl takes from a 64-bit vmmap */
 	uint64_t tell = SCAN_FILE | SCAN_PRESENT | SCAN_SWAPPED | SCAN_PFNZERO | SCAN_HUGE;
 	int rc = open_pagemap(t, err);
 
 	if (rc < 0)
 		return rc;
 	if (flags & VMM_PAGES_WHOLE) {
-		if (!probe_scan(t))
+		/* A 32-bit vmmap would have to know where its own address space ends. */
+		if (sizeof(void *) == 4 || !probe_scan(t))
 			return VMM_E_UNSUPPORTED;
-		end = vmm_min_u64(end, sizeof(void *) == 8 ? highest : end);
+		end = vmm_min_u64(end, highest);
 	}
 	if (flags & VMM_PAGES_GUARDS)
 		return walk_guards(t, start, end, fn, arg, err);

@@ -56,7 +56,7 @@ static size_t grouped(char *ret, size_t size, uint64_t n)
 static void with_tenths(char *ret, size_t size, uint64_t bytes, unsigned shift)
 {
 	uint64_t whole = bytes >> shift;
-	uint64_t tenths = (uint64_t)(((unsigned __int128)(bytes - (whole << shift)) * 10 + (UINT64_C(1) << shift) / 2) >> shift);
+	uint64_t tenths = ((bytes - (whole << shift)) * 10 + (UINT64_C(1) << shift) / 2) >> shift; /* shift is 60 at most */
 	size_t at = grouped(ret, size, whole + tenths / 10);
 
 	snprintf(ret + at, size - at, ".%u", (unsigned)(tenths % 10));

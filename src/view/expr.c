@@ -123,7 +123,7 @@ static bool scan_number(struct vmm_scan *s, uint64_t *ret)
 	factor = suffix_factor(t.p, n);
 	if (!factor || __builtin_mul_overflow(whole, factor, &whole))
 		return false;
-	part = (uint64_t)((unsigned __int128)fraction * factor / divisor);
+	part = (uint64_t)((vmm_wide)fraction * factor / divisor);
 	if (__builtin_add_overflow(whole, part, ret))
 		return false;
 	t.p += n;

@@ -6,10 +6,10 @@
 
 /*
  * A number that may be known only within bounds: a lower bound has no upper one, and a difference with it the other
- * way round. 128 bits hold every sum and difference of a whole expression.
+ * way round. vmm_wide holds every sum and difference of a whole expression.
  */
 struct range {
-	__int128 low, high;
+	vmm_wide low, high;
 	bool low_open, high_open; /* no bound on that side */
 	bool unknown;
 };

@@ -49,7 +49,7 @@ static struct figures count_free(const struct vmm_snapshot *s)
 static void put_figures(struct vmm_out *out, const struct vmm_snapshot *s, const struct figures *f)
 {
 	uint64_t largest = f->largest ? f->largest->end - f->largest->start : 0;
-	unsigned outside = f->total ? (unsigned)(1000 - (unsigned __int128)largest * 1000 / f->total) : 0;
+	unsigned outside = f->total ? (unsigned)(1000 - (vmm_wide)largest * 1000 / f->total) : 0;
 
 	vmm_out_text(out, "Free           ");
 	vmm_put_short_size(out, f->total);
