@@ -54,6 +54,15 @@ static const char *threads_of(struct vmm_reading *r, const uint64_t *arena_of, c
 	return text;
 }
 
+/* Adds a border; where the one before is no lower, nothing lies between them and the later one stands alone. */
+static void add_cut(struct vmm_area *area, uint64_t address, const char *label)
+{
+	while (area->cut_count && area->cuts[area->cut_count - 1].address >= address)
+		area->cut_count--;
+	if (address < area->end)
+		area->cuts[area->cut_count++] = (struct vmm_area_cut){address, label};
+}
+
 /* The headers of a sub-heap; its first chunk follows. */
 static uint64_t least_size(const struct glibc_heaps *h, const struct glibc_arena *a, uint64_t start, uint64_t align)
 {
@@ -67,12 +76,11 @@ static int add_sub_heap(struct vmm_reading *r, const struct glibc_heaps *h, cons
 	struct vmm_area area = {.start = start, .end = start + h->heap_max, .heap = heap, .details = label};
 	uint64_t chunks = start + least_size(h, a, start, 2 * vmm_reading_word(r));
 
-	area.cuts[area.cut_count++] =
-	    (struct vmm_area_cut){start, a->address == start + h->heap_info ? "arena header" : "heap header"};
-	area.cuts[area.cut_count++] = (struct vmm_area_cut){chunks, "chunks"};
+	add_cut(&area, start, a->address == start + h->heap_info ? "arena header" : "heap header");
+	add_cut(&area, chunks, "chunks");
 	if (a->top > chunks && a->top < start + size)
-		area.cuts[area.cut_count++] = (struct vmm_area_cut){a->top, "top"};
-	area.cuts[area.cut_count++] = (struct vmm_area_cut){start + size, "reserved"};
+		add_cut(&area, a->top, "top");
+	add_cut(&area, start + size, "reserved");
 	return vmm_reading_add_area(r, &area, err);
 }
 
@@ -133,10 +141,9 @@ static int add_main(struct vmm_reading *r, const struct glibc_arena *a, uint32_t
 	area.start = first->start;
 	area.end = last->end;
 	start = vmm_max_u64(main_start(r, a, &area), area.start);
-	if (start > area.start)
-		area.cuts[area.cut_count++] = (struct vmm_area_cut){area.start, "not malloc's"};
-	area.cuts[area.cut_count++] = (struct vmm_area_cut){start, "chunks"};
-	area.cuts[area.cut_count++] = (struct vmm_area_cut){a->top, "top"};
+	add_cut(&area, area.start, "not malloc's");
+	add_cut(&area, start, "chunks");
+	add_cut(&area, a->top, "top");
 	return vmm_reading_add_area(r, &area, err);
 }
 
