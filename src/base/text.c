@@ -110,3 +110,22 @@ size_t vmm_text_width(const char *s, size_t length)
 	}
 	return width;
 }
+
+size_t vmm_text_grouped(char ret[VMM_GROUPED_BYTES], uint64_t number)
+{
+	char reversed[VMM_GROUPED_BYTES];
+	size_t length = 0;
+	unsigned digits = 0;
+
+	do {
+		if (digits && digits % 3 == 0)
+			reversed[length++] = ',';
+		reversed[length++] = (char)('0' + number % 10);
+		number /= 10;
+		digits++;
+	} while (number);
+	for (size_t i = 0; i < length; i++)
+		ret[i] = reversed[length - 1 - i];
+	ret[length] = '\0';
+	return length;
+}

@@ -24,6 +24,10 @@ int vmm_point_unsafe(uint32_t point);
  */
 size_t vmm_escape_terminal(char *ret, size_t size, const char *s, size_t length);
 
+/* 12345678 as "12,345,678". Returns the length without NUL. */
+#define VMM_GROUPED_BYTES 28
+size_t vmm_text_grouped(char ret[VMM_GROUPED_BYTES], uint64_t number);
+
 /* Columns that a valid UTF-8 text takes on a terminal (wide characters 2, combining 0). */
 size_t vmm_text_width(const char *s, size_t length);
 

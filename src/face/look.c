@@ -91,18 +91,9 @@ char vmm_kind_letter(enum vmm_kind kind)
 
 void vmm_put_count(struct vmm_out *out, uint64_t count)
 {
-	char text[32];
-	size_t at = sizeof(text);
-	unsigned digits = 0;
+	char text[VMM_GROUPED_BYTES];
 
-	do {
-		if (digits && digits % 3 == 0)
-			text[--at] = ',';
-		text[--at] = (char)('0' + count % 10);
-		count /= 10;
-		digits++;
-	} while (count);
-	vmm_out_bytes(out, text + at, sizeof(text) - at);
+	vmm_out_bytes(out, text, vmm_text_grouped(text, count));
 }
 
 /* bytes in units of 2^shift, rounded to the nearest. */

@@ -37,27 +37,12 @@ struct cell {
 	int colour; /* 256-colour index of a square before the text, -1 for none */
 };
 
-/* 12345678 as "12,345,678" */
-static size_t grouped(char *ret, size_t size, uint64_t n)
-{
-	char digits[24];
-	size_t length = (size_t)(vmm__json_put_dec(digits, n) - digits), at = 0;
-
-	for (size_t i = 0; i < length && at + 2 < size; i++) {
-		if (i && (length - i) % 3 == 0)
-			ret[at++] = ',';
-		ret[at++] = digits[i];
-	}
-	ret[at] = '\0';
-	return at;
-}
-
 /* In the unit of which 1 << shift bytes make one, with tenths. */
 static void with_tenths(char *ret, size_t size, uint64_t bytes, unsigned shift)
 {
 	uint64_t whole = bytes >> shift;
 	uint64_t tenths = ((bytes - (whole << shift)) * 10 + (UINT64_C(1) << shift) / 2) >> shift; /* shift is 60 at most */
-	size_t at = grouped(ret, size, whole + tenths / 10);
+	size_t at = vmm_text_grouped(ret, whole + tenths / 10);
 
 	snprintf(ret + at, size - at, ".%u", (unsigned)(tenths % 10));
 }
@@ -71,7 +56,7 @@ static void format_auto(char *ret, size_t size, uint64_t bytes)
 	while (unit < 6 && bytes >> (10 * (unit + 1)))
 		unit++;
 	if (unit == 0 || bytes >> (10 * unit) >= 100)
-		at = grouped(ret, size, (bytes >> (10 * unit)) + (unit && (bytes >> (10 * unit - 1) & 1)));
+		at = vmm_text_grouped(ret, (bytes >> (10 * unit)) + (unit && (bytes >> (10 * unit - 1) & 1)));
 	else {
 		with_tenths(ret, size, bytes, 10 * unit);
 		at = strlen(ret);
@@ -83,7 +68,7 @@ static void format_bytes(char *ret, size_t size, uint64_t bytes, enum vmm_units 
 {
 	switch (units) {
 	case VMM_UNITS_BYTES:
-		grouped(ret, size, bytes);
+		vmm_text_grouped(ret, bytes);
 		break;
 	case VMM_UNITS_MIB:
 		if (bytes < (1 << 20) / 20)
@@ -98,7 +83,7 @@ static void format_bytes(char *ret, size_t size, uint64_t bytes, enum vmm_units 
 		if (bytes < 512)
 			snprintf(ret, size, "<1");
 		else
-			grouped(ret, size, (bytes >> 10) + (bytes >> 9 & 1));
+			vmm_text_grouped(ret, (bytes >> 10) + (bytes >> 9 & 1));
 	}
 }
 
@@ -135,7 +120,7 @@ static void number_cell(struct cell *c, const struct slot *slot, const struct vm
 	else if (column->type == VMM_VALUE_BYTES)
 		format_bytes(at, size, c->v.number, style->units);
 	else
-		grouped(at, size, c->v.number);
+		vmm_text_grouped(at, c->v.number);
 	c->text = c->own;
 }
 
