@@ -239,6 +239,8 @@ static int check_command(const struct vmm_args *args, struct vmm_err *err)
 		if (nearest)
 			return vmm_fail(err, VMM_E_USAGE, 0, "unknown command '%.60s': did you mean %s?", args->operand[0],
 			                nearest);
+		if (strspn(args->operand[0], "0123456789") == 0)
+			return vmm_fail(err, VMM_E_USAGE, 0, "unknown command '%.60s': vmmap help lists them", args->operand[0]);
 	}
 	return vmm_fail(err, VMM_E_USAGE, 0, "too many operands from '%.60s' on: see vmmap help %s",
 	                args->operand[operands > args->operand_count ? most - 1 : most], c->word);

@@ -101,6 +101,7 @@ static void test_mistakes_are_told(void **state)
 	REFUSE("--map does not go with show", "1", "--map");
 	REFUSE("did you mean show?", "shwo", "1");
 	REFUSE("too many operands from '2'", "1", "2", "3");
+	REFUSE("unknown command 'wombat'", "wombat", "1");
 	REFUSE("too many operands from 'b'", "-p", "1", "a", "b");
 	REFUSE("at needs TARGET ADDRESS...", "at", "1");
 	REFUSE("free needs TARGET", "free");
