@@ -129,10 +129,29 @@ def check_gaps(checks, looked, what):
         checks.equal(position, USER_END[looked.document["target"]["bits"]], "%s: end of the address space" % what)
 
 
+def drifted(looked):
+    """
+    Whether a number that other processes bear on differs. A process that maps the same file for a moment changes it
+    between two reads of ours, which no comparison before and after can see.
+    """
+    blocks = [b for region in looked.document["regions"] for b in blocks_of(region)]
+    for column in DRIFTING:
+        place = 0
+        for i, vma in enumerate(looked.vmas):
+            parts = []
+            while place < len(blocks) and address(blocks[place]["address"]) < vma["end"]:
+                parts.append(blocks[place][column])
+                place += 1
+            expected = column_of(vma, column)
+            if None not in parts and expected is not None and looked.comparable(i, column) and sum(parts) != expected:
+                return True
+    return False
+
+
 def look(checks, args, pid, what, own):
-    for attempt in range(5):
+    for attempt in range(8):
         looked = Looked(args, pid)
-        if looked.stable:
+        if looked.stable and not drifted(looked):
             break
         time.sleep(0.05 * attempt)
     if not looked.stable:
