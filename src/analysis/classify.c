@@ -29,9 +29,7 @@ struct region_build {
 
 static const char *default_label(const struct vmm_vma *v, enum vmm_kind kind)
 {
-	bool open = (v->prot & (VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC)) != 0;
-
-	return open || kind == VMM_KIND_SYSTEM ? "" : "reserved";
+	return vmm_vma_accessible(v) || kind == VMM_KIND_SYSTEM ? "" : "reserved";
 }
 
 static struct vmm_block *block_add(struct region_build *b, uint32_t vma, uint64_t start, uint64_t end, const char *label, bool guard)

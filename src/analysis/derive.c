@@ -1,7 +1,5 @@
 #include "analysis/numbers.h"
 
-#define ACCESSIBLE (VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC)
-
 /* Sets to = a + b where both are known. */
 static void set_sum(struct vmm_metrics *m, enum vmm_metric to, enum vmm_metric a, enum vmm_metric b)
 {
@@ -19,7 +17,7 @@ static void derive_committed(const struct vmm_vma *v, uint64_t guard_bytes, bool
 	bool flags_known = (v->vm_flags & VMM_VF_KNOWN) != 0;
 	bool whole;
 
-	if (!(v->prot & ACCESSIBLE)) {
+	if (!vmm_vma_accessible(v)) {
 		set_sum(m, VMM_METRIC_COMMITTED, VMM_METRIC_RSS, VMM_METRIC_SWAP);
 		return;
 	}

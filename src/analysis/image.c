@@ -58,7 +58,7 @@ static bool may_be_loaded(const struct group *g)
 	bool access = false;
 
 	for (size_t i = 0; i < g->count; i++)
-		access |= (g->vmas[i]->prot & (VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC)) != 0;
+		access |= vmm_vma_accessible(g->vmas[i]);
 	return access && (g->executable || g->count > 1 || g->vmas[0]->offset == 0);
 }
 

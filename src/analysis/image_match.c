@@ -99,7 +99,7 @@ static bool fills_hole(const struct match *m, const struct vmm_vma *vma, uint64_
 {
 	const struct vmm_image_segment *v = m->file->segments;
 
-	if (vma->prot & (VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC))
+	if (vmm_vma_accessible(vma))
 		return false;
 	return m->at > 0 && m->at < m->file->segment_count && v[m->at - 1].page_end == from &&
 	       v[m->at].page_start == to;

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#define ACCESSIBLE (VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC)
 #define GUARD_MAX (UINT64_C(64) << 10)  /* an inaccessible mapping up to this is a guard, no reservation */
 #define CARVED_ALIGN (UINT64_C(1) << 20) /* runtimes begin what they reserve on such a border */
 /* glibc malloc/arena.c: HEAP_MAX_SIZE, the alignment of arenas other than the main one. */
@@ -49,7 +48,7 @@ int vmm_claim_brk(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claim
 
 	heap.details = "brk heap";
 	while (rc >= 0 && vmm_unclaimed_next(&u)) {
-		if (u.mapping->inode != 0 || strcmp(u.mapping->name, "[heap]") != 0)
+		if (!vmm_vma_is_brk(u.mapping))
 			continue;
 		if (heap.end == u.start && heap.end) {
 			heap.end = u.end;
@@ -174,11 +173,6 @@ int vmm_claim_files(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_cla
 	return rc < 0 ? rc : 0;
 }
 
-static bool accessible(const struct vmm_vma *v)
-{
-	return (v->prot & ACCESSIBLE) != 0;
-}
-
 static bool no_reserve(const struct vmm_vma *v)
 {
 	return (v->vm_flags & VMM_VF(nr)) != 0;
@@ -200,13 +194,13 @@ static bool carved_together(const struct vmm_snapshot *s, const struct vmm_vma *
 
 	if (strcmp(a->name, b->name) != 0)
 		return false;
-	if (!accessible(a) && accessible(b) && no_reserve(b) && b->start % arena == 0)
+	if (!vmm_vma_accessible(a) && vmm_vma_accessible(b) && no_reserve(b) && b->start % arena == 0)
 		return false; /* the next arena of glibc */
-	if (accessible(a) && accessible(b))
+	if (vmm_vma_accessible(a) && vmm_vma_accessible(b))
 		return has_reservation ? no_reserve(a) == no_reserve(b) : no_reserve(a) && no_reserve(b);
-	if (!accessible(a) && !accessible(b))
+	if (!vmm_vma_accessible(a) && !vmm_vma_accessible(b))
 		return no_reserve(a) == no_reserve(b);
-	if (accessible(a)) { /* b is the reservation */
+	if (vmm_vma_accessible(a)) { /* b is the reservation */
 		if (length_of(b) <= GUARD_MAX && !no_reserve(b) && !has_reservation)
 			return false;
 		return no_reserve(a) == no_reserve(b) || has_reservation || a->start % CARVED_ALIGN == 0;
@@ -220,7 +214,7 @@ static const char *describe_private(struct vmm_snapshot *s, const struct vmm_cla
 
 	for (const struct vmm_vma *v = first; v < s->vmas + s->vma_count && v->start < claim->end; v++) {
 		guards += v->guard_bytes;
-		if (!accessible(v))
+		if (!vmm_vma_accessible(v))
 			reserved += length_of(v);
 		else if (no_reserve(v))
 			unpromised += length_of(v);
@@ -289,7 +283,7 @@ int vmm_claim_private(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_c
 			has_reservation = false;
 		}
 		b.last = v;
-		has_reservation = has_reservation || (!accessible(v) && (length_of(v) > GUARD_MAX || no_reserve(v)));
+		has_reservation = has_reservation || (!vmm_vma_accessible(v) && (length_of(v) > GUARD_MAX || no_reserve(v)));
 	}
 	if (rc >= 0)
 		rc = finish_private(s, &b, first, err);

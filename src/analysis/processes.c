@@ -1,12 +1,10 @@
 /* The list of processes: what is cheap from the source, what is charged from a snapshot of each. */
 #include "source/processes.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "base/scan.h"
 #include "vmmap/vmmap.h"
 
 /* Committed and private need every mapping: one read of smaps answers all other numbers as well. */
@@ -62,21 +60,6 @@ static int read_one(struct vmm_process_list *list, int32_t pid, uint32_t needs, 
 	return 0;
 }
 
-static void read_max_map_count(struct vmm_process_list *list)
-{
-	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
-	char text[32];
-	struct vmm_scan scan;
-
-	if (!f)
-		return;
-	if (fgets(text, sizeof(text), f)) {
-		scan = vmm_scan_init(text, strlen(text));
-		list->max_map_count_known = vmm_scan_dec(&scan, &list->max_map_count);
-	}
-	fclose(f);
-}
-
 int vmm_process_list_read(uint32_t needs, struct vmm_process_list **ret_list, struct vmm_err *err)
 {
 	struct vmm_arena *arena = vmm_arena_create();
@@ -97,7 +80,8 @@ int vmm_process_list_read(uint32_t needs, struct vmm_process_list **ret_list, st
 		vmm_arena_destroy(arena);
 		return rc;
 	}
-	read_max_map_count(list);
+	list->max_map_count = vmm_max_map_count();
+	list->max_map_count_known = list->max_map_count != 0;
 	*ret_list = list;
 	return 0;
 }

@@ -34,11 +34,6 @@ struct stack_pass {
 	bool unreadable; /* descriptors may not be read: said once */
 };
 
-static bool accessible(const struct vmm_vma *v)
-{
-	return (v->prot & (VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC)) != 0;
-}
-
 /* Checks two words of a descriptor against the identity above. */
 static bool plausible_block(const struct vmm_snapshot *s, const struct vmm_thread *th, uint64_t base, uint64_t size)
 {
@@ -57,7 +52,7 @@ static bool mapped_private(const struct vmm_snapshot *s, uint64_t start, uint64_
 	const struct vmm_vma *v = vmm_snapshot_vma_at(s, start), *last = s->vmas + s->vma_count;
 
 	for (; v && v < last && v->start <= start; v++) {
-		if (v->backing == VMM_BACKING_SPECIAL || v->backing == VMM_BACKING_FILE || strcmp(v->name, "[heap]") == 0)
+		if (v->backing == VMM_BACKING_SPECIAL || v->backing == VMM_BACKING_FILE || vmm_vma_is_brk(v))
 			return false;
 		start = v->end;
 		if (start >= end)
@@ -106,9 +101,9 @@ static bool shape_of_stack(const struct stack_pass *p, const struct vmm_thread *
 	const struct vmm_vma *below = v && v > p->s->vmas ? v - 1 : NULL;
 	bool guard;
 
-	if (!v || v->backing != VMM_BACKING_ANON || !(v->prot & VMM_PROT_WRITE) || strcmp(v->name, "[heap]") == 0)
+	if (!v || v->backing != VMM_BACKING_ANON || !(v->prot & VMM_PROT_WRITE) || vmm_vma_is_brk(v))
 		return false;
-	guard = below && below->end == v->start && below->backing == VMM_BACKING_ANON && !accessible(below) &&
+	guard = below && below->end == v->start && below->backing == VMM_BACKING_ANON && !vmm_vma_accessible(below) &&
 	        below->end - below->start <= GUARD_MAX;
 	/* Without a guard only a descriptor close to the very end makes the whole mapping one stack. */
 	if (!guard && (!th->descriptor || th->descriptor < v->start || th->descriptor >= v->end ||
@@ -145,7 +140,7 @@ static uint64_t guard_end(const struct vmm_snapshot *s, uint64_t start, uint64_t
 {
 	const struct vmm_vma *v = vmm_snapshot_vma_at(s, start);
 
-	for (; v && v < s->vmas + s->vma_count && v->start < end && !accessible(v); v++)
+	for (; v && v < s->vmas + s->vma_count && v->start < end && !vmm_vma_accessible(v); v++)
 		start = vmm_min_u64(v->end, end);
 	return vmm_max_u64(start, marker_end);
 }
@@ -269,7 +264,7 @@ static bool may_be_cached(const struct vmm_snapshot *s, const struct vmm_unclaim
 	if (v->backing != VMM_BACKING_ANON || !(v->prot & VMM_PROT_WRITE) || v->name[0])
 		return false;
 	return (v->guards_known && v->guard_bytes) ||
-	       (below && below->end == v->start && below->backing == VMM_BACKING_ANON && !accessible(below) &&
+	       (below && below->end == v->start && below->backing == VMM_BACKING_ANON && !vmm_vma_accessible(below) &&
 	        below->end - below->start <= GUARD_MAX);
 }
 

@@ -5,9 +5,23 @@
 #ifndef VMM_MODEL_BUILD_H
 #define VMM_MODEL_BUILD_H
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 #include "vmmap/snapshot.h"
+
+/* Whether the mapping may be used at all; PROT_NONE reserves or guards. */
+static inline bool vmm_vma_accessible(const struct vmm_vma *v)
+{
+	return (v->prot & (VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC)) != 0;
+}
+
+/* Whether the kernel says that it lies between start_brk and brk. No file can be called so: paths begin with a slash. */
+static inline bool vmm_vma_is_brk(const struct vmm_vma *v)
+{
+	return v->inode == 0 && strcmp(v->name, "[heap]") == 0;
+}
 
 /* An empty snapshot with its arena, all strings "" and nothing known; NULL when memory is out. */
 struct vmm_snapshot *vmm_snapshot_create(void);

@@ -105,11 +105,6 @@ static int add_chain(struct vmm_reading *r, const struct glibc_heaps *h, const s
 	return rc;
 }
 
-static bool is_brk(const struct vmm_vma *v)
-{
-	return v->inode == 0 && strcmp(v->name, "[heap]") == 0;
-}
-
 /*
  * Where the main arena begins: as many bytes below the end of its top as it got from the system. What lies before
  * came from sbrk() by other hands: a static program's thread-local data. 0: it is not one piece.
@@ -132,11 +127,11 @@ static int add_main(struct vmm_reading *r, const struct glibc_arena *a, uint32_t
 	struct vmm_area area = {.heap = heap, .details = label};
 	uint64_t start;
 
-	if (!first || !is_brk(first))
+	if (!first || !vmm_vma_is_brk(first))
 		return 0;
-	while (first > s->vmas && is_brk(first - 1) && first[-1].end == first->start)
+	while (first > s->vmas && vmm_vma_is_brk(first - 1) && first[-1].end == first->start)
 		first--;
-	while (last + 1 < s->vmas + s->vma_count && is_brk(last + 1) && last[1].start == last->end)
+	while (last + 1 < s->vmas + s->vma_count && vmm_vma_is_brk(last + 1) && last[1].start == last->end)
 		last++;
 	area.start = first->start;
 	area.end = last->end;

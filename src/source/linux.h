@@ -20,7 +20,6 @@ struct linux_target {
 	int pid_fd;     /* -1 on kernels before 5.3 */
 	int mem_fd;     /* opened when first needed; -2: refused */
 	int pagemap_fd; /* the same */
-	int maps_fd;
 	int os_pagemap; /* why pagemap was refused */
 	bool no_scan;   /* the kernel lacks PAGEMAP_SCAN */
 	bool no_vm_readv;
@@ -52,11 +51,21 @@ int linux_fill_identity(struct linux_target *t, struct vmm_snapshot *s, struct v
 int linux_fill_status(struct linux_target *t, struct vmm_snapshot *s, struct vmm_err *err);
 void linux_fill_limits(struct linux_target *t, struct vmm_snapshot *s);
 
+/*
+ * The arguments of a process joined by spaces, at most limit bytes of them, and its path in the memory hierarchy of
+ * cgroups: "" when it is not told, NULL when memory is out.
+ */
+const char *linux_cmdline(int dir_fd, size_t limit, struct vmm_arena *arena);
+const char *linux_cgroup(int dir_fd, struct vmm_arena *arena);
+
 /* linux_maps.c: mappings with the numbers of smaps. */
 int linux_fill_maps(struct linux_target *t, const struct vmm_take *take, struct vmm_snapshot *s, struct vmm_err *err);
 int linux_fill_numa(struct linux_target *t, struct vmm_snapshot *s, struct vmm_err *err);
 /* The numbers of one smaps record; also used for smaps_rollup. */
 void linux_smaps_metrics(const struct vmm_smaps_record *r, struct vmm_metrics *ret);
+
+/* The number in a file of /proc/sys; 0 also when it is not told. */
+uint64_t linux_number(const char *path);
 
 /* linux_space.c: borders of the user address space, and how many mappings of vm.max_map_count are used. */
 void linux_fill_space(struct linux_target *t, struct vmm_snapshot *s);

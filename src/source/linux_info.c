@@ -15,15 +15,21 @@
 #define SMALL_FILE (64 * 1024)
 #define CMDLINE_MAX (128 * 1024)
 
-/* Arguments end in NUL each: joined by spaces for people. */
-static const char *cmdline_join(struct vmm_snapshot *s, char *bytes, size_t length)
+const char *linux_cmdline(int dir_fd, size_t limit, struct vmm_arena *arena)
 {
-	while (length > 0 && bytes[length - 1] == '\0')
-		length--;
-	for (size_t i = 0; i < length; i++)
-		if (bytes[i] == '\0')
-			bytes[i] = ' ';
-	return vmm_arena_strndup(s->arena, bytes, length);
+	struct linux_text text;
+	const char *copy;
+
+	if (linux_read_file(dir_fd, "cmdline", limit, &text, NULL) < 0)
+		return "";
+	while (text.length && text.bytes[text.length - 1] == '\0')
+		text.length--;
+	for (size_t i = 0; i < text.length; i++)
+		if (text.bytes[i] == '\0')
+			text.bytes[i] = ' ';
+	copy = vmm_arena_strndup(arena, text.bytes, text.length);
+	linux_text_done(&text);
+	return copy;
 }
 
 /* Boot time in seconds since the epoch, from /proc/stat; 0 when it is not told. */
@@ -131,23 +137,23 @@ static int set_stat(struct linux_target *t, struct vmm_snapshot *s, struct vmm_e
 	return 0;
 }
 
-static void set_cgroup(struct linux_target *t, struct vmm_snapshot *s)
+const char *linux_cgroup(int dir_fd, struct vmm_arena *arena)
 {
 	struct linux_text text;
-	const char *path;
+	const char *path, *copy = "";
 	size_t length;
 	bool v2;
 
-	if (linux_read_file(t->dir_fd, "cgroup", SMALL_FILE, &text, NULL) < 0)
-		return;
+	if (linux_read_file(dir_fd, "cgroup", SMALL_FILE, &text, NULL) < 0)
+		return "";
 	if (vmm_cgroup_memory_path(text.bytes, text.length, &path, &length, &v2))
-		s->target.cgroup = vmm_arena_strndup(s->arena, path, length);
+		copy = vmm_arena_intern(arena, path, length);
 	linux_text_done(&text);
+	return copy;
 }
 
 int linux_fill_identity(struct linux_target *t, struct vmm_snapshot *s, struct vmm_err *err)
 {
-	struct linux_text text;
 	int rc;
 
 	s->target.source = "live";
@@ -156,14 +162,11 @@ int linux_fill_identity(struct linux_target *t, struct vmm_snapshot *s, struct v
 	rc = set_stat(t, s, err);
 	if (rc < 0)
 		return rc;
-	if (linux_read_file(t->dir_fd, "cmdline", CMDLINE_MAX, &text, NULL) >= 0) {
-		s->target.cmdline = cmdline_join(s, text.bytes, text.length);
-		linux_text_done(&text);
-	}
+	s->target.cmdline = linux_cmdline(t->dir_fd, CMDLINE_MAX, s->arena);
 	set_exe(t, s);
 	set_class(t, s);
 	set_entry(t, s);
-	set_cgroup(t, s);
+	s->target.cgroup = linux_cgroup(t->dir_fd, s->arena);
 	s->target.bits = t->bits;
 	if (!s->target.name || !s->target.cmdline || !s->target.exe || !s->target.cgroup || !s->target.arch)
 		return vmm_fail_nomem(err);
@@ -224,19 +227,9 @@ static void limit_add(struct vmm_snapshot *s, const struct vmm_limits_line *line
 static void limit_add_map_count(struct vmm_snapshot *s)
 {
 	struct vmm_limit *l = &s->limits[s->limit_count++];
-	struct linux_text text;
-	struct vmm_scan scan;
-	uint64_t v;
+	uint64_t v = linux_number("/proc/sys/vm/max_map_count");
 
-	*l = (struct vmm_limit){.id = "max_map_count", .text = "vm.max_map_count: mappings of one process"};
-	if (linux_read_file(AT_FDCWD, "/proc/sys/vm/max_map_count", 64, &text, NULL) < 0)
-		return;
-	scan = vmm_scan_init(text.bytes, text.length);
-	if (vmm_scan_dec(&scan, &v)) {
-		l->known = true;
-		l->soft = l->hard = v;
-	}
-	linux_text_done(&text);
+	*l = (struct vmm_limit){.id = "max_map_count", .text = "vm.max_map_count: mappings of one process", .known = v != 0, .soft = v, .hard = v};
 }
 
 void linux_fill_limits(struct linux_target *t, struct vmm_snapshot *s)

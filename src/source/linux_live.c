@@ -165,7 +165,6 @@ static void live_close(struct vmm_target *base)
 	vmm_close_fd(&t->pid_fd);
 	vmm_close_fd(&t->mem_fd);
 	vmm_close_fd(&t->pagemap_fd);
-	vmm_close_fd(&t->maps_fd);
 	free(t->scan);
 	free(t);
 }
@@ -188,7 +187,7 @@ static int live_open(const char *name, struct vmm_target **ret_target, struct vm
 	memset(t, 0, sizeof(*t));
 	t->base.ops = &vmm_source_linux_live;
 	t->pid = pid;
-	t->mem_fd = t->pagemap_fd = t->maps_fd = -1;
+	t->mem_fd = t->pagemap_fd = -1;
 	t->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
 	t->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	snprintf(path, sizeof(path), "/proc/%d", pid);

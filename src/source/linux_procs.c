@@ -13,6 +13,7 @@
 #include "source/linux.h"
 
 #define SMALL_FILE (64 * 1024)
+#define CMDLINE_MAX 4096
 
 static int compare_pid(const void *a, const void *b)
 {
@@ -139,36 +140,9 @@ static int count_mappings(int dir_fd, struct vmm_process *p)
 	return 0;
 }
 
-static const char *read_cgroup(int dir_fd, struct vmm_arena *arena)
+uint64_t vmm_max_map_count(void)
 {
-	struct linux_text text;
-	const char *path, *copy = "";
-	size_t length;
-	bool v2;
-
-	if (linux_read_file(dir_fd, "cgroup", SMALL_FILE, &text, NULL) < 0)
-		return "";
-	if (vmm_cgroup_memory_path(text.bytes, text.length, &path, &length, &v2))
-		copy = vmm_arena_intern(arena, path, length);
-	linux_text_done(&text);
-	return copy;
-}
-
-static const char *read_cmdline(int dir_fd, struct vmm_arena *arena)
-{
-	struct linux_text text;
-	const char *copy;
-
-	if (linux_read_file(dir_fd, "cmdline", 4096, &text, NULL) < 0)
-		return "";
-	while (text.length && text.bytes[text.length - 1] == '\0')
-		text.length--;
-	for (size_t i = 0; i < text.length; i++)
-		if (text.bytes[i] == '\0')
-			text.bytes[i] = ' ';
-	copy = vmm_arena_strndup(arena, text.length ? text.bytes : "", text.length);
-	linux_text_done(&text);
-	return copy;
+	return linux_number("/proc/sys/vm/max_map_count");
 }
 
 int vmm_process_read(int32_t pid, uint32_t needs, struct vmm_arena *arena, struct vmm_process *ret, struct vmm_err *err)
@@ -188,9 +162,9 @@ int vmm_process_read(int32_t pid, uint32_t needs, struct vmm_arena *arena, struc
 	if (rc < 0)
 		return rc;
 	if (needs & VMM_PROCESS_CMDLINE)
-		ret->cmdline = read_cmdline(dir_fd, arena);
+		ret->cmdline = linux_cmdline(dir_fd, CMDLINE_MAX, arena);
 	if (needs & VMM_PROCESS_CGROUP)
-		ret->cgroup = read_cgroup(dir_fd, arena);
+		ret->cgroup = linux_cgroup(dir_fd, arena);
 	if (!ret->cmdline || !ret->cgroup)
 		return vmm_fail_nomem(err);
 	if (has_no_memory(ret)) {

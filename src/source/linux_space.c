@@ -15,7 +15,7 @@
 #define END_NATIVE_32 UINT64_C(0xc0000000)
 #define STACK_GAP_PAGES 256 /* mm/mmap.c: stack_guard_gap */
 
-static uint64_t read_number(const char *path)
+uint64_t linux_number(const char *path)
 {
 	struct linux_text text;
 	struct vmm_scan scan;
@@ -76,7 +76,7 @@ void linux_fill_space(struct linux_target *t, struct vmm_snapshot *s)
 		s->target.user_end = sizeof(void *) == 4 ? END_NATIVE_32 : arm ? END_ARM32_ON_64 : END_IA32_ON_64;
 	if (s->target.user_end < high)
 		s->target.user_end = high;
-	s->target.min_address = read_number("/proc/sys/vm/mmap_min_addr");
+	s->target.min_address = linux_number("/proc/sys/vm/mmap_min_addr");
 	s->target.stack_gap = stack_gap_pages() * t->page_size;
 	for (uint32_t i = 0; i < s->limit_count; i++)
 		if (strcmp(s->limits[i].id, "max_map_count") == 0) {

@@ -14,4 +14,7 @@ int vmm_process_pids(int32_t **ret_pids, size_t *ret_count, struct vmm_err *err)
  */
 int vmm_process_read(int32_t pid, uint32_t needs, struct vmm_arena *arena, struct vmm_process *ret, struct vmm_err *err);
 
+/* vm.max_map_count: mappings that one process may have; 0 when it is not told. */
+uint64_t vmm_max_map_count(void);
+
 #endif
