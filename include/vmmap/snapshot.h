@@ -119,6 +119,7 @@ struct vmm_region {
 	const char *details; /* for people, raw bytes; never NULL */
 	const char *path;    /* file or object behind it; "" when none */
 	const struct vmm_metrics *m;
+	const struct vmm_chunk_sums *chunks; /* of a heap's region: what is in it; NULL when not walked or not proved */
 };
 
 /* A stretch without a mapping inside the user address space. */
@@ -155,11 +156,66 @@ struct vmm_module {
 	uint32_t region;
 };
 
+enum vmm_chunk_state {
+#define VMM_CHUNK_STATE(name, id, label, help) VMM_CHUNK_##name,
+#include "vmmap/chunk_states.def"
+#undef VMM_CHUNK_STATE
+	VMM_CHUNK_STATE_COUNT
+};
+
+/*
+ * Sums by enum vmm_chunk_state. bytes: of USED what the program may use, of all others whole; headers and padding of
+ * used chunks are in META. So the bytes of all states add up to the mapped size. rss: the resident part of them.
+ */
+struct vmm_chunk_sums {
+	struct {
+		uint64_t count, bytes, rss;
+	} of[VMM_CHUNK_STATE_COUNT];
+};
+
+/* Resident bytes that the allocator holds and nobody uses. */
+static inline uint64_t vmm_chunk_sums_unused(const struct vmm_chunk_sums *s)
+{
+	return s->of[VMM_CHUNK_CACHED].rss + s->of[VMM_CHUNK_FAST].rss + s->of[VMM_CHUNK_FREE].rss + s->of[VMM_CHUNK_TOP].rss;
+}
+
+/* Bytes and number of chunks that the program has freed: cached, fast and free. */
+static inline uint64_t vmm_chunk_sums_free(const struct vmm_chunk_sums *s)
+{
+	return s->of[VMM_CHUNK_CACHED].bytes + s->of[VMM_CHUNK_FAST].bytes + s->of[VMM_CHUNK_FREE].bytes;
+}
+
+static inline uint64_t vmm_chunk_sums_free_count(const struct vmm_chunk_sums *s)
+{
+	return s->of[VMM_CHUNK_CACHED].count + s->of[VMM_CHUNK_FAST].count + s->of[VMM_CHUNK_FREE].count;
+}
+
+/* Chunks of one usable size: how many are in use, and how many are not (cached, fast, free). */
+struct vmm_size_class {
+	uint64_t size, used, free;
+};
+
+/* What a walk over a heap's chunks proved. */
+struct vmm_heap_contents {
+	struct vmm_chunk_sums sums;
+	uint64_t largest_free; /* bytes of the largest chunk that is free or top */
+	bool trim_known;       /* this allocator can give memory back when asked, and the two below tell how much */
+	uint64_t trimmable;       /* resident bytes that would go: RSS falls by so much */
+	uint64_t trimmable_size;  /* the same with bytes that are not resident */
+	uint64_t used_log2[64], free_log2[64]; /* chunks of usable size [2^i, 2^(i+1)); i = 0: 0 and 1 */
+	const struct vmm_size_class *classes;  /* by rising size */
+	uint32_t class_count;
+	bool classes_complete; /* false: only those with most bytes are listed; the log2 counts hold all */
+};
+
 /* An allocator's memory; filled by readers. */
 struct vmm_heap {
 	const char *id, *reader, *label;
-	bool proved;
+	bool proved; /* contents is set, and its sums are proved */
 	struct vmm_metrics m;
+	const struct vmm_heap_contents *contents; /* NULL: not walked (VMM_NEED_HEAPS), or not proved */
+	const uint32_t *threads; /* that allocate from it, indexes in snapshot.threads, as far as known */
+	uint32_t thread_count;
 };
 
 /* Something that went wrong or is missing. Repeats are counted, not repeated. */
@@ -236,6 +292,7 @@ struct vmm_target_info {
 /* What a snapshot cost to take, in nanoseconds of wall time. */
 struct vmm_cost {
 	uint64_t total_ns, maps_ns, smaps_ns, pages_ns, images_ns, threads_ns;
+	uint64_t stopped_ns; /* how long the target stood still for it; 0: not at all. Set by who ends the pause */
 };
 
 struct vmm_snapshot {

@@ -48,6 +48,31 @@ void vmm_target_close(struct vmm_target *target);
 int vmm_target_snapshot(struct vmm_target *target, const struct vmm_take *take, struct vmm_snapshot **ret_snapshot,
                         struct vmm_err *err);
 
+/* How a target was stopped; all 0 when it was not. */
+struct vmm_pause {
+	uint64_t stopped_ns; /* from asking the first thread to stop until the last was let go; 0: no thread was there */
+	uint32_t threads;    /* that stood still */
+	uint32_t running;    /* that could not be stopped: they wait in the kernel */
+	bool cut;            /* the target was let go before vmm_target_resume(), because a minute had passed */
+	bool complete;       /* every thread stood still all the time */
+};
+
+/*
+ * Stops all threads of the target until vmm_target_resume() or vmm_target_close(), so that snapshots and reads see one
+ * moment. Blocks for as long as that takes: milliseconds, some seconds at worst. What waits in the kernel and does not
+ * stop goes on as it was, and each snapshot taken meanwhile has a note of it; a target without a thread that could run
+ * (a zombie) counts as stopped. It is let go whatever becomes of the caller, also when that is killed.
+ * The target notices: system calls such as epoll_wait(), semop() and sigwaitinfo() return EINTR. The caller gets SIGCHLD
+ * for each stop, which is ignored unless it has a handler.
+ * Do not write meanwhile to what the target may have to read. Nothing happens when it is stopped already.
+ * VMM_E_DENIED: not permitted, traced by another process, or the caller itself; VMM_E_UNSUPPORTED: it does not run;
+ * VMM_E_GONE; VMM_E_NOMEM; VMM_E_IO.
+ */
+int vmm_target_stop(struct vmm_target *target, struct vmm_err *err);
+bool vmm_target_is_stopped(const struct vmm_target *target);
+/* Lets it go on; nothing happens when it is not stopped. ret_pause may be NULL. */
+void vmm_target_resume(struct vmm_target *target, struct vmm_pause *ret_pause);
+
 /* One process in a listing. Numbers as in vmm_metrics; mappings counts lines of maps. */
 struct vmm_process {
 	int32_t pid, ppid;

@@ -13,6 +13,7 @@
 #ifndef VMMAP_VMMAP_H
 #define VMMAP_VMMAP_H
 
+#include "vmmap/chunks.h"
 #include "vmmap/err.h"
 #include "vmmap/snapshot.h"
 #include "vmmap/target.h"

@@ -30,6 +30,7 @@ struct vmm_claim {
 	 */
 	const struct vmm_cut *cuts;
 	uint32_t cut_count;
+	const struct vmm_chunk_sums *chunks; /* of a heap that was walked; NULL otherwise */
 };
 
 struct vmm_claims {

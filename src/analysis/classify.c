@@ -83,7 +83,7 @@ static int region_add(struct region_build *b, const struct vmm_claim *claim, uin
 	*r = (struct vmm_region){.start = b->blocks[first].start, .end = b->blocks[b->block_count - 1].end, .kind = claim->kind,
 	                         .first_block = (uint32_t)first, .block_count = (uint32_t)(b->block_count - first),
 	                         .module = claim->module, .thread = claim->thread, .heap = claim->heap,
-	                         .details = claim->details, .path = claim->path};
+	                         .details = claim->details, .path = claim->path, .chunks = claim->chunks};
 	r->outside = b->s->target.user_end && r->start >= b->s->target.user_end;
 	if (claim->module != VMM_NONE)
 		b->s->modules[claim->module].region = (uint32_t)b->region_count;
@@ -144,7 +144,7 @@ static int number_region(struct region_build *b, struct vmm_region *r, struct vm
 		r->prot_set |= (uint16_t)(1u << prot);
 		r->write_exec = r->write_exec || (prot & (VMM_PROT_WRITE | VMM_PROT_EXEC)) == (VMM_PROT_WRITE | VMM_PROT_EXEC);
 	}
-	if (r->block_count == 1) {
+	if (r->block_count == 1 && !r->chunks) {
 		r->m = blocks[0].m;
 		return 0;
 	}
@@ -161,6 +161,10 @@ static int number_region(struct region_build *b, struct vmm_region *r, struct vm
 		else
 			for (uint32_t k = 0; k < n; k++)
 				vmm_metrics_add(m, blocks[i + k].m);
+	}
+	if (r->chunks) {
+		vmm_metric_set(m, VMM_METRIC_USED, r->chunks->of[VMM_CHUNK_USED].bytes);
+		vmm_metric_set(m, VMM_METRIC_UNUSED, vmm_chunk_sums_unused(r->chunks));
 	}
 	r->m = m;
 	return 0;

@@ -1,6 +1,6 @@
 /* Memory of allocators, as their readers found it. */
 #include "analysis/claims.h"
-#include "reader/reader.h"
+#include "reader/walk.h"
 
 /* Cuts of an area become cuts of the claim. */
 static int claim_area(struct vmm_snapshot *s, struct vmm_claims *c, const struct vmm_area *area, struct vmm_err *err)
@@ -16,6 +16,7 @@ static int claim_area(struct vmm_snapshot *s, struct vmm_claims *c, const struct
 	claim.heap = area->heap;
 	claim.cuts = cuts;
 	claim.cut_count = area->cut_count;
+	claim.chunks = area->sums;
 	return vmm_claims_add(c, &claim, err);
 }
 
@@ -27,13 +28,15 @@ int vmm_claim_heaps(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_cla
 	/* Who owns what is asked for together with the images; of a target that has gone there is nothing to read. */
 	if (s->needs & VMM_NEED_IMAGES && !s->partial)
 		rc = vmm_readers_run(&r, err);
+	if (rc == 0 && s->needs & VMM_NEED_HEAPS)
+		rc = vmm_reading_walk(&r, NULL, err);
 	for (size_t i = 0; i < r.area_count && rc >= 0; i++)
 		rc = claim_area(s, c, &r.areas[i], err);
 	s->heaps = rc < 0 ? NULL : vmm_arena_array(s->arena, r.heap_count + 1, sizeof(*s->heaps));
 	if (rc >= 0 && !s->heaps)
 		rc = vmm_fail_nomem(err);
 	for (size_t i = 0; i < r.heap_count && rc >= 0; i++)
-		s->heaps[s->heap_count++] = r.heaps[i];
+		s->heaps[s->heap_count++] = r.heaps[i].heap;
 	vmm_reading_done(&r);
 	return rc < 0 ? rc : 0;
 }

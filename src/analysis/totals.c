@@ -63,14 +63,25 @@ static void total_of_status(struct vmm_snapshot *s)
 		memset(&s->types[k].m, 0, sizeof(s->types[k].m));
 }
 
-/* Nobody has walked a heap: even the sum of no heaps says nothing. */
+static void forget(struct vmm_metrics *m)
+{
+	const uint32_t mask = ~(UINT32_C(1) << VMM_METRIC_USED | UINT32_C(1) << VMM_METRIC_UNUSED);
+
+	m->known &= mask;
+	m->at_least &= mask;
+	m->value[VMM_METRIC_USED] = m->value[VMM_METRIC_UNUSED] = 0;
+}
+
+/* Used and unused are said of heaps; where nobody has walked one, even the sum of no heaps says nothing. */
 static void forget_heaps(struct vmm_snapshot *s)
 {
-	uint32_t mask = ~(UINT32_C(1) << VMM_METRIC_USED | UINT32_C(1) << VMM_METRIC_UNUSED);
+	bool walked = s->needs & VMM_NEED_HEAPS;
 
 	for (int k = 0; k < VMM_KIND_COUNT; k++)
-		s->types[k].m.known &= mask;
-	s->total.m.known &= mask;
+		if (!walked || (k != VMM_KIND_HEAP && k != VMM_KIND_MANAGED_HEAP))
+			forget(&s->types[k].m);
+	if (!walked)
+		forget(&s->total.m);
 }
 
 void vmm_totals(struct vmm_snapshot *s)
@@ -83,16 +94,22 @@ void vmm_totals(struct vmm_snapshot *s)
 	vmm_metrics_zero(&s->total.m);
 	for (uint32_t i = 0; i < s->region_count; i++) {
 		const struct vmm_region *r = &s->regions[i];
+		struct vmm_metrics m;
 
 		if (r->outside)
 			continue;
-		type_add(&s->types[r->kind], r->m, r->block_count);
-		type_add(&s->total, r->m, r->block_count);
+		m = *r->m;
+		if (r->kind != VMM_KIND_HEAP && r->kind != VMM_KIND_MANAGED_HEAP) {
+			/* Used and unused are said of heaps alone: nothing is missing from the sum. */
+			vmm_metric_set(&m, VMM_METRIC_USED, 0);
+			vmm_metric_set(&m, VMM_METRIC_UNUSED, 0);
+		}
+		type_add(&s->types[r->kind], &m, r->block_count);
+		type_add(&s->total, &m, r->block_count);
 	}
 	add_gaps(s);
 	if (s->unreadable)
 		total_of_status(s);
 	add_page_tables(s);
-	if (!(s->needs & VMM_NEED_HEAPS))
-		forget_heaps(s);
+	forget_heaps(s);
 }

@@ -62,10 +62,17 @@ struct vmm_source_ops {
 	 * Returns a descriptor that the caller closes. VMM_E_DENIED, VMM_E_NO_TARGET (gone or replaced), VMM_E_GONE.
 	 */
 	int (*open_file)(struct vmm_target *t, const struct vmm_vma *vma, struct vmm_err *err);
+	/*
+	 * Stops the target, and lets it go again; both NULL for what does not run. Never called twice in a row, and
+	 * resume() before close(). Once stop() succeeded, resume() fills *ret and cannot fail.
+	 */
+	int (*stop)(struct vmm_target *t, struct vmm_err *err);
+	void (*resume)(struct vmm_target *t, struct vmm_pause *ret);
 };
 
 struct vmm_target {
 	const struct vmm_source_ops *ops;
+	bool stopped; /* by vmm_target_stop() */
 };
 
 /*

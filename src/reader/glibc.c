@@ -179,7 +179,7 @@ static int add_arena(struct vmm_reading *r, const struct glibc_heaps *h, size_t 
 	                     : vmm_arena_printf(arena, "glibc arena %zu%s%s", number, of, threads);
 	if (!heap.label)
 		return vmm_fail_nomem(err);
-	rc = vmm_reading_add_heap(r, &heap, &index, err);
+	rc = vmm_reading_add_heap(r, &heap, NULL, &index, err);
 	if (rc < 0)
 		return rc;
 	return a->main ? add_main(r, a, index, heap.label, err) : add_areas(r, h, a, index, heap.label, err);

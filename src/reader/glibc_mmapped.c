@@ -215,7 +215,7 @@ int glibc_add_mmapped(struct vmm_reading *r, const struct glibc_heaps *h, const 
 	heap.id = vmm_arena_printf(s->arena, "glibc.%zu.mmapped", copy);
 	if (!heap.id)
 		return vmm_fail_nomem(err);
-	rc = vmm_reading_add_heap(r, &heap, &m.heap, err);
+	rc = vmm_reading_add_heap(r, &heap, NULL, &m.heap, err);
 	if (rc == 0)
 		rc = search_all(&m, h, err);
 	if (rc == 0 && (m.bytes != p->mmapped_bytes || m.count != p->mmapped_count)) {

@@ -20,8 +20,10 @@ int vmm_readers_run(struct vmm_reading *r, struct vmm_err *err)
 	int rc = 0;
 
 	r->budget = READ_BUDGET;
-	for (size_t i = 0; i < ARRAY_LEN(reader_table) && rc == 0 && !r->denied; i++)
-		rc = reader_table[i]->detect(r, err);
+	for (size_t i = 0; i < ARRAY_LEN(reader_table) && rc == 0 && !r->denied; i++) {
+		r->running = reader_table[i];
+		rc = r->running->detect(r, err);
+	}
 	if (r->denied)
 		vmm_snapshot_note(r->snapshot, "heaps", "denied", 0,
 		                  "memory may not be read: arenas of allocators show as Private Data; run vmmap as the target's user or root, "
@@ -37,12 +39,12 @@ void vmm_reading_done(struct vmm_reading *r)
 	r->areas = NULL;
 }
 
-int vmm_reading_add_heap(struct vmm_reading *r, const struct vmm_heap *heap, uint32_t *ret_heap, struct vmm_err *err)
+int vmm_reading_add_heap(struct vmm_reading *r, const struct vmm_heap *heap, void *data, uint32_t *ret_heap, struct vmm_err *err)
 {
 	if (!vmm_grow(&r->heaps, &r->heap_capacity, r->heap_count + 1, sizeof(*r->heaps)))
 		return vmm_fail_nomem(err);
 	*ret_heap = (uint32_t)r->heap_count;
-	r->heaps[r->heap_count++] = *heap;
+	r->heaps[r->heap_count++] = (struct vmm_found_heap){.heap = *heap, .reader = r->running, .data = data};
 	return 0;
 }
 

@@ -7,7 +7,8 @@
  * 2. add a row to readers.def;
  * 3. believe structures, not names: an address counts as a heap only when an identity of the allocator holds for it;
  * 4. bound every list and every size; a target lies, and a live one changes while it is read;
- * 5. add a program to tests/targets/ that tells what it allocated.
+ * 5. detect() finds heaps and their areas, cheaply: it runs for every map. walk() (see walk.h) tells all chunks;
+ * 6. add a program to tests/targets/ that tells what it allocated.
  */
 #ifndef VMM_READER_READER_H
 #define VMM_READER_READER_H
@@ -30,23 +31,39 @@ struct vmm_area {
 	const char *details; /* in the snapshot's arena or static */
 	struct vmm_area_cut cuts[VMM_AREA_CUTS_MAX]; /* by rising address */
 	unsigned cut_count;
+	const struct vmm_chunk_sums *sums; /* set by the walk when the heap is proved; in the snapshot's arena */
+};
+
+struct vmm_reader_ops;
+struct vmm_walk;
+
+struct vmm_found_heap {
+	struct vmm_heap heap;
+	const struct vmm_reader_ops *reader;
+	void *data; /* the reader's, for its walk(); in the snapshot's arena, or NULL */
 };
 
 /* What the readers found in one target. */
 struct vmm_reading {
 	struct vmm_target *target;
 	struct vmm_snapshot *snapshot;
-	struct vmm_heap *heaps;
+	struct vmm_found_heap *heaps;
 	struct vmm_area *areas;
 	size_t heap_count, heap_capacity, area_count, area_capacity;
 	uint64_t budget; /* bytes that may still be read: a hostile target cannot keep us busy */
 	bool denied;     /* memory may not be read */
+	const struct vmm_reader_ops *running;
 };
 
 struct vmm_reader_ops {
 	const char *id, *help;
 	/* Adds the heaps of this allocator with their areas. 0 also when there are none; VMM_E_NOMEM, VMM_E_GONE. */
 	int (*detect)(struct vmm_reading *r, struct vmm_err *err);
+	/*
+	 * Tells all chunks of the heap under way (walk.h). data is what it gave to vmm_reading_add_heap(). May be called
+	 * again after vmm_walk_broken(). 0, VMM_E_NOMEM. NULL: this reader only knows which memory is the allocator's.
+	 */
+	int (*walk)(struct vmm_walk *w, void *data, struct vmm_err *err);
 };
 
 #define VMM_READER(name) extern const struct vmm_reader_ops vmm_reader_##name;
@@ -57,8 +74,8 @@ struct vmm_reader_ops {
 int vmm_readers_run(struct vmm_reading *r, struct vmm_err *err);
 void vmm_reading_done(struct vmm_reading *r);
 
-/* Adds a heap; its index goes to *ret_heap. Strings are static or in the snapshot's arena. */
-int vmm_reading_add_heap(struct vmm_reading *r, const struct vmm_heap *heap, uint32_t *ret_heap, struct vmm_err *err);
+/* Adds a heap; its index goes to *ret_heap. Strings are static or in the snapshot's arena; data is handed to walk(). */
+int vmm_reading_add_heap(struct vmm_reading *r, const struct vmm_heap *heap, void *data, uint32_t *ret_heap, struct vmm_err *err);
 int vmm_reading_add_area(struct vmm_reading *r, const struct vmm_area *area, struct vmm_err *err);
 
 /* Bytes of a pointer in the target: 4 or 8. */

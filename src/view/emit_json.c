@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "vmmap/chunks.h"
 #include "view/json_write.h"
 #include "view/view.h"
 
@@ -169,6 +170,46 @@ static void json_modules(struct vmm_out *out, const struct vmm_snapshot *s)
 	vmm_out_char(out, ']');
 }
 
+/* Numbers of a heap that was not walked or not proved are null. */
+void vmm__json_heap_contents(struct vmm_out *out, const struct vmm_heap_contents *c)
+{
+	static const struct vmm_heap_contents none;
+	const struct vmm_chunk_sums *sums = c ? &c->sums : &none.sums;
+	bool known = c != NULL;
+
+	vmm__json_key_number(out, ",\"used_bytes\":", known, sums->of[VMM_CHUNK_USED].bytes);
+	vmm__json_key_number(out, ",\"used_count\":", known, sums->of[VMM_CHUNK_USED].count);
+	vmm__json_key_number(out, ",\"free_bytes\":", known, vmm_chunk_sums_free(sums));
+	vmm__json_key_number(out, ",\"free_count\":", known, vmm_chunk_sums_free_count(sums));
+	vmm__json_key_number(out, ",\"top\":", known, sums->of[VMM_CHUNK_TOP].bytes);
+	vmm__json_key_number(out, ",\"overhead\":", known, sums->of[VMM_CHUNK_META].bytes);
+	vmm__json_key_number(out, ",\"reserved\":", known, sums->of[VMM_CHUNK_RESERVED].bytes);
+	vmm__json_key_number(out, ",\"unused_rss\":", known, vmm_chunk_sums_unused(sums));
+	vmm__json_key_number(out, ",\"largest_free\":", known, known ? c->largest_free : 0);
+	vmm__json_key_number(out, ",\"trimmable\":", known && c->trim_known, known ? c->trimmable : 0);
+	vmm__json_key_number(out, ",\"trimmable_size\":", known && c->trim_known, known ? c->trimmable_size : 0);
+	if (!known) {
+		vmm_out_text(out, ",\"states\":null");
+		return;
+	}
+	for (int i = 0; i < VMM_CHUNK_STATE_COUNT; i++) {
+		vmm__json_key_text(out, i ? "," : ",\"states\":{", vmm_chunk_state_id((enum vmm_chunk_state)i));
+		vmm__json_key_number(out, ":{\"count\":", true, sums->of[i].count);
+		vmm__json_key_number(out, ",\"bytes\":", true, sums->of[i].bytes);
+		vmm__json_key_number(out, ",\"rss\":", true, sums->of[i].rss);
+		vmm_out_char(out, '}');
+	}
+	vmm_out_char(out, '}');
+}
+
+static void json_heap_threads(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_heap *h)
+{
+	vmm_out_text(out, ",\"threads\":[");
+	for (uint32_t i = 0; i < h->thread_count; i++)
+		vmm__json_key_number(out, i ? "," : "", true, (uint64_t)s->threads[h->threads[i]].tid);
+	vmm_out_char(out, ']');
+}
+
 static void json_heap(struct vmm_out *out, const struct vmm_snapshot *s, uint32_t index, const uint32_t *chain)
 {
 	const struct vmm_heap *h = &s->heaps[index];
@@ -186,12 +227,9 @@ static void json_heap(struct vmm_out *out, const struct vmm_snapshot *s, uint32_
 	vmm_out_text(out, before[0] == ',' && before[1] ? ",\"regions\":[]" : "]");
 	vmm__json_key_number(out, ",\"size\":", vmm_metric_known(&h->m, VMM_METRIC_SIZE), h->m.value[VMM_METRIC_SIZE]);
 	vmm__json_key_number(out, ",\"rss\":", vmm_metric_known(&h->m, VMM_METRIC_RSS), h->m.value[VMM_METRIC_RSS]);
-	vmm__json_key_number(out, ",\"used_bytes\":", h->proved && vmm_metric_known(&h->m, VMM_METRIC_USED),
-	                     h->m.value[VMM_METRIC_USED]);
-	vmm_out_text(out, ",\"used_count\":null,\"free_bytes\":null,\"free_count\":null");
-	vmm__json_key_number(out, ",\"unused_rss\":", h->proved && vmm_metric_known(&h->m, VMM_METRIC_UNUSED),
-	                     h->m.value[VMM_METRIC_UNUSED]);
-	vmm_out_text(out, ",\"trimmable\":null,\"overhead\":null}");
+	vmm__json_heap_contents(out, h->contents);
+	json_heap_threads(out, s, h);
+	vmm_out_char(out, '}');
 }
 
 static void json_heaps(struct vmm_out *out, const struct vmm_snapshot *s)

@@ -147,10 +147,15 @@ bool vmm__row_write_exec(const struct vmm_row *row)
 static void metric_value(const struct vmm_row *row, int metric, struct vmm_value *v)
 {
 	const struct vmm_metrics *m = vmm__row_metrics(row);
+	enum vmm_kind kind = vmm__row_kind(row);
 	uint64_t start, end;
 
+	if ((metric == VMM_METRIC_USED || metric == VMM_METRIC_UNUSED) && kind < VMM_KIND_COUNT && kind != VMM_KIND_HEAP &&
+	    kind != VMM_KIND_MANAGED_HEAP) {
+		return; /* said of heaps alone */
+	}
 	if (row->type == VMM_ROW_HEAP && !((const struct vmm_heap *)row->object)->proved &&
-	    (metric == VMM_METRIC_USED || metric == VMM_METRIC_UNUSED)) {
+	           (metric == VMM_METRIC_USED || metric == VMM_METRIC_UNUSED)) {
 		v->state = VMM_UNKNOWN;
 	} else if (m) {
 		v->state = (m->known >> metric) & 1      ? VMM_KNOWN

@@ -65,6 +65,8 @@ void vmm__json_row(struct vmm_out *out, const struct vmm_column *const *columns,
 /* The rows of "regions" (regions with their blocks) or "mappings" (raw), without the brackets. */
 void vmm__json_regions(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows);
 void vmm__json_mappings(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows);
+/* ,"used_bytes":1,... of a heap; c NULL: not known. */
+void vmm__json_heap_contents(struct vmm_out *out, const struct vmm_heap_contents *c);
 /* ,"size":1,... of all metrics, and "at_least" where there are lower bounds. */
 void vmm__json_metrics(struct vmm_out *out, const struct vmm_metrics *m);
 

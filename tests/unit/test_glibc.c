@@ -79,8 +79,8 @@ static void both_arenas_are_found(void **state)
 	make(&t);
 	s = look(&t, &r);
 	assert_int_equal(r.heap_count, 2);
-	assert_string_equal(r.heaps[0].label, "glibc main arena");
-	assert_string_equal(r.heaps[1].label, "glibc arena 1");
+	assert_string_equal(r.heaps[0].heap.label, "glibc main arena");
+	assert_string_equal(r.heaps[1].heap.label, "glibc arena 1");
 	assert_int_equal(r.area_count, 2);
 	assert_int_equal(r.areas[0].start, BRK);
 	assert_int_equal(r.areas[0].end, BRK + 0x1000);

@@ -97,6 +97,8 @@ static uint32_t needs_of(const struct vmm_args *args, const struct plan *plan, c
 		needs |= VMM_NEED_DEFAULT;
 	if (plan->document && q->raw)
 		needs |= VMM_NEED_EXTRA;
+	if (plan->document && !q->raw && !vmm_args_has(args, VMM_OPTION_FAST))
+		needs |= VMM_NEED_HEAPS;
 	if (vmm_args_has(args, VMM_OPTION_NUMA))
 		needs |= VMM_NEED_NUMA;
 	if (vmm_args_has(args, VMM_OPTION_FAST))

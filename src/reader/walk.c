@@ -1,0 +1,272 @@
+/*
+ * Driving the walks: each heap is walked, walked again when it does not add up, and given up with a note. A heap counts
+ * as proved when its reader found nothing wrong and its chunks tile the mapped bytes of its areas exactly.
+ */
+#include "reader/walk.h"
+
+#include <stdlib.h>
+
+#include "reader/walk_memory.h"
+#include "reader/walk_sums.h"
+
+#define TRIES 4 /* of a heap that changes while it is read */
+#define BUDGET_BASE (UINT64_C(64) << 20)
+#define BUDGET_TIMES 6 /* bytes copied for each byte of the heap, at most */
+#define TIME_BASE_NS (UINT64_C(20) * 1000000000)
+#define TIME_PER_GIB_NS (UINT64_C(10) * 1000000000)
+
+/* Mapped bytes of [start, end) as the snapshot has them. */
+static uint64_t mapped_bytes(const struct vmm_snapshot *s, uint64_t start, uint64_t end)
+{
+	const struct vmm_vma *v = s->vmas, *last = s->vmas + s->vma_count;
+	size_t count = s->vma_count;
+	uint64_t sum = 0;
+
+	while (count) { /* the first mapping that ends above start */
+		size_t half = count / 2;
+
+		if (v[half].end <= start) {
+			v += half + 1;
+			count -= half + 1;
+		} else
+			count = half;
+	}
+	for (; v < last && v->start < end; v++)
+		sum += vmm_min_u64(v->end, end) - vmm_max_u64(v->start, start);
+	return sum;
+}
+
+static uint64_t total_of(const struct vmm_chunk_sums *sums)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < VMM_CHUNK_STATE_COUNT; i++)
+		sum += sums->of[i].bytes;
+	return sum;
+}
+
+static void flush_batch(struct vmm_walk *w)
+{
+	struct vmm_chunk_batch b = {&w->r->heaps[w->heap].heap, 0, 0, w->batch, w->batch_count};
+
+	if (w->batch_count && !w->stop) {
+		b.region_start = w->area->start;
+		b.region_end = w->area->end;
+		w->stop = w->consumer->chunks(w->consumer->arg, &b);
+	}
+	w->batch_count = 0;
+}
+
+/* Ends the area under way, if any: its chunks must tile it. */
+static void end_area(struct vmm_walk *w)
+{
+	struct vmm_area *area;
+	struct vmm_chunk_sums *sums;
+
+	if (!w->area)
+		return;
+	flush_batch(w);
+	vmm_walk_sums_drain(w);
+	area = &w->r->areas[w->area - w->r->areas];
+	w->area = NULL;
+	w->run_start = w->run_end = 0;
+	if (w->broken || w->stop)
+		return;
+	if (total_of(vmm_walk_sums_of_area(w->sums)) != mapped_bytes(w->r->snapshot, area->start, area->end)) {
+		vmm_walk_broken(w, area->start, "its chunks do not add up to its mappings");
+		return;
+	}
+	sums = vmm_arena_alloc(w->r->snapshot->arena, sizeof(*sums));
+	if (sums)
+		*sums = *vmm_walk_sums_of_area(w->sums);
+	else
+		w->stop = VMM_E_NOMEM;
+	area->sums = sums;
+}
+
+void vmm_walk_area(struct vmm_walk *w, const struct vmm_area *area)
+{
+	end_area(w);
+	w->area = area;
+	vmm_walk_sums_area(w->sums, area);
+}
+
+bool vmm_walk_next_area(struct vmm_walk *w, const struct vmm_area **area)
+{
+	const struct vmm_area *a = *area ? *area + 1 : w->r->areas, *end = w->r->areas + w->r->area_count;
+
+	while (a < end && a->heap != w->heap)
+		a++;
+	if (a >= end || w->broken || w->stop)
+		return false;
+	*area = a;
+	vmm_walk_area(w, a);
+	return true;
+}
+
+void vmm_walk_chunk_any(struct vmm_walk *w, uint64_t start, uint64_t size, uint32_t lead, uint32_t tail, enum vmm_chunk_state state)
+{
+	uint64_t from, to;
+	uint32_t what;
+
+	if (!w->area || lead + (uint64_t)tail > size) {
+		vmm_walk_broken(w, start, "a chunk smaller than its header");
+		return;
+	}
+	vmm_walk_sums_add(w, start, size, lead, tail, state);
+	what = vmm_walk_memory_run(w->memory, start, &from, &to);
+	if (what & VMM_PAGE_PRESENT && !(what & VMM_PAGE_ZERO)) {
+		w->run_start = vmm_max_u64(from, w->area->start);
+		w->run_end = vmm_min_u64(to, w->area->end);
+	}
+	if (!w->consumer)
+		return;
+	if (w->batch_count == VMM_WALK_BATCH)
+		flush_batch(w);
+	w->batch[w->batch_count++] = (struct vmm_chunk){start, size, start + lead, size - lead - tail, (uint8_t)state};
+}
+
+void vmm_walk_rest(struct vmm_walk *w, uint64_t start, uint64_t end, enum vmm_chunk_state state)
+{
+	const struct vmm_snapshot *s = w->r->snapshot;
+
+	while (start < end) {
+		const struct vmm_vma *v = vmm_snapshot_vma_at(s, start);
+
+		if (!v) {
+			/* A hole: nothing is mapped there, go on at the next mapping. */
+			uint32_t i = 0;
+
+			while (i < s->vma_count && s->vmas[i].start < start)
+				i++;
+			if (i == s->vma_count)
+				return;
+			start = s->vmas[i].start;
+			continue;
+		}
+		vmm_walk_chunk_any(w, start, vmm_min_u64(v->end, end) - start, 0, 0, state);
+		start = v->end;
+	}
+}
+
+void vmm_walk_trim(struct vmm_walk *w, uint64_t start, uint64_t end)
+{
+	vmm_walk_sums_trim(w, start, end);
+}
+
+void vmm_walk_broken(struct vmm_walk *w, uint64_t address, const char *text)
+{
+	if (w->broken)
+		return;
+	w->broken = true;
+	w->broken_at = address;
+	w->broken_text = text;
+}
+
+static void begin_try(struct vmm_walk *w)
+{
+	uint64_t size = 0, now = vmm_now_ns();
+
+	for (size_t i = 0; i < w->r->area_count; i++)
+		if (w->r->areas[i].heap == w->heap) {
+			size += w->r->areas[i].end - w->r->areas[i].start;
+			w->r->areas[i].sums = NULL;
+		}
+	memset(w->small, 0, sizeof(w->small));
+	w->small_count = w->small_padding = 0;
+	w->run_start = w->run_end = 0;
+	w->batch_count = 0;
+	w->broken = false;
+	vmm_walk_sums_reset(w->sums);
+	vmm_walk_memory_reset(w->memory, BUDGET_BASE + BUDGET_TIMES * size, now + TIME_BASE_NS + (size >> 30) * TIME_PER_GIB_NS);
+}
+
+/* One try at one heap. */
+static int try_walk(struct vmm_walk *w, struct vmm_err *err)
+{
+	const struct vmm_found_heap *f = &w->r->heaps[w->heap];
+	int rc;
+
+	begin_try(w);
+	rc = f->reader->walk(w, f->data, err);
+	end_area(w);
+	if (rc == 0 && w->stop == VMM_E_NOMEM)
+		return vmm_fail_nomem(err);
+	if (rc == 0 && w->stop)
+		return w->stop;
+	if (rc == 0 && vmm_walk_memory_trouble(w->memory)) {
+		w->broken = true;
+		w->broken_text = vmm_walk_memory_trouble(w->memory);
+	}
+	return rc;
+}
+
+static void note_broken(struct vmm_walk *w)
+{
+	const struct vmm_heap *h = &w->r->heaps[w->heap].heap;
+
+	vmm_snapshot_note(w->r->snapshot, "heaps", "unproved", w->broken_at, "%s: %s at 0x%llx: what is in it is not known%s", h->label,
+	                  w->broken_text, (unsigned long long)w->broken_at,
+	                  vmm_walk_swapped(w, w->broken_at) ? "; that page is swapped out, and reading it would bring it back" : "");
+}
+
+static int walk_heap(struct vmm_walk *w, struct vmm_err *err)
+{
+	struct vmm_found_heap *f = &w->r->heaps[w->heap];
+	/* A consumer has had its chunks: it cannot take them back. */
+	int tries = w->consumer ? 1 : TRIES, rc = 0;
+
+	do
+		rc = try_walk(w, err);
+	while (rc == 0 && w->broken && !vmm_walk_memory_trouble(w->memory) && --tries > 0);
+	if (rc != 0)
+		return rc;
+	if (w->broken) {
+		for (size_t i = 0; i < w->r->area_count; i++)
+			if (w->r->areas[i].heap == w->heap)
+				w->r->areas[i].sums = NULL;
+		note_broken(w);
+		return 0;
+	}
+	f->heap.contents = vmm_walk_sums_finish(w->sums, w->r->snapshot->arena);
+	if (!f->heap.contents)
+		return vmm_fail_nomem(err);
+	f->heap.proved = true;
+	return 0;
+}
+
+static bool wanted(const struct vmm_walk *w)
+{
+	if (!w->r->heaps[w->heap].reader->walk)
+		return false;
+	if (!w->consumer)
+		return true;
+	for (size_t i = 0; i < w->r->area_count; i++)
+		if (w->r->areas[i].heap == w->heap && w->r->areas[i].start < w->consumer->end && w->r->areas[i].end > w->consumer->start)
+			return true;
+	return false;
+}
+
+int vmm_reading_walk(struct vmm_reading *r, const struct vmm_chunk_walk *consumer, struct vmm_err *err)
+{
+	struct vmm_walk *w = vmm_alloc_hook(NULL, sizeof(*w));
+	int rc = 0;
+
+	if (!w)
+		return vmm_fail_nomem(err);
+	memset(w, 0, sizeof(*w));
+	w->r = r;
+	w->consumer = consumer;
+	w->totals_only = !consumer;
+	w->memory = vmm_walk_memory_create(r);
+	w->sums = vmm_walk_sums_create();
+	if (!w->memory || !w->sums)
+		rc = vmm_fail_nomem(err);
+	for (w->heap = 0; rc == 0 && w->heap < r->heap_count; w->heap++)
+		if (wanted(w))
+			rc = walk_heap(w, err);
+	vmm_walk_memory_destroy(w->memory);
+	vmm_walk_sums_destroy(w->sums);
+	free(w);
+	return rc;
+}
