@@ -51,7 +51,7 @@ _vmmap()
 	completions) _vmmap_words 'bash zsh fish'; return ;;
 	esac
 	if [[ $current == -* ]]; then
-		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --fast --map --watch --format --json --csv --units --color --output --process --help --version'
+		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --fast --stop --map --watch --format --json --csv --units --color --output --process --help --version'
 	elif [[ $COMP_CWORD -eq 1 ]]; then
 		_vmmap_words "$commands $(_vmmap_targets)"
 	else

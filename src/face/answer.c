@@ -98,7 +98,8 @@ int vmm_cli_take_open(struct vmm_target *t, uint32_t needs, struct vmm_snapshot 
 	struct vmm_take take = {.needs = needs, .progress_arg = &progress};
 	int code;
 
-	if (isatty(STDERR_FILENO) == 1)
+	/* The terminal could be what stands still. */
+	if (!vmm_target_is_stopped(t) && isatty(STDERR_FILENO) == 1)
 		take.progress = show_progress;
 	code = vmm_target_snapshot(t, &take, ret_snapshot, err);
 	if (progress.shown_ns)
@@ -106,15 +107,23 @@ int vmm_cli_take_open(struct vmm_target *t, uint32_t needs, struct vmm_snapshot 
 	return code;
 }
 
-int vmm_cli_take(const char *target, uint32_t needs, struct vmm_snapshot **ret_snapshot, struct vmm_err *err)
+int vmm_cli_take(const struct vmm_args *args, const char *target, uint32_t needs, struct vmm_snapshot **ret_snapshot,
+                 struct vmm_err *err)
 {
+	struct vmm_snapshot *s = NULL;
 	struct vmm_target *t;
+	struct vmm_hold hold;
 	int code = vmm_target_open(target, &t, err);
 
 	if (code < 0)
 		return code;
-	code = vmm_cli_take_open(t, needs, ret_snapshot, err);
+	code = vmm_hold_begin(&hold, args, t, err);
+	if (code == 0)
+		code = vmm_cli_take_open(t, needs, &s, err);
+	vmm_hold_end(&hold, s);
 	vmm_target_close(t);
+	if (code == 0)
+		*ret_snapshot = s;
 	return code;
 }
 

@@ -5,6 +5,8 @@
 #ifndef VMM_FACE_CLI_H
 #define VMM_FACE_CLI_H
 
+#include <signal.h>
+
 #include "base/out.h"
 #include "face/args.h"
 #include "face/look.h"
@@ -49,9 +51,26 @@ int vmm_output_open(struct vmm_output *o, const char *path, struct vmm_err *err)
 /* Finishes or, with keep false, throws away; NULL members are allowed. VMM_E_OUTPUT. A closed pipe is no error. */
 int vmm_output_close(struct vmm_output *o, bool keep, struct vmm_err *err);
 
-/* Opens a target and takes one snapshot, with progress on a terminal. The caller destroys *ret_snapshot. */
-int vmm_cli_take(const char *target, uint32_t needs, struct vmm_snapshot **ret_snapshot, struct vmm_err *err);
-/* The same of an open target. */
+/*
+ * The pause of --stop. Begin stops the target if the option was given; end lets it go, tells on standard error how
+ * long it stood still (JSON holds that instead), and keeps it in the snapshot s, which may be NULL: then nothing is
+ * told. Between them the target is read and nothing is written: who would take it may be what is stopped.
+ */
+struct vmm_hold {
+	struct vmm_target *target; /* NULL: not stopped */
+	const struct vmm_args *args;
+	sigset_t before;
+};
+int vmm_hold_begin(struct vmm_hold *h, const struct vmm_args *args, struct vmm_target *t, struct vmm_err *err);
+void vmm_hold_end(struct vmm_hold *h, struct vmm_snapshot *s);
+
+/*
+ * Opens a target and takes one snapshot, with progress on a terminal, and in a pause where --stop asks for it. The
+ * caller destroys *ret_snapshot.
+ */
+int vmm_cli_take(const struct vmm_args *args, const char *target, uint32_t needs, struct vmm_snapshot **ret_snapshot,
+                 struct vmm_err *err);
+/* The same of an open target, without the pause: what reads more than the snapshot puts all of it into one. */
 int vmm_cli_take_open(struct vmm_target *t, uint32_t needs, struct vmm_snapshot **ret_snapshot, struct vmm_err *err);
 
 /* What a command has open while it writes its answer. */

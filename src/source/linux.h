@@ -26,6 +26,7 @@ struct linux_target {
 	uint8_t bits;   /* 32, 64, 0 when unknown */
 	uint32_t page_size;
 	struct vmm_page_region_buffer *scan; /* scratch of linux_pages.c */
+	struct linux_stop *stop; /* while it is stopped; of linux_stop.c */
 };
 
 /* A whole small file. */
@@ -78,6 +79,16 @@ int linux_open_file(struct vmm_target *base, const struct vmm_vma *vma, struct v
 int linux_pages(struct vmm_target *base, uint64_t start, uint64_t end, uint32_t flags, vmm_page_fn fn, void *arg,
                 struct vmm_err *err);
 int64_t linux_read(struct vmm_target *base, uint64_t address, void *ret_bytes, size_t length, struct vmm_err *err);
+
+/* linux_stop.c: the ops. */
+int linux_stop(struct vmm_target *base, struct vmm_err *err);
+void linux_resume(struct vmm_target *base, struct vmm_pause *ret);
+/* The same as linux_stop() with another limit to the length of the pause. */
+int linux_stop_limited(struct linux_target *t, uint64_t limit_ns, struct vmm_err *err);
+/* The state letter of a thread as it was before we stopped it; now is what /proc says. */
+char linux_stop_state(const struct linux_target *t, int32_t tid, char now);
+/* Notes that not all of the target stands still, where that is so. */
+void linux_stop_note(const struct linux_target *t, struct vmm_snapshot *s);
 
 /* linux_threads.c */
 int linux_fill_threads(struct linux_target *t, struct vmm_snapshot *s, struct vmm_err *err);

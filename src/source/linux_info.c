@@ -128,7 +128,7 @@ static int set_stat(struct linux_target *t, struct vmm_snapshot *s, struct vmm_e
 		return rc;
 	if (vmm_stat_parse(text.bytes, text.length, &stat)) {
 		s->target.name = vmm_arena_strndup(s->arena, stat.comm, stat.comm_length);
-		s->target.state = stat.state;
+		s->target.state = linux_stop_state(t, t->pid, stat.state);
 		s->target.ppid = (int32_t)stat.ppid;
 		s->target.kernel_thread = (stat.flags & PF_KTHREAD) != 0;
 		set_started(&s->target, stat.start_ticks);

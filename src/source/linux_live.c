@@ -245,6 +245,7 @@ static int live_fill(struct vmm_target *base, const struct vmm_take *take, struc
 	if (rc < 0)
 		return rc;
 	linux_fill_limits(t, s);
+	linux_stop_note(t, s);
 	if (s->target.kernel_thread || s->target.state == 'Z' || s->target.state == 'X') {
 		vmm_snapshot_note(s, "process", s->target.kernel_thread ? "kernel_thread" : "zombie", 0, "%s",
 		                  s->target.kernel_thread ? "a kernel thread has no memory of its own: there is nothing to map"
@@ -280,4 +281,6 @@ const struct vmm_source_ops vmm_source_linux_live = {
 	.read = linux_read,
 	.pages = linux_pages,
 	.open_file = linux_open_file,
+	.stop = linux_stop,
+	.resume = linux_resume,
 };

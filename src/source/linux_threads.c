@@ -114,7 +114,7 @@ static bool read_thread(struct linux_target *t, struct vmm_snapshot *s, int task
 	th->name = "";
 	if (vmm_stat_parse(text.bytes, text.length, &stat)) {
 		th->name = vmm_arena_intern(s->arena, stat.comm, stat.comm_length);
-		th->state = stat.state;
+		th->state = linux_stop_state(t, th->tid, stat.state);
 	}
 	linux_text_done(&text);
 	if (!th->name)

@@ -28,6 +28,37 @@ int vmm_target_open_pid(int32_t pid, struct vmm_target **ret_target, struct vmm_
 
 void vmm_target_close(struct vmm_target *target)
 {
-	if (target)
-		target->ops->close(target);
+	if (!target)
+		return;
+	vmm_target_resume(target, NULL);
+	target->ops->close(target);
+}
+
+int vmm_target_stop(struct vmm_target *target, struct vmm_err *err)
+{
+	int rc;
+
+	if (target->stopped)
+		return 0;
+	if (!target->ops->stop)
+		return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "it does not run: there is nothing to stop");
+	rc = target->ops->stop(target, err);
+	target->stopped = rc >= 0;
+	return rc;
+}
+
+bool vmm_target_is_stopped(const struct vmm_target *target)
+{
+	return target->stopped;
+}
+
+void vmm_target_resume(struct vmm_target *target, struct vmm_pause *ret_pause)
+{
+	struct vmm_pause pause = {0};
+
+	if (target->stopped)
+		target->ops->resume(target, &pause);
+	target->stopped = false;
+	if (ret_pause)
+		*ret_pause = pause;
 }

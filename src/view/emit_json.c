@@ -308,6 +308,7 @@ static void json_cost(struct vmm_out *out, const struct vmm_cost *c)
 	vmm__json_key_number(out, ",\"pages_ns\":", true, c->pages_ns);
 	vmm__json_key_number(out, ",\"images_ns\":", true, c->images_ns);
 	vmm__json_key_number(out, ",\"threads_ns\":", true, c->threads_ns);
+	vmm__json_key_number(out, ",\"stopped_ns\":", c->stopped_ns != 0, c->stopped_ns);
 	vmm_out_char(out, '}');
 }
 
@@ -382,6 +383,8 @@ void vmm_emit_json_table(struct vmm_out *out, const struct vmm_query *q, const s
 	vmm__json_head(out);
 	vmm_out_text(out, ",\"taken_at\":");
 	vmm__json_time(out, s ? &s->taken_at : &now);
+	if (s && s->cost.stopped_ns)
+		vmm__json_key_number(out, ",\"stopped_ns\":", true, s->cost.stopped_ns);
 	vmm__json_key_text(out, ",\n", q->table->id);
 	vmm_out_text(out, ":[");
 	for (size_t i = 0; i < rows->count && !out->failed; i++) {

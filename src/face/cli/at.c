@@ -328,7 +328,7 @@ int vmm_cli_at(const struct vmm_args *args)
 	for (size_t i = 0; i < count && code == 0; i++)
 		code = parse_address(args->operand[i + 1], &addresses[i], &err);
 	if (code == 0)
-		code = vmm_cli_take(args->operand[0], VMM_NEED_DEFAULT, &s, &err);
+		code = vmm_cli_take(args, args->operand[0], VMM_NEED_DEFAULT, &s, &err);
 	if (code < 0)
 		return vmm_cli_fail_target(args, args->operand[0], &err);
 	code = vmm_answer_open(&a, args, &err);

@@ -112,6 +112,8 @@ void vmm_places_json(struct vmm_out *out, const struct vmm_snapshot *s, const ui
 	vmm_out_json(out, s->target.name);
 	vmm_out_text(out, "},\"taken_at\":");
 	vmm__json_time(out, &s->taken_at);
+	if (s->cost.stopped_ns)
+		vmm_out_printf(out, ",\"stopped_ns\":%llu", (unsigned long long)s->cost.stopped_ns);
 	vmm_out_printf(out, ",\"partial\":%s,\"addresses\":[", s->partial ? "true" : "false");
 	for (size_t i = 0; i < count; i++) {
 		struct vmm_place p = vmm_place_find(s, addresses[i]);

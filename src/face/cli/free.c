@@ -143,7 +143,7 @@ int vmm_cli_free(const struct vmm_args *given)
 	if (format == VMM_FORMAT_TEXT && !q.top)
 		q.top = TOP_DEFAULT;
 	/* Which gaps are unusable depends on the stacks. */
-	code = vmm_cli_take(target, vmm_query_needs(&q) | VMM_NEED_MAPS | VMM_NEED_THREADS | VMM_NEED_IMAGES, &s, &err);
+	code = vmm_cli_take(&args, target, vmm_query_needs(&q) | VMM_NEED_MAPS | VMM_NEED_THREADS | VMM_NEED_IMAGES, &s, &err);
 	if (code < 0) {
 		vmm_query_done(&q);
 		return vmm_cli_fail_target(&args, target, &err);

@@ -163,7 +163,7 @@ static int show_once(const struct vmm_args *args, const struct plan *plan, const
 	struct vmm_err err;
 	int code, status;
 
-	code = vmm_cli_take(plan->target, needs_of(args, plan, q), &s, &err);
+	code = vmm_cli_take(args, plan->target, needs_of(args, plan, q), &s, &err);
 	if (code < 0)
 		return vmm_cli_fail_target(args, plan->target, &err);
 	code = vmm_answer_open(&a, args, &err);

@@ -58,6 +58,9 @@ static void put_status(const struct watch *w, struct vmm_out *out)
 	if (permille > SHARE_PERMILLE)
 		vmm_out_printf(out, ", reading takes %llu ms: %llu.%llu %% of the time", (unsigned long long)(w->read_ns / 1000000),
 		               (unsigned long long)(permille / 10), (unsigned long long)(permille % 10));
+	if (w->now->cost.stopped_ns)
+		vmm_out_printf(out, ", stopped for %llu.%llu ms", (unsigned long long)(w->now->cost.stopped_ns / 1000000),
+		               (unsigned long long)(w->now->cost.stopped_ns / 100000 % 10));
 	vmm_put_plain(out, &w->answer.look);
 	vmm_out_char(out, '\n');
 }
@@ -125,10 +128,14 @@ static int draw(struct watch *w, struct vmm_err *err)
 
 static int take(struct watch *w, struct vmm_err *err)
 {
-	struct vmm_snapshot *s;
+	struct vmm_snapshot *s = NULL;
 	uint64_t start = vmm_now_ns();
-	int code = vmm_cli_take_open(w->target, w->needs, &s, err);
+	struct vmm_hold hold;
+	int code = vmm_hold_begin(&hold, w->args, w->target, err);
 
+	if (code == 0)
+		code = vmm_cli_take_open(w->target, w->needs, &s, err);
+	vmm_hold_end(&hold, s);
 	if (code < 0)
 		return code;
 	w->read_ns = vmm_now_ns() - start;

@@ -1,0 +1,390 @@
+/*
+ * PTRACE_SEIZE and PTRACE_INTERRUPT: unlike SIGSTOP they are not seen by the parent and leave job control alone.
+ *
+ * Stops are looked at with WNOWAIT and never taken: the kernel forgets the signal of a signal-delivery-stop when it is
+ * taken (kernel/exit.c, wait_task_stopped), and it would be lost if the tracer were killed then. Ends of threads are not
+ * taken either: the target may be a child of the very program that traces it.
+ */
+#include "source/linux_trace.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/scan.h"
+#include "source/linux.h"
+
+#define MS UINT64_C(1000000)
+#define ASLEEP_NS (100 * MS)   /* wait for threads that are all in uninterruptible sleep */
+#define QUIET_NS (1000 * MS)   /* wait for others while nothing moves */
+#define WHOLE_NS (5000 * MS)   /* wait in all */
+#define STATES_NS (5 * MS)     /* how often the states of threads that do not stop are read */
+#define NAP_LEAST_NS 20000
+#define NAP_MOST_NS 500000
+#define SEIZE_TRIES 3
+/* Linux include/linux/sched.h */
+#define PF_IO_WORKER 0x00000010   /* 5.12 and later */
+#define PF_USER_WORKER 0x00004000 /* 6.4 and later */
+#define PF_KTHREAD 0x00200000
+
+static void nap(uint64_t ns)
+{
+	struct timespec time = {.tv_nsec = (long)ns};
+
+	nanosleep(&time, NULL);
+}
+
+/* The thread's stat; false when it has gone. Only state and flags of the record may be used. */
+static bool read_stat(const struct linux_trace *t, int32_t tid, struct vmm_stat_record *ret)
+{
+	struct linux_text text;
+	char path[64];
+	bool ok;
+
+	snprintf(path, sizeof(path), "task/%d/stat", tid);
+	if (linux_read_file(t->dir_fd, path, 8192, &text, NULL) < 0)
+		return false;
+	ok = vmm_stat_parse(text.bytes, text.length, ret);
+	linux_text_done(&text);
+	return ok;
+}
+
+/*
+ * Whether there is nothing to stop: a zombie runs no code any more, the kernel's own threads none of the process, and
+ * neither do its workers for I/O, which stand among the threads of the process (kernel/ptrace.c refuses both).
+ */
+static bool is_empty(const struct linux_trace *t, int32_t tid)
+{
+	uint64_t workers = PF_KTHREAD | (tid == t->pid ? 0 : PF_IO_WORKER | PF_USER_WORKER);
+	struct vmm_stat_record stat;
+
+	return !read_stat(t, tid, &stat) || stat.state == 'Z' || stat.state == 'X' || stat.flags & workers;
+}
+
+/* Who traces the thread; 0: nobody that is seen from here. */
+static int32_t tracer_of(const struct linux_trace *t, int32_t tid)
+{
+	static const char key[] = "\nTracerPid:\t";
+	struct linux_text text;
+	char path[64];
+	const char *found;
+	uint64_t tracer = 0;
+
+	snprintf(path, sizeof(path), "task/%d/status", tid);
+	if (linux_read_file(t->dir_fd, path, 65536, &text, NULL) < 0)
+		return 0;
+	found = memmem(text.bytes, text.length, key, sizeof(key) - 1);
+	if (found) {
+		const char *number = found + sizeof(key) - 1;
+		struct vmm_scan s = vmm_scan_init(number, text.length - (size_t)(number - text.bytes));
+
+		if (!vmm_scan_dec(&s, &tracer) || tracer > INT32_MAX)
+			tracer = 0;
+	}
+	linux_text_done(&text);
+	return (int32_t)tracer;
+}
+
+static int fail_traced(const struct linux_trace *t, int32_t tracer, struct vmm_err *err)
+{
+	struct linux_text text;
+	char path[32], name[32] = "?";
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", tracer);
+	if (linux_read_file(AT_FDCWD, path, sizeof(name), &text, NULL) == 0) {
+		snprintf(name, sizeof(name), "%.*s", (int)(text.length ? text.length - 1 : 0), text.bytes);
+		linux_text_done(&text);
+	}
+	return vmm_fail(err, VMM_E_DENIED, EPERM,
+	                "%d: cannot be stopped: process %d (%s) traces it already, and only one can; detach that one, or do not stop it",
+	                t->pid, tracer, name);
+}
+
+static int fail_seize(const struct linux_trace *t, int os, struct vmm_err *err)
+{
+	uint64_t yama = linux_number("/proc/sys/kernel/yama/ptrace_scope");
+
+	if (os != EPERM && os != EACCES)
+		return vmm_fail(err, linux_code(os), os, "%d: cannot be stopped: %s", t->pid, strerror(os));
+	if (yama >= 3)
+		return vmm_fail(err, VMM_E_DENIED, os,
+		                "%d: cannot be stopped: kernel.yama.ptrace_scope is %d, which permits it to nobody; do not stop it",
+		                t->pid, (int)vmm_min_u64(yama, 99));
+	if (yama)
+		return vmm_fail(err, VMM_E_DENIED, os,
+		                "%d: not permitted to stop it (kernel.yama.ptrace_scope is %d): run as root, or give vmmap CAP_SYS_PTRACE",
+		                t->pid, (int)yama);
+	return vmm_fail(err, VMM_E_DENIED, os, "%d: not permitted to stop it: run as its user or root, or give vmmap CAP_SYS_PTRACE",
+	                t->pid);
+}
+
+/* 1: attached. 0: there is nothing to attach to. */
+static int seize(const struct linux_trace *t, int32_t tid, struct vmm_err *err)
+{
+	int os = 0;
+
+	for (int i = 0; i < SEIZE_TRIES; i++) {
+		int32_t tracer;
+
+		if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0)
+			return 1;
+		os = errno;
+		/* The kernel says EPERM to all of: ends just now, traced already, not permitted. */
+		if (os == ESRCH || is_empty(t, tid))
+			return 0;
+		tracer = tracer_of(t, tid);
+		if (tracer == (int32_t)syscall(SYS_gettid))
+			return 0;
+		if (tracer)
+			return fail_traced(t, tracer, err);
+		/* Not permitted, unless a tracer went between the two looks. */
+	}
+	return fail_seize(t, os, err);
+}
+
+static int compare_tid(const void *a, const void *b)
+{
+	const struct linux_traced *x = a, *y = b;
+
+	return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+static struct linux_traced *find(const struct linux_trace *t, size_t count, int32_t tid)
+{
+	struct linux_traced key = {.tid = tid};
+
+	return count ? bsearch(&key, t->threads, count, sizeof(key), compare_tid) : NULL;
+}
+
+const struct linux_traced *linux_trace_find(const struct linux_trace *t, int32_t tid)
+{
+	return find(t, t->count, tid);
+}
+
+uint32_t linux_trace_count(const struct linux_trace *t, enum linux_traced_state state)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < t->count; i++)
+		count += t->threads[i].state == state;
+	return count;
+}
+
+/* Attaches to a listed thread unless that was done. Returns how many threads that added. */
+static int take_thread(struct linux_trace *t, size_t known, int32_t tid, struct vmm_err *err)
+{
+	struct linux_traced *th = find(t, known, tid);
+	struct vmm_stat_record stat;
+	char was;
+	int rc;
+
+	/* Who executes a program takes over the number of the first thread: what went can be there again. */
+	if (th && th->state != LINUX_TRACED_GONE)
+		return 0;
+	if (!th && !vmm_grow(&t->threads, &t->capacity, t->count + 1, sizeof(*t->threads)))
+		return vmm_fail_nomem(err);
+	was = read_stat(t, tid, &stat) ? stat.state : '\0';
+	rc = seize(t, tid, err);
+	if (rc <= 0)
+		return rc;
+	if (!th)
+		th = &t->threads[t->count++];
+	*th = (struct linux_traced){.tid = tid, .was = was};
+	return 1;
+}
+
+/* Attaches to every thread that is not known yet. Returns how many that were. */
+static int take_threads(struct linux_trace *t, struct vmm_err *err)
+{
+	int fd = openat(t->dir_fd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	size_t known = t->count;
+	int fresh = 0, rc = 0;
+
+	if (!dir) {
+		int os = errno;
+
+		vmm_close_fd(&fd);
+		return vmm_fail(err, linux_code(os), os, "%d: cannot be stopped: %s", t->pid,
+		                linux_code(os) == VMM_E_GONE ? "the process has ended" : strerror(os));
+	}
+	for (struct dirent *e; rc >= 0 && (e = readdir(dir));) {
+		struct vmm_scan s = vmm_scan_init(e->d_name, strlen(e->d_name));
+		uint64_t tid;
+
+		if (!vmm_scan_dec(&s, &tid) || !vmm_scan_done(&s) || tid == 0 || tid > INT32_MAX)
+			continue;
+		rc = take_thread(t, known, (int32_t)tid, err);
+		fresh += rc > 0;
+	}
+	closedir(dir);
+	if (t->count > known)
+		qsort(t->threads, t->count, sizeof(*t->threads), compare_tid);
+	return rc < 0 ? rc : fresh;
+}
+
+static void ask_to_stop(struct linux_traced *th)
+{
+	th->state = ptrace(PTRACE_INTERRUPT, th->tid, NULL, NULL) == 0 ? LINUX_TRACED_WAITING : LINUX_TRACED_GONE;
+}
+
+/* Looks whether a thread has stopped or ended; true when it has. */
+static bool look(struct linux_traced *th)
+{
+	siginfo_t info;
+
+	/* si_pid stays 0 when there is nothing to tell. */
+	memset(&info, 0, sizeof(info));
+	if (waitid(P_PID, (id_t)th->tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) != 0) {
+		th->state = LINUX_TRACED_GONE;
+		return true;
+	}
+	if (info.si_pid == 0)
+		return false;
+	if (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED) {
+		th->state = LINUX_TRACED_GONE;
+		return true;
+	}
+	th->state = LINUX_TRACED_STOPPED;
+	/* A stop without an event is one in which a signal was about to be delivered. */
+	th->signal = info.si_status >> 8 == 0 ? info.si_status & 0x7f : 0;
+	return true;
+}
+
+/* Drops threads that ended without telling (a first thread does, while others run). True: all others sleep soundly. */
+static bool look_at_states(struct linux_trace *t)
+{
+	bool asleep = true;
+
+	for (size_t i = 0; i < t->count; i++) {
+		struct linux_traced *th = &t->threads[i];
+		struct vmm_stat_record stat;
+
+		if (th->state != LINUX_TRACED_WAITING)
+			continue;
+		if (!read_stat(t, th->tid, &stat) || stat.state == 'Z' || stat.state == 'X')
+			th->state = LINUX_TRACED_GONE;
+		else if (stat.state != 'D')
+			asleep = false;
+	}
+	return asleep;
+}
+
+/* Looks once at every thread that was asked to stop. Returns how many have not; *ret_moved: some did. */
+static size_t look_at_all(struct linux_trace *t, bool *ret_moved)
+{
+	size_t waiting = 0;
+
+	*ret_moved = false;
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->threads[i].state != LINUX_TRACED_WAITING)
+			continue;
+		if (look(&t->threads[i]))
+			*ret_moved = true;
+		else
+			waiting++;
+	}
+	return waiting;
+}
+
+/* Waits until every thread that was asked to has stopped or ended; who does not in time is LATE. */
+static void wait_for_all(struct linux_trace *t)
+{
+	uint64_t sleep_ns = NAP_LEAST_NS, states_ns = vmm_now_ns();
+	bool moved, asleep = false;
+
+	t->moved_ns = states_ns;
+	while (look_at_all(t, &moved)) {
+		uint64_t now = vmm_now_ns();
+
+		if (moved) {
+			t->moved_ns = now;
+			asleep = false;
+			sleep_ns = NAP_LEAST_NS;
+		} else if (now - states_ns > STATES_NS) {
+			asleep = look_at_states(t);
+			states_ns = now;
+		}
+		if (now - t->moved_ns > (asleep ? ASLEEP_NS : QUIET_NS) || now - t->begin_ns > WHOLE_NS)
+			break;
+		nap(sleep_ns);
+		sleep_ns = vmm_min_u64(sleep_ns * 2, NAP_MOST_NS);
+	}
+	for (size_t i = 0; i < t->count; i++)
+		if (t->threads[i].state == LINUX_TRACED_WAITING)
+			t->threads[i].state = LINUX_TRACED_LATE;
+}
+
+/*
+ * Looks again at those thought to stand still: death and exec set them moving. Returns how many must stop anew. Any
+ * request that needs a stopped thread tells; this one has no effect.
+ */
+static int verify(struct linux_trace *t)
+{
+	int again = 0;
+
+	for (size_t i = 0; i < t->count; i++) {
+		struct linux_traced *th = &t->threads[i];
+		unsigned long message;
+
+		if (th->state == LINUX_TRACED_LATE)
+			look(th);
+		if (th->state != LINUX_TRACED_STOPPED || ptrace(PTRACE_GETEVENTMSG, th->tid, NULL, &message) == 0)
+			continue;
+		th->state = LINUX_TRACED_SEIZED;
+		th->signal = 0;
+		again++;
+	}
+	return again;
+}
+
+int linux_trace_stop(struct linux_trace *t, struct vmm_err *err)
+{
+	for (;;) {
+		int fresh = take_threads(t, err), again = verify(t);
+
+		if (fresh < 0)
+			return fresh;
+		if (fresh + again == 0)
+			return 0;
+		if (!t->begin_ns)
+			t->begin_ns = vmm_now_ns();
+		for (size_t i = 0; i < t->count; i++)
+			if (t->threads[i].state == LINUX_TRACED_SEIZED)
+				ask_to_stop(&t->threads[i]);
+		wait_for_all(t);
+		if (vmm_now_ns() - t->begin_ns > WHOLE_NS) {
+			t->open = true;
+			return 0;
+		}
+	}
+}
+
+void linux_trace_release(struct linux_trace *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		struct linux_traced *th = &t->threads[i];
+
+		if (th->state == LINUX_TRACED_LATE || th->state == LINUX_TRACED_WAITING)
+			look(th);
+		if (th->state == LINUX_TRACED_STOPPED)
+			ptrace(PTRACE_DETACH, th->tid, NULL, (uintptr_t)th->signal);
+	}
+	t->end_ns = vmm_now_ns();
+}
+
+void linux_trace_done(struct linux_trace *t)
+{
+	free(t->threads);
+	t->threads = NULL;
+	t->count = t->capacity = 0;
+}
