@@ -1,5 +1,5 @@
 /*
- * glibc malloc: which memory belongs to which arena. Chunks are not walked here.
+ * glibc malloc: which memory belongs to which arena. glibc_walk.c walks the chunks.
  *
  * What is claimed is proved: the sizes of an arena's sub-heaps add up to the bytes that the arena says it got from
  * the system.
@@ -9,6 +9,7 @@
 
 #include "base/cursor.h"
 #include "reader/glibc.h"
+#include "reader/walk.h"
 
 #define RANGE_MAX (UINT64_C(16) << 20) /* a longer stretch of writable data is no C library's */
 #define TLS_BELOW 12288                /* bytes below a thread descriptor that are searched for the thread's arena */
@@ -163,31 +164,53 @@ static int add_areas(struct vmm_reading *r, const struct glibc_heaps *h, struct 
 	return 0;
 }
 
-static int add_arena(struct vmm_reading *r, const struct glibc_heaps *h, size_t number, size_t copy, const uint64_t *arena_of,
+/* The threads that allocate from an arena. */
+static bool list_threads(struct vmm_reading *r, const uint64_t *arena_of, const struct glibc_arena *a, struct vmm_heap *heap)
+{
+	const struct vmm_snapshot *s = r->snapshot;
+	uint32_t *threads, count = 0;
+
+	for (uint32_t i = 0; i < s->thread_count; i++)
+		count += arena_of[i] == a->address;
+	threads = vmm_arena_array(s->arena, count + 1, sizeof(*threads));
+	if (!threads)
+		return false;
+	heap->threads = threads;
+	for (uint32_t i = 0; i < s->thread_count; i++)
+		if (arena_of[i] == a->address)
+			threads[heap->thread_count++] = i;
+	return true;
+}
+
+static int add_arena(struct vmm_reading *r, struct glibc_copy *copy, size_t number, const uint64_t *arena_of,
                      struct vmm_err *err)
 {
 	struct vmm_arena *arena = r->snapshot->arena;
+	const struct glibc_heaps *h = &copy->heaps;
 	struct glibc_arena *a = &h->arenas[number];
-	const char *threads = threads_of(r, arena_of, a), *of = copy ? " of another C library" : "";
-	struct vmm_heap heap = {.reader = "glibc", .id = vmm_arena_printf(arena, "glibc.%zu.%zu", copy, number)};
+	const char *threads = threads_of(r, arena_of, a), *of = copy->number ? " of another C library" : "";
+	struct vmm_heap heap = {.reader = "glibc", .id = vmm_arena_printf(arena, "glibc.%zu.%zu", copy->number, number)};
+	struct glibc_heap *data = vmm_arena_alloc(arena, sizeof(*data));
 	uint32_t index;
 	int rc;
 
-	if (!threads || !heap.id)
+	if (!threads || !heap.id || !data || !list_threads(r, arena_of, a, &heap))
 		return vmm_fail_nomem(err);
+	*data = (struct glibc_heap){copy, a};
 	heap.label = a->main ? vmm_arena_printf(arena, "glibc main arena%s%s", of, threads)
 	                     : vmm_arena_printf(arena, "glibc arena %zu%s%s", number, of, threads);
 	if (!heap.label)
 		return vmm_fail_nomem(err);
-	rc = vmm_reading_add_heap(r, &heap, NULL, &index, err);
+	rc = vmm_reading_add_heap(r, &heap, data, &index, err);
 	if (rc < 0)
 		return rc;
 	return a->main ? add_main(r, a, index, heap.label, err) : add_areas(r, h, a, index, heap.label, err);
 }
 
-static int add_heaps(struct vmm_reading *r, const struct glibc_heaps *h, size_t copy, struct vmm_err *err)
+static int add_heaps(struct vmm_reading *r, struct glibc_copy *copy, struct vmm_err *err)
 {
 	const struct vmm_snapshot *s = r->snapshot;
+	const struct glibc_heaps *h = &copy->heaps;
 	uint64_t *arena_of = vmm_arena_array(s->arena, s->thread_count + 1, sizeof(*arena_of));
 	int rc = 0;
 
@@ -199,8 +222,26 @@ static int add_heaps(struct vmm_reading *r, const struct glibc_heaps *h, size_t 
 	for (size_t i = 0; i < h->count && rc == 0; i++)
 		/* An arena that never got memory: another allocator serves this process. */
 		if (h->arenas[i].system_mem)
-			rc = add_arena(r, h, i, copy, arena_of, err);
+			rc = add_arena(r, copy, i, arena_of, err);
 	return rc;
+}
+
+/* Takes over one library that was found; its arenas move into the snapshot's arena. */
+static int add_copy(struct vmm_reading *r, const struct glibc_heaps *h, const struct glibc_params *params, size_t number,
+                    struct vmm_err *err)
+{
+	struct glibc_copy *copy = vmm_arena_alloc(r->snapshot->arena, sizeof(*copy));
+	struct glibc_arena *arenas = vmm_arena_adopt(r->snapshot->arena, h->arenas, h->count, sizeof(*h->arenas));
+	int rc;
+
+	if (!copy || !arenas)
+		return vmm_fail_nomem(err);
+	*copy = (struct glibc_copy){.heaps = *h, .number = number, .params_known = params != NULL};
+	copy->heaps.arenas = arenas;
+	if (params)
+		copy->params = *params;
+	rc = add_heaps(r, copy, err);
+	return rc == 0 && params ? glibc_add_mmapped(r, copy, err) : rc;
 }
 
 /* Looks through one stretch of writable data; adds every main arena in it. */
@@ -209,6 +250,7 @@ static int search_range(struct vmm_reading *r, uint64_t start, uint64_t end, siz
 	VMM_CLEANUP_FREE unsigned char *bytes = NULL;
 	size_t length = (size_t)(end - start), at = 0;
 	struct glibc_params params;
+	bool known;
 	int rc = 0;
 
 	if (end - start > RANGE_MAX)
@@ -223,10 +265,8 @@ static int search_range(struct vmm_reading *r, uint64_t start, uint64_t end, siz
 
 		if (!glibc_close_ring(r, bins, &h))
 			continue;
-		rc = add_heaps(r, &h, *copies, err);
-		if (rc == 0 && glibc_find_params(r, bytes, length, &params))
-			rc = glibc_add_mmapped(r, &h, &params, *copies, err);
-		free(h.arenas);
+		known = glibc_find_params(r, bytes, length, &params);
+		rc = add_copy(r, &h, known ? &params : NULL, *copies, err);
 		++*copies;
 	}
 	return rc;
@@ -278,11 +318,25 @@ static int glibc_detect(struct vmm_reading *r, struct vmm_err *err)
 
 	if (rc == 0 && copies == 0)
 		rc = search_objects(r, false, &copies, err);
+	for (size_t i = 0; i < r->heap_count && copies > 1; i++)
+		if (r->heaps[i].reader == r->running)
+			((struct glibc_heap *)r->heaps[i].data)->copy->several = true;
 	return rc;
+}
+
+static int glibc_walk(struct vmm_walk *w, void *data, struct vmm_err *err)
+{
+	const struct glibc_heap *h = data;
+
+	if (h->arena)
+		return glibc_walk_arena(w, h->copy, h->arena, err);
+	glibc_walk_mmapped(w, h->copy);
+	return 0;
 }
 
 const struct vmm_reader_ops vmm_reader_glibc = {
 	.id = "glibc",
-	.help = "malloc of the GNU C library 2.26 to 2.43: its arenas and mmapped chunks",
+	.help = "malloc of the GNU C library 2.26 to 2.43",
 	.detect = glibc_detect,
+	.walk = glibc_walk,
 };

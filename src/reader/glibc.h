@@ -44,19 +44,50 @@ uint64_t glibc_find_bins(const struct vmm_reading *r, const unsigned char *bytes
  */
 bool glibc_close_ring(struct vmm_reading *r, uint64_t bins, struct glibc_heaps *ret);
 
-/* What struct malloc_par (mp_) says of chunks that malloc mapped one by one. */
+/* What struct malloc_par (mp_) says. */
 struct glibc_params {
-	uint64_t mmapped_bytes, mmapped_count;
+	uint64_t mmapped_bytes, mmapped_count; /* chunks that malloc mapped one by one */
 	uint64_t least_mapping; /* no such mapping is smaller */
+	uint64_t sbrk_base;     /* where the main arena begins; 0: nowhere yet */
+	uint64_t tcache_bins, tcache_count; /* bins in use of a tcache, and how many chunks each may hold */
+	uint64_t thp_pagesize;  /* the main arena is trimmed by such pages; 0: by common ones */
+};
+
+/* One copy of the C library, as found; lives in the snapshot's arena. */
+struct glibc_copy {
+	struct glibc_heaps heaps;
+	struct glibc_params params;
+	bool params_known;
+	size_t number; /* 0: the first */
+	bool several;  /* the target has other copies too */
+};
+
+/* What a heap of the reader is: one arena, or with arena NULL the mmapped chunks of a copy. */
+struct glibc_heap {
+	struct glibc_copy *copy;
+	struct glibc_arena *arena;
 };
 
 /* Looks for mp_ in the data that holds the main arena. False: not found, or not just one place fits. */
 bool glibc_find_params(const struct vmm_reading *r, const unsigned char *bytes, size_t length, struct glibc_params *ret);
 /*
- * Adds the mappings of mmapped chunks as areas of one more heap. h is the copy of the library, copy its number.
+ * Adds the mappings of mmapped chunks as areas of one more heap.
  */
-int glibc_add_mmapped(struct vmm_reading *r, const struct glibc_heaps *h, const struct glibc_params *p, size_t copy,
-                      struct vmm_err *err);
+int glibc_add_mmapped(struct vmm_reading *r, struct glibc_copy *copy, struct vmm_err *err);
+/* Walks those of one heap. */
+void glibc_walk_mmapped(struct vmm_walk *w, const struct glibc_copy *copy);
+/* Walks the chunks of one arena. VMM_E_NOMEM. */
+int glibc_walk_arena(struct vmm_walk *w, const struct glibc_copy *copy, struct glibc_arena *arena, struct vmm_err *err);
+
+/*
+ * Layouts that other words of the library hang on. In struct malloc_state before 2.43 the heads of the fastbins stand
+ * before top: 10 of them on LP64 and armhf, 11 on i386.
+ */
+#define GLIBC_FASTBINS_MAX 11
+unsigned glibc_fastbin_count(const struct vmm_reading *r, const struct glibc_heaps *h);
+bool glibc_since_2_43(const struct vmm_reading *r, const struct glibc_heaps *h);
+/* Alignment of chunks' user addresses: 16, on armhf 8. */
+uint64_t glibc_alignment(const struct vmm_reading *r, const struct glibc_heaps *h);
 
 /* Reads top, system_mem and end of an arena again. */
 bool glibc_read_arena(struct vmm_reading *r, struct glibc_arena *a);

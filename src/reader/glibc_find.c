@@ -156,3 +156,21 @@ bool glibc_close_ring(struct vmm_reading *r, uint64_t bins, struct glibc_heaps *
 			return true;
 	return false;
 }
+
+bool glibc_since_2_43(const struct vmm_reading *r, const struct glibc_heaps *h)
+{
+	return h->prefix == (vmm_reading_word(r) == 8 ? 0x18 : 0x10);
+}
+
+unsigned glibc_fastbin_count(const struct vmm_reading *r, const struct glibc_heaps *h)
+{
+	if (glibc_since_2_43(r, h))
+		return 0;
+	return vmm_reading_word(r) == 8 || glibc_alignment(r, h) == 8 ? 10 : 11;
+}
+
+/* MALLOC_ALIGNMENT: two words, but 16 bytes on i386 since 2.26. */
+uint64_t glibc_alignment(const struct vmm_reading *r, const struct glibc_heaps *h)
+{
+	return vmm_reading_word(r) == 4 && strcmp(r->snapshot->target.arch, "arm") == 0 ? 8 : 16;
+}

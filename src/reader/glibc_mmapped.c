@@ -9,11 +9,10 @@
 
 #include "base/cursor.h"
 #include "reader/glibc.h"
+#include "reader/walk.h"
 
 #define IS_MMAPPED 2
 #define FLAGS 7
-#define PREFIX_2_43_64 0x18
-#define PREFIX_2_43_32 0x10
 #define DEFAULT_THRESHOLD (UINT64_C(128) << 10)
 #define TCACHE_BINS_MAX 76 /* 64 before 2.42 */
 #define WINDOW (UINT64_C(256) << 10)
@@ -24,12 +23,14 @@ struct params_guess {
 	uint64_t mmapped, max_mmapped, sbrk_base, tcache_bins, tcache_max_bytes, tcache_count;
 	uint64_t n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold;
 	uint64_t trim_threshold, top_pad, mmap_threshold, arena_test;
+	uint64_t thp_pagesize;
 };
 
 /* From sbrk_base back to the ints, and from those back to the struct: LP64 to 2.34, 2.35 to 2.42, 2.43; then ILP32. */
 static const struct {
 	uint8_t word, ints, start;
-} layouts[] = {{8, 32, 0x28}, {8, 36, 0x3c}, {8, 36, 0x44}, {4, 24, 0x14}, {4, 24, 0x20}, {4, 24, 0x24}};
+	uint8_t thp; /* thp_pagesize in the struct; 0: none */
+} layouts[] = {{8, 32, 0x28, 0}, {8, 36, 0x3c, 0x28}, {8, 36, 0x44, 0x30}, {4, 24, 0x14, 0}, {4, 24, 0x20, 0x14}, {4, 24, 0x24, 0x18}};
 
 static bool read_guess(const unsigned char *bytes, size_t length, size_t at, size_t layout, struct params_guess *ret)
 {
@@ -38,7 +39,11 @@ static bool read_guess(const unsigned char *bytes, size_t length, size_t at, siz
 	struct vmm_cursor c = {.p = bytes + at - 2 * word, .end = bytes + length, .word = (uint8_t)word};
 	struct vmm_cursor i = {.p = bytes + ints, .end = bytes + length, .word = (uint8_t)word};
 	struct vmm_cursor s = {.p = bytes + start, .end = bytes + length, .word = (uint8_t)word};
+	struct vmm_cursor t = {.p = bytes + start + layouts[layout].thp, .end = bytes + length, .word = (uint8_t)word};
 
+	ret->thp_pagesize = 0;
+	if (layouts[layout].thp && !vmm_cursor_word(&t, &ret->thp_pagesize))
+		return false;
 	return vmm_cursor_word(&c, &ret->mmapped) && vmm_cursor_word(&c, &ret->max_mmapped) && vmm_cursor_word(&c, &ret->sbrk_base) &&
 	       vmm_cursor_word(&c, &ret->tcache_bins) && vmm_cursor_word(&c, &ret->tcache_max_bytes) &&
 	       vmm_cursor_word(&c, &ret->tcache_count) && vmm_cursor_uint(&i, 4, &ret->n_mmaps) &&
@@ -74,7 +79,9 @@ bool glibc_find_params(const struct vmm_reading *r, const unsigned char *bytes, 
 				continue;
 			hits++;
 			*ret = (struct glibc_params){.mmapped_bytes = g.mmapped, .mmapped_count = g.n_mmaps,
-			                             .least_mapping = g.no_dyn_threshold ? g.mmap_threshold : DEFAULT_THRESHOLD};
+			                             .least_mapping = g.no_dyn_threshold ? g.mmap_threshold : DEFAULT_THRESHOLD,
+			                             .sbrk_base = g.sbrk_base, .tcache_bins = g.tcache_bins,
+			                             .tcache_count = g.tcache_count, .thp_pagesize = g.thp_pagesize};
 		}
 	}
 	return hits == 1;
@@ -200,24 +207,26 @@ static int search_all(struct mmapped_search *m, const struct glibc_heaps *h, str
 	return rc;
 }
 
-int glibc_add_mmapped(struct vmm_reading *r, const struct glibc_heaps *h, const struct glibc_params *p, size_t copy,
-                      struct vmm_err *err)
+int glibc_add_mmapped(struct vmm_reading *r, struct glibc_copy *copy, struct vmm_err *err)
 {
 	const struct vmm_snapshot *s = r->snapshot;
-	struct vmm_heap heap = {.reader = "glibc", .label = copy ? "glibc mmapped chunks of another C library" : "glibc mmapped chunks"};
-	struct mmapped_search m = {.r = r, .p = p, .word = vmm_reading_word(r)};
+	const struct glibc_params *p = &copy->params;
+	struct vmm_heap heap = {.reader = "glibc",
+	                        .label = copy->number ? "glibc mmapped chunks of another C library" : "glibc mmapped chunks"};
+	struct mmapped_search m = {.r = r, .p = p, .word = vmm_reading_word(r), .since_2_43 = glibc_since_2_43(r, &copy->heaps)};
+	struct glibc_heap *data = vmm_arena_alloc(s->arena, sizeof(*data));
 	size_t areas = r->area_count;
 	int rc;
 
 	if (p->mmapped_count == 0)
 		return 0;
-	m.since_2_43 = h->prefix == (m.word == 8 ? PREFIX_2_43_64 : PREFIX_2_43_32);
-	heap.id = vmm_arena_printf(s->arena, "glibc.%zu.mmapped", copy);
-	if (!heap.id)
+	heap.id = vmm_arena_printf(s->arena, "glibc.%zu.mmapped", copy->number);
+	if (!heap.id || !data)
 		return vmm_fail_nomem(err);
-	rc = vmm_reading_add_heap(r, &heap, NULL, &m.heap, err);
+	data->copy = copy;
+	rc = vmm_reading_add_heap(r, &heap, data, &m.heap, err);
 	if (rc == 0)
-		rc = search_all(&m, h, err);
+		rc = search_all(&m, &copy->heaps, err);
 	if (rc == 0 && (m.bytes != p->mmapped_bytes || m.count != p->mmapped_count)) {
 		/* More than there are: some page only looked like a header. Fewer are shown: each has proved itself. */
 		if (m.bytes > p->mmapped_bytes || m.count > p->mmapped_count)
@@ -228,4 +237,48 @@ int glibc_add_mmapped(struct vmm_reading *r, const struct glibc_heaps *h, const 
 		                  (unsigned long long)p->mmapped_bytes);
 	}
 	return rc;
+}
+
+/*
+ * Where the program's bytes begin in a mapping whose first header stands lead bytes in: behind that header, unless the
+ * block was asked for with an alignment. Then a second header stands before an aligned address, with what lies
+ * before it in place of the previous chunk's size; the first one stays as it was.
+ */
+static uint64_t user_offset(struct vmm_walk *w, const struct vmm_area *a, uint64_t lead, uint64_t size)
+{
+	unsigned word = vmm_reading_word(w->r);
+	uint64_t last = 0, total = a->end - a->start;
+
+	for (uint64_t to = 64; to < total; to *= 2) {
+		uint64_t user = vmm_align_up(a->start + lead + 2 * word, to), offset = user - 2 * word - a->start, words[2];
+
+		if (offset == lead || offset == last || user >= a->end)
+			continue;
+		last = offset;
+		if (vmm_walk_words(w, user - 2 * word, words, 2) && (words[0] & ~UINT64_C(1)) == offset &&
+		    words[1] == ((size - (offset - lead)) | IS_MMAPPED))
+			return offset + 2 * word;
+	}
+	return lead + 2 * word;
+}
+
+void glibc_walk_mmapped(struct vmm_walk *w, const struct glibc_copy *copy)
+{
+	struct mmapped_search m = {.r = w->r, .word = vmm_reading_word(w->r), .since_2_43 = glibc_since_2_43(w->r, &copy->heaps)};
+	uint64_t lead = m.word == 4 ? 8 : 0, bytes = 0, count = 0, words[2];
+
+	for (const struct vmm_area *a = NULL; vmm_walk_next_area(w, &a);) {
+		uint64_t offset;
+
+		if (!vmm_walk_words(w, a->start + lead, words, 2) || mapping_of(&m, words[0], words[1]) != a->end - a->start) {
+			vmm_walk_broken(w, a->start, "an mmapped chunk has gone");
+			return;
+		}
+		offset = user_offset(w, a, lead, words[1] & ~(uint64_t)FLAGS);
+		vmm_walk_chunk(w, a->start, a->end - a->start, (uint32_t)offset, 0, VMM_CHUNK_USED);
+		bytes += a->end - a->start;
+		count++;
+	}
+	if (bytes != copy->params.mmapped_bytes || count != copy->params.mmapped_count)
+		vmm_walk_broken(w, 0, "mmapped chunks do not add up to what malloc counts");
 }

@@ -1,0 +1,220 @@
+/*
+ * Thread caches of glibc (tcache). Each thread has a pointer to its own in its TLS, below its descriptor. What proves a
+ * find: the size of the chunk that holds the struct, and for each list that it has as many chunks as the struct
+ * counts, each of the list's size.
+ *
+ * Layouts: glibc malloc/malloc.c, struct tcache_perthread_struct, 2.26 to 2.43.
+ */
+#include <stdlib.h>
+
+#include "reader/glibc_marks.h"
+
+#define TLS_BELOW 12288 /* bytes below a thread descriptor that are searched */
+#define LIST_MAX 65535  /* chunks in one list: counters have 16 bits */
+#define SMALL_BINS 64
+#define BINS_MAX 76
+
+struct layout {
+	uint8_t word, align, counter; /* bytes of a pointer, alignment of chunks, bytes of a counter */
+	uint8_t bins;
+	uint16_t entries; /* bytes before the heads of the lists */
+	uint16_t size;    /* of the chunk that holds the struct, or one alignment more */
+	bool slots;       /* counters count free places down, not chunks up */
+};
+
+/* 2.26 to 2.29, 2.30 to 2.41, since 2.42; LP64, i386, armhf. */
+static const struct layout layouts[] = {
+    {8, 16, 1, 64, 0x40, 0x250, false}, {8, 16, 2, 64, 0x80, 0x290, false}, {8, 16, 2, 76, 0x98, 0x300, true},
+    {4, 16, 1, 64, 0x40, 0x150, false}, {4, 16, 2, 64, 0x80, 0x190, false}, {4, 16, 2, 76, 0x98, 0x1d0, true},
+    {4, 8, 1, 64, 0x40, 0x148, false},  {4, 8, 2, 64, 0x80, 0x188, false},  {4, 8, 2, 76, 0x98, 0x1d0, true},
+};
+
+struct search {
+	struct vmm_walk *w;
+	const struct glibc_copy *copy;
+	struct glibc_marks *marks;
+	unsigned word;
+	uint64_t align;
+	enum glibc_links links;
+	uint64_t sum;
+	uint64_t torn;  /* a tcache of the thread under way that did not add up; 0: none */
+	bool nomem;
+};
+
+static bool add_mark(struct search *s, uint64_t chunk, uint64_t what)
+{
+	struct glibc_marks *m = s->marks;
+
+	if (!vmm_grow(&m->v, &m->capacity, m->count + 1, sizeof(*m->v))) {
+		s->nomem = true;
+		return false;
+	}
+	m->v[m->count++] = chunk | what;
+	return true;
+}
+
+static uint64_t least_chunk(const struct search *s)
+{
+	return s->word == 8 ? 32 : 16;
+}
+
+/* Whether a chunk of this size belongs into bin. */
+static bool fits_bin(const struct search *s, uint64_t size, unsigned bin)
+{
+	if (bin < SMALL_BINS)
+		return size == least_chunk(s) + s->align * bin;
+	/* Since 2.42 a bin for each power of two from 1 KiB on; ILP32 is taken as it comes. */
+	return size >= 512 && (s->word == 4 || 63u - (unsigned)__builtin_clzll(size) == bin - SMALL_BINS + 10);
+}
+
+/* Follows one list under one reading of links; *ret_length chunks are added to the marks. */
+static bool follow(struct search *s, uint64_t head, unsigned bin, enum glibc_links links, uint64_t *ret_length)
+{
+	uint64_t length = 0;
+
+	for (uint64_t at = head; at; length++) {
+		uint64_t words[2];
+
+		if (length == LIST_MAX || at % s->align || !vmm_walk_words(s->w, at - s->word, words, 2) ||
+		    !fits_bin(s, words[0] & ~UINT64_C(7), bin) || !add_mark(s, at - 2 * s->word, GLIBC_MARK_CACHED))
+			return false;
+		s->sum += at * (length + 3);
+		at = links == GLIBC_LINKS_MANGLED ? words[1] ^ (at >> 12) : words[1];
+	}
+	*ret_length = length;
+	return true;
+}
+
+/* The length of a list; where links were not read before, the way that leads to an end tells how. */
+static bool read_list(struct search *s, uint64_t head, unsigned bin, uint64_t *ret_length)
+{
+	size_t before = s->marks->count;
+
+	for (int links = GLIBC_LINKS_MANGLED; links > GLIBC_LINKS_UNKNOWN; links--) {
+		if (s->links != GLIBC_LINKS_UNKNOWN && s->links != (enum glibc_links)links)
+			continue;
+		if (follow(s, head, bin, (enum glibc_links)links, ret_length)) {
+			s->links = (enum glibc_links)links;
+			return true;
+		}
+		s->marks->count = before;
+	}
+	return false;
+}
+
+static bool count_fits(const struct search *s, const struct layout *l, unsigned bin, uint64_t counter, uint64_t length)
+{
+	if (!l->slots)
+		return counter == length;
+	/* A struct of zeros stands for a thread that has freed nothing yet. */
+	if (!s->copy->params_known || bin >= s->copy->params.tcache_bins)
+		return counter + length <= LIST_MAX;
+	return counter + length == s->copy->params.tcache_count;
+}
+
+static bool read_tcache(struct search *s, const struct layout *l, uint64_t address)
+{
+	unsigned char bytes[BINS_MAX * 8 + 0x98];
+	size_t length = l->entries + (size_t)l->bins * l->word;
+	const unsigned char *read = vmm_walk_bytes(s->w, address, length);
+
+	if (!read || length > sizeof(bytes))
+		return false;
+	memcpy(bytes, read, length);
+	for (unsigned bin = 0; bin < l->bins; bin++) {
+		uint64_t head = vmm_word_of(bytes + l->entries, l->word, bin), counter = bytes[bin], count = 0;
+
+		if (l->counter == 2)
+			counter = bytes[2 * bin] | (uint64_t)bytes[2 * bin + 1] << 8;
+		if ((head && !read_list(s, head, bin, &count)) || !count_fits(s, l, bin, counter, count))
+			return false;
+		s->sum = s->sum * 31 + counter;
+	}
+	return add_mark(s, address - 2 * l->word, GLIBC_MARK_OWN);
+}
+
+static bool known(const struct search *s, uint64_t address)
+{
+	for (size_t i = 0; i < s->marks->count; i++)
+		if (s->marks->v[i] == ((address - 2 * s->word) | GLIBC_MARK_OWN))
+			return true;
+	return false;
+}
+
+/* Takes a word of TLS for a pointer to a tcache. True: it is one. */
+static bool try_pointer(struct search *s, uint64_t address)
+{
+	uint64_t size;
+
+	if (address < 4096 || address % s->align || !vmm_reading_writable(s->w->r, address) ||
+	    !vmm_walk_words(s->w, address - s->word, &size, 1) || size & 2)
+		return false;
+	size &= ~UINT64_C(7);
+	for (size_t i = 0; i < ARRAY_LEN(layouts); i++) {
+		const struct layout *l = &layouts[i];
+		size_t before = s->marks->count;
+
+		if (l->word != s->word || l->align != s->align || (size != l->size && size != l->size + (uint64_t)l->align))
+			continue;
+		if (glibc_since_2_43(s->w->r, &s->copy->heaps) && !l->slots)
+			continue;
+		if (known(s, address) || read_tcache(s, l, address))
+			return true;
+		s->marks->count = before;
+		s->torn = address;
+	}
+	return false;
+}
+
+/* The words nearest the descriptor are libc's own TLS. */
+static void search_thread(struct search *s, uint64_t descriptor)
+{
+	const struct vmm_vma *v = vmm_snapshot_vma_at(s->w->r->snapshot, descriptor);
+	uint64_t low, at = vmm_align_down(descriptor, s->word);
+	unsigned char page[4096];
+
+	if (!v)
+		return;
+	low = at - v->start > TLS_BELOW ? at - TLS_BELOW : v->start;
+	s->torn = 0;
+	while (at > low && !s->nomem) {
+		uint64_t start = vmm_max_u64(vmm_align_down(at - 1, sizeof(page)), low);
+		const unsigned char *bytes = vmm_walk_bytes(s->w, start, (size_t)(at - start));
+
+		if (!bytes)
+			break;
+		memcpy(page, bytes, (size_t)(at - start));
+		for (size_t i = (size_t)(at - start) / s->word; i-- > 0;)
+			/* With several copies of the library a thread may have a cache in each. */
+			if (try_pointer(s, vmm_word_of(page, s->word, i)) && !s->copy->several)
+				return;
+		at = start;
+	}
+	if (s->torn && !s->copy->several)
+		vmm_walk_broken(s->w, s->torn, "a thread's cache does not add up");
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+int glibc_find_cached(struct vmm_walk *w, const struct glibc_copy *copy, struct glibc_marks *ret, enum glibc_links *ret_links,
+                      uint64_t *ret_sum, struct vmm_err *err)
+{
+	const struct vmm_snapshot *snapshot = w->r->snapshot;
+	struct search s = {.w = w, .copy = copy, .marks = ret, .word = vmm_reading_word(w->r), .align = glibc_alignment(w->r, &copy->heaps)};
+
+	ret->count = 0;
+	for (uint32_t i = 0; i < snapshot->thread_count && !w->broken && !s.nomem; i++)
+		if (snapshot->threads[i].descriptor)
+			search_thread(&s, snapshot->threads[i].descriptor);
+	if (s.nomem)
+		return vmm_fail_nomem(err);
+	qsort(ret->v, ret->count, ret->count ? sizeof(*ret->v) : 1, by_address);
+	*ret_links = s.links;
+	*ret_sum = s.sum;
+	return 0;
+}
