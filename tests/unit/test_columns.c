@@ -180,7 +180,7 @@ static void test_region_values(void **state)
 	NUMBER_IS("thread", REGION, stack, 4711);
 	TEXT_IS("state", REGION, stack, "S");
 	STATE_IS("thread", REGION, image, VMM_ABSENT);
-	STATE_IS("used", REGION, image, VMM_UNKNOWN);
+	STATE_IS("used", REGION, image, VMM_ABSENT);
 	STATE_IS("rss", REGION, &s->regions[SAMPLE_PRIVATE], VMM_AT_LEAST);
 	STATE_IS("numa", REGION, image, VMM_UNKNOWN);
 	s->vmas[0].numa = "N0=1 N1=2";
