@@ -1,0 +1,302 @@
+/*
+ * jemalloc: which memory belongs to which arena. The page map is read once from end to end; what it says of an extent
+ * counts where the extent says the same of itself.
+ */
+#include "reader/jemalloc.h"
+
+#include <stdlib.h>
+
+#define LEAVES_MAX 4096 /* of one copy: 4 TiB of addresses */
+#define BLOCKS_MAX 65536 /* places of base blocks looked at */
+#define MAPPED_MAX (UINT64_C(256) << 30) /* heaps larger than this get no more reading */
+#define SCALE 32 /* mapped bytes for each byte of metadata that may be read: extents are a page and more, and take 136 bytes */
+
+/* Neighbouring extents of one arena. */
+struct run {
+	uint64_t start, end;
+	uint32_t arena; /* VMM_NONE: a base block */
+	uint32_t owner; /* of a base block: its arena, VMM_NONE where that is not known */
+};
+
+struct runs {
+	struct jemalloc *copy;
+	struct jemalloc_cache *cache;
+	struct run *run;
+	size_t count, capacity;
+	uint64_t skipped, skipped_at; /* extents that are not where the map says */
+	bool offset, padded, unpadded; /* what large blocks look like */
+	bool cut; /* reading came to its bounds */
+};
+
+static bool add_run(struct runs *u, const struct run *add)
+{
+	struct run *last = u->count ? &u->run[u->count - 1] : NULL;
+
+	if (last && last->arena == add->arena && last->end == add->start && add->arena != VMM_NONE) {
+		last->end = add->end;
+		return true;
+	}
+	if (!vmm_grow(&u->run, &u->capacity, u->count + 1, sizeof(*u->run)))
+		return false;
+	u->run[u->count++] = *add;
+	return true;
+}
+
+/* Large blocks tell whether each has a page more than it needs: they begin anywhere in their first page then. */
+static void judge_large(struct runs *u, const struct jemalloc_extent *x)
+{
+	uint64_t size = jemalloc_class_size(x->class);
+
+	if (x->state != JEMALLOC_ACTIVE || x->slab || x->class < JEMALLOC_BINS)
+		return;
+	if (x->address % JEMALLOC_PAGE)
+		u->offset = true;
+	else if (size + JEMALLOC_PAGE == x->size)
+		u->padded = true;
+	else if (size == x->size)
+		u->unpadded = true;
+}
+
+/* One word of a leaf: false when memory is out. */
+static bool take_word(struct vmm_reading *r, struct runs *u, uint64_t page, uint64_t word, uint64_t *end)
+{
+	uint64_t at = jemalloc_extent_of(u->copy, word), words[JEMALLOC_EXTENT_WORDS];
+	struct jemalloc_extent x;
+
+	if (!at || page < *end)
+		return true;
+	if (!jemalloc_cache_words(u->cache, r, at, words, JEMALLOC_EXTENT_WORDS)) {
+		u->cut = u->cut || r->budget < JEMALLOC_BLOCK / 64;
+		return true;
+	}
+	jemalloc_decode(u->copy, words, &x);
+	if ((x.address & ~(JEMALLOC_PAGE - 1)) != page || x.size == 0 || x.size > (UINT64_C(1) << 47) - page ||
+	    x.state >= JEMALLOC_STATES || !jemalloc_mapped(r->snapshot, page, page + x.size)) {
+		u->skipped_at = u->skipped++ ? u->skipped_at : page;
+		return true;
+	}
+	judge_large(u, &x);
+	*end = page + x.size;
+	return add_run(u, &(struct run){page, *end, x.arena, VMM_NONE});
+}
+
+/* Reads all of the page map. */
+static int read_extents(struct vmm_reading *r, struct runs *u, struct vmm_err *err)
+{
+	VMM_CLEANUP_FREE unsigned char *bytes = vmm_alloc_hook(NULL, 2 * JEMALLOC_LEAF_BYTES);
+	unsigned char *leaf = bytes ? bytes + JEMALLOC_LEAF_BYTES : NULL;
+	uint64_t end = 0;
+	unsigned leaves = 0;
+
+	if (!bytes)
+		return vmm_fail_nomem(err);
+	if (!vmm_reading_bytes(r, u->copy->root, bytes, JEMALLOC_LEAF_BYTES))
+		return 0;
+	for (uint64_t k = 0; k < JEMALLOC_SLOTS / 2; k++) { /* the upper half is the kernel's */
+		uint64_t address = vmm_word_of(bytes, 8, k);
+
+		if (!address || !jemalloc_mapped(r->snapshot, address, vmm_add_sat(address, JEMALLOC_LEAF_BYTES)))
+			continue;
+		if (leaves++ == LEAVES_MAX || r->budget < JEMALLOC_LEAF_BYTES) {
+			u->cut = true;
+			break;
+		}
+		if (!vmm_reading_bytes(r, address, leaf, JEMALLOC_LEAF_BYTES))
+			continue;
+		for (uint64_t j = 0; j < JEMALLOC_SLOTS; j++) {
+			uint64_t word = vmm_word_of(leaf, 8, j);
+
+			if (word && !take_word(r, u, k << 30 | j << 12, word, &end))
+				return vmm_fail_nomem(err);
+		}
+	}
+	u->copy->large_pad = u->offset || u->padded || !u->unpadded;
+	return 0;
+}
+
+/* The first run that ends above address. */
+static size_t run_above(const struct runs *u, size_t count, uint64_t address)
+{
+	size_t low = 0;
+
+	while (low < count) {
+		size_t middle = low + (count - low) / 2;
+
+		if (u->run[middle].end <= address)
+			low = middle + 1;
+		else
+			count = middle;
+	}
+	return low;
+}
+
+/* Looks for base blocks, which stand in no page map, wherever one can begin. */
+static int read_blocks(struct vmm_reading *r, struct runs *u, struct vmm_err *err)
+{
+	const struct vmm_snapshot *s = r->snapshot;
+	size_t extents = u->count;
+	unsigned looks = 0;
+
+	for (uint32_t i = 0; i < s->vma_count; i++) {
+		const struct vmm_vma *v = &s->vmas[i];
+		uint64_t at = vmm_align_up(v->start, JEMALLOC_BLOCK);
+
+		if (v->backing != VMM_BACKING_ANON || !vmm_reading_writable(r, v->start))
+			continue;
+		while (at < v->end && v->end - at >= JEMALLOC_PAGE && looks < BLOCKS_MAX) {
+			struct run add = {at, at, VMM_NONE, VMM_NONE};
+			uint64_t words[JEMALLOC_BLOCK_WORDS], size, unused;
+			size_t k = run_above(u, extents, at);
+
+			if (k < extents && u->run[k].start <= at) {
+				at = vmm_align_up(u->run[k].end, JEMALLOC_BLOCK);
+				continue;
+			}
+			looks++;
+			if (!vmm_reading_words(r, at, words, JEMALLOC_BLOCK_WORDS) || !jemalloc_base_block(at, words, &size, &unused, &add.owner) ||
+			    !jemalloc_mapped(s, at, at + size) || (k < extents && u->run[k].start < at + size)) {
+				at += JEMALLOC_BLOCK;
+				continue;
+			}
+			add.end = at += size;
+			if (!add_run(u, &add))
+				return vmm_fail_nomem(err);
+		}
+	}
+	return 0;
+}
+
+static int add_heap(struct vmm_reading *r, const struct runs *u, size_t copy, uint32_t arena, uint32_t *ret_heap, struct vmm_err *err)
+{
+	struct vmm_arena *memory = r->snapshot->arena;
+	struct jemalloc_heap *data = vmm_arena_alloc(memory, sizeof(*data));
+	struct vmm_heap heap = {.reader = "jemalloc"};
+
+	if (arena == VMM_NONE) {
+		heap.id = vmm_arena_printf(memory, "jemalloc.%zu.metadata", copy);
+		heap.label = "jemalloc metadata";
+	} else {
+		heap.id = vmm_arena_printf(memory, "jemalloc.%zu.%u", copy, arena);
+		heap.label = vmm_arena_printf(memory, "jemalloc arena %u%s", arena, copy ? " of another copy" : "");
+	}
+	if (!data || !heap.id || !heap.label)
+		return vmm_fail_nomem(err);
+	*data = (struct jemalloc_heap){u->copy, arena};
+	return vmm_reading_add_heap(r, &heap, data, ret_heap, err);
+}
+
+static int add_areas(struct vmm_reading *r, const struct runs *u, size_t copy, struct vmm_err *err)
+{
+	VMM_CLEANUP_FREE uint32_t *heap_of = vmm_alloc_hook(NULL, (JEMALLOC_ARENAS + 1) * sizeof(*heap_of));
+	int rc = 0;
+
+	if (!heap_of)
+		return vmm_fail_nomem(err);
+	memset(heap_of, 0xff, (JEMALLOC_ARENAS + 1) * sizeof(*heap_of));
+	for (size_t i = 0; i < u->count && rc == 0; i++) {
+		const struct run *run = &u->run[i];
+		uint32_t *heap = &heap_of[run->arena == VMM_NONE ? JEMALLOC_ARENAS : run->arena];
+		struct vmm_area area = {.start = run->start, .end = run->end};
+
+		if (*heap == VMM_NONE)
+			rc = add_heap(r, u, copy, run->arena, heap, err);
+		if (rc < 0)
+			break;
+		area.heap = *heap;
+		area.details = r->heaps[*heap].heap.label;
+		if (run->owner != VMM_NONE) {
+			area.details = vmm_arena_printf(r->snapshot->arena, "jemalloc metadata of arena %u", run->owner);
+			if (!area.details)
+				return vmm_fail_nomem(err);
+		}
+		rc = vmm_reading_add_area(r, &area, err);
+	}
+	return rc;
+}
+
+static void note_gaps(struct vmm_reading *r, const struct runs *u)
+{
+	if (u->cut)
+		vmm_snapshot_note(r->snapshot, "heaps", "unproved", 0,
+		                  "jemalloc's map of its pages is larger than may be read: some of its memory shows as Private Data");
+	if (u->skipped)
+		vmm_snapshot_note(r->snapshot, "heaps", "unproved", u->skipped_at,
+		                  "jemalloc's map of its pages changed while it was read: some of its memory shows as Private Data");
+}
+
+static int read_copy(struct vmm_reading *r, struct jemalloc_cache *c, const struct jemalloc *found, size_t number, struct vmm_err *err)
+{
+	struct runs u = {.copy = vmm_arena_alloc(r->snapshot->arena, sizeof(*u.copy)), .cache = c};
+	uint64_t budget = r->budget, mapped = 0, extra;
+	int rc;
+
+	if (!u.copy)
+		return vmm_fail_nomem(err);
+	*u.copy = *found;
+	for (uint32_t i = 0; i < r->snapshot->vma_count; i++)
+		if (r->snapshot->vmas[i].backing == VMM_BACKING_ANON)
+			mapped = vmm_add_sat(mapped, r->snapshot->vmas[i].end - r->snapshot->vmas[i].start);
+	/* Metadata grows with the heap: what is proved to be jemalloc's may be read in proportion. */
+	extra = vmm_min_u64(mapped, MAPPED_MAX) / SCALE;
+	r->budget += extra;
+	rc = read_extents(r, &u, err);
+	if (rc == 0)
+		rc = read_blocks(r, &u, err);
+	r->budget = vmm_min_u64(budget, r->budget);
+	if (rc == 0)
+		rc = add_areas(r, &u, number, err);
+	if (rc == 0)
+		note_gaps(r, &u);
+	free(u.run);
+	return rc;
+}
+
+/* The end of the writable data of one object: its file mapping and the anonymous .bss behind it. */
+static uint64_t data_end(const struct vmm_snapshot *s, uint32_t i)
+{
+	uint64_t end = s->vmas[i].end;
+
+	for (i++; i < s->vma_count && s->vmas[i].start == end; i++) {
+		const struct vmm_vma *v = &s->vmas[i];
+
+		if (v->backing != VMM_BACKING_ANON || v->name[0] || !(v->prot & VMM_PROT_WRITE))
+			break;
+		end = v->end;
+	}
+	return end;
+}
+
+/* Only objects with data of 2 MiB and more can hold a root: most processes have none. */
+static int jemalloc_detect(struct vmm_reading *r, struct vmm_err *err)
+{
+	const struct vmm_snapshot *s = r->snapshot;
+	struct jemalloc_cache *c = NULL;
+	size_t copies = 0;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < s->vma_count && rc == 0 && s->target.bits == 64; i++) {
+		const struct vmm_vma *v = &s->vmas[i];
+		struct jemalloc found;
+		uint64_t end;
+
+		if (v->backing != VMM_BACKING_FILE || (v->prot & (VMM_PROT_WRITE | VMM_PROT_SHARED)) != VMM_PROT_WRITE)
+			continue;
+		end = data_end(s, i);
+		if (end - v->start < JEMALLOC_LEAF_BYTES)
+			continue;
+		if (!c && !(c = jemalloc_cache_create()))
+			return vmm_fail_nomem(err);
+		rc = jemalloc_find(r, c, v->start, end, &found, err);
+		if (rc == 1)
+			rc = read_copy(r, c, &found, copies++, err);
+	}
+	jemalloc_cache_destroy(c);
+	return rc;
+}
+
+const struct vmm_reader_ops vmm_reader_jemalloc = {
+	.id = "jemalloc",
+	.help = "jemalloc 5.2.1 to 5.3.1: the extents of its arenas, every block in them, and its metadata",
+	.detect = jemalloc_detect,
+	.walk = jemalloc_walk,
+};

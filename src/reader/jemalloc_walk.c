@@ -1,0 +1,161 @@
+/*
+ * Walking an arena of jemalloc: from extent to extent through the page map.
+ *
+ * What is proved: the page map's words of an extent's first and last page lead to it and tell its size class; it lies
+ * where they say, in the arena that its area was given to, and the next begins where it ends; a slab has as many free
+ * regions as bits in its bitmap; a large block has the size of its class.
+ */
+#include "reader/jemalloc.h"
+
+struct extents {
+	struct vmm_walk *w;
+	const struct jemalloc_heap *heap;
+	uint64_t slot, leaf; /* the leaf under way */
+};
+
+/* The page map's word of a page; 0 also when it cannot be read. */
+static uint64_t map_word(struct extents *e, uint64_t page)
+{
+	uint64_t word = 0;
+
+	if (page >> 30 != e->slot) {
+		e->slot = page >> 30;
+		if (!vmm_walk_words(e->w, e->heap->copy->root + 8 * e->slot, &e->leaf, 1))
+			e->leaf = 0;
+	}
+	if (!e->leaf || !vmm_walk_words(e->w, e->leaf + 8 * ((page >> 12) % JEMALLOC_SLOTS), &word, 1))
+		return 0;
+	return word;
+}
+
+static bool walk_slab(struct vmm_walk *w, uint64_t start, const struct jemalloc_extent *x)
+{
+	uint64_t size = jemalloc_class_size(x->class), count;
+	unsigned free_regions = 0;
+
+	if (x->class >= JEMALLOC_BINS || x->size / size > 512) {
+		vmm_walk_broken(w, start, "a slab of no size class");
+		return false;
+	}
+	count = x->size / size;
+	for (unsigned i = 0; i < count; i += 64) {
+		uint64_t bits = x->bitmap[i / 64];
+
+		if (count - i < 64)
+			bits &= (UINT64_C(1) << (count - i)) - 1;
+		free_regions += (unsigned)__builtin_popcountll(bits);
+	}
+	if (free_regions != x->free_regions) {
+		vmm_walk_broken(w, start, "the bitmap and the count of a slab's free regions differ");
+		return false;
+	}
+	for (unsigned i = 0; i < count; i++)
+		vmm_walk_chunk(w, start + i * size, size, 0, 0, x->bitmap[i / 64] >> i % 64 & 1 ? VMM_CHUNK_FREE : VMM_CHUNK_USED);
+	if (count * size < x->size)
+		vmm_walk_chunk(w, start + count * size, x->size - count * size, 0, 0, VMM_CHUNK_META);
+	return true;
+}
+
+/* A block of its own: large, or a small one that is sampled for a profile. */
+static bool walk_large(struct extents *e, uint64_t start, const struct jemalloc_extent *x)
+{
+	uint64_t size = jemalloc_class_size(x->class), below = x->class ? jemalloc_class_size(x->class - 1) : 0, lead = x->address - start;
+	uint64_t pad = e->heap->copy->large_pad ? JEMALLOC_PAGE : 0;
+
+	if (x->class >= JEMALLOC_BINS) {
+		/* 5.3.1 has large blocks of any number of pages; their class is the next one up. */
+		if (x->size <= pad || x->size - pad > size || x->size - pad <= below) {
+			vmm_walk_broken(e->w, start, "a large block that is not of its size class");
+			return false;
+		}
+		size = x->size - pad;
+	}
+	if (size == 0 || lead > x->size - size || x->size - size > UINT32_MAX) {
+		vmm_walk_broken(e->w, start, "a block larger than its pages");
+		return false;
+	}
+	vmm_walk_chunk(e->w, start, x->size, (uint32_t)lead, (uint32_t)(x->size - size - lead), VMM_CHUNK_USED);
+	return true;
+}
+
+static bool walk_state(struct extents *e, uint64_t start, const struct jemalloc_extent *x)
+{
+	switch ((enum jemalloc_state)x->state) {
+	case JEMALLOC_ACTIVE:
+		return x->slab ? walk_slab(e->w, start, x) : walk_large(e, start, x);
+	case JEMALLOC_DIRTY:
+	case JEMALLOC_MUZZY:
+		vmm_walk_chunk(e->w, start, x->size, 0, 0, VMM_CHUNK_FREE);
+		vmm_walk_trim(e->w, start, start + x->size);
+		return true;
+	case JEMALLOC_RETAINED:
+		vmm_walk_rest(e->w, start, start + x->size, VMM_CHUNK_RESERVED);
+		return true;
+	case JEMALLOC_STATES:
+		break;
+	}
+	vmm_walk_broken(e->w, start, "an extent in the midst of a change");
+	return false;
+}
+
+/* Tells the extent that begins at start; its size, 0 when it is broken. */
+static uint64_t walk_extent(struct extents *e, uint64_t start, uint64_t end)
+{
+	const struct jemalloc *j = e->heap->copy;
+	uint64_t word = map_word(e, start), at = jemalloc_extent_of(j, word), words[JEMALLOC_EXTENT_WORDS];
+	struct jemalloc_extent x;
+
+	if (!at || !vmm_walk_words(e->w, at, words, JEMALLOC_EXTENT_WORDS)) {
+		vmm_walk_broken(e->w, start, "no extent begins here");
+		return 0;
+	}
+	jemalloc_decode(j, words, &x);
+	if ((x.address & ~(JEMALLOC_PAGE - 1)) != start || x.size == 0 || x.size > end - start || x.arena != e->heap->arena) {
+		vmm_walk_broken(e->w, start, "an extent is not where the page map has it");
+		return 0;
+	}
+	if (jemalloc_extent_of(j, map_word(e, start + x.size - JEMALLOC_PAGE)) != at ||
+	    (x.state == JEMALLOC_ACTIVE && word >> 48 != x.class)) {
+		vmm_walk_broken(e->w, start, "the page map and an extent differ");
+		return 0;
+	}
+	return walk_state(e, start, &x) ? x.size : 0;
+}
+
+/* What a base block has handed out is never given back; the rest follows. */
+static void walk_metadata(struct vmm_walk *w)
+{
+	const struct vmm_area *area = NULL;
+
+	while (vmm_walk_next_area(w, &area)) {
+		uint64_t words[JEMALLOC_BLOCK_WORDS], size, unused;
+		uint32_t arena;
+
+		if (!vmm_walk_words(w, area->start, words, JEMALLOC_BLOCK_WORDS) ||
+		    !jemalloc_base_block(area->start, words, &size, &unused, &arena) || size != area->end - area->start) {
+			vmm_walk_broken(w, area->start, "a block of metadata without its header");
+			return;
+		}
+		vmm_walk_rest(w, area->start, unused, VMM_CHUNK_META);
+		vmm_walk_rest(w, unused, area->end, VMM_CHUNK_TOP);
+	}
+}
+
+int jemalloc_walk(struct vmm_walk *w, void *data, struct vmm_err *err)
+{
+	struct extents e = {.w = w, .heap = data, .slot = UINT64_MAX};
+	const struct vmm_area *area = NULL;
+
+	if (e.heap->arena == VMM_NONE) {
+		walk_metadata(w);
+		return 0;
+	}
+	vmm_walk_trim(w, 0, 0);
+	while (vmm_walk_next_area(w, &area))
+		for (uint64_t at = area->start, size; at < area->end && !w->stop; at += size) {
+			size = walk_extent(&e, at, area->end);
+			if (size == 0)
+				return 0;
+		}
+	return 0;
+}
