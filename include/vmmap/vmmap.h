@@ -14,8 +14,11 @@
 #define VMMAP_VMMAP_H
 
 #include "vmmap/chunks.h"
+#include "vmmap/content.h"
 #include "vmmap/err.h"
 #include "vmmap/snapshot.h"
+#include "vmmap/survey.h"
+#include "vmmap/symbols.h"
 #include "vmmap/target.h"
 #include "vmmap/view.h"
 

@@ -6,7 +6,8 @@
 #include "base/err.h"
 
 /* Sizes of the records by class. */
-enum { EHDR32 = 52, EHDR64 = 64, PHDR32 = 32, PHDR64 = 56, SHDR32 = 40, SHDR64 = 64, NOTE_HEADER = 12 };
+enum { EHDR32 = 52, EHDR64 = 64, PHDR32 = 32, PHDR64 = 56, SHDR32 = 40, SHDR64 = 64, SYM32 = 16, SYM64 = 24,
+       NOTE_HEADER = 12 };
 enum { EI_CLASS = 4, EI_DATA = 5, EI_VERSION = 6, EI_NIDENT = 16 };
 enum { CLASS32 = 1, CLASS64 = 2, DATA_LSB = 1, DATA_MSB = 2, VERSION_CURRENT = 1 };
 enum { NT_GNU_BUILD_ID = 3 };
@@ -116,6 +117,35 @@ bool vmm_elf_section_at(const struct vmm_elf_header *h, const void *table, size_
 	s.size = take_word(&c);
 	s.link = (uint32_t)take(&c, 4);
 	s.info = (uint32_t)take(&c, 4);
+	*ret = s;
+	return true;
+}
+
+/* The two classes have the same members in another order. */
+bool vmm_elf_symbol_at(const struct vmm_elf_header *h, const void *table, size_t length, uint32_t i,
+                       struct vmm_elf_symbol *ret)
+{
+	bool wide = h->bits == 64;
+	struct vmm_elf_symbol s = {0};
+	struct vmm_cursor c;
+	uint64_t info;
+
+	if (!entry_at(h, table, length, i, wide ? SYM64 : SYM32, wide ? SYM64 : SYM32, &c))
+		return false;
+	s.name = (uint32_t)take(&c, 4);
+	if (!wide) {
+		s.value = take(&c, 4);
+		s.size = take(&c, 4);
+	}
+	info = take(&c, 1);
+	s.type = info & 15;
+	s.bind = (uint8_t)(info >> 4);
+	take(&c, 1); /* st_other */
+	s.section = (uint16_t)take(&c, 2);
+	if (wide) {
+		s.value = take(&c, 8);
+		s.size = take(&c, 8);
+	}
 	*ret = s;
 	return true;
 }

@@ -17,7 +17,8 @@ enum { VMM_ELF_EXEC = 2, VMM_ELF_DYN = 3, VMM_ELF_CORE = 4 };                   
 enum { VMM_ELF_PT_LOAD = 1, VMM_ELF_PT_DYNAMIC = 2, VMM_ELF_PT_NOTE = 4, VMM_ELF_PT_TLS = 7,
        VMM_ELF_PT_GNU_RELRO = 0x6474e552 };                                                 /* p_type */
 enum { VMM_ELF_PF_X = 1, VMM_ELF_PF_W = 2, VMM_ELF_PF_R = 4 };                              /* p_flags */
-enum { VMM_ELF_SHT_NULL = 0, VMM_ELF_SHT_NOBITS = 8, VMM_ELF_SHF_ALLOC = 2, VMM_ELF_SHF_TLS = 0x400 };
+enum { VMM_ELF_SHT_NULL = 0, VMM_ELF_SHT_SYMTAB = 2, VMM_ELF_SHT_NOBITS = 8, VMM_ELF_SHT_DYNSYM = 11,
+       VMM_ELF_SHF_ALLOC = 2, VMM_ELF_SHF_TLS = 0x400 };
 
 struct vmm_elf_header {
 	uint8_t bits;      /* 32 or 64 */
@@ -42,11 +43,23 @@ struct vmm_elf_section {
 	uint32_t link, info;
 };
 
+enum vmm_elf_symbol_type { VMM_ELF_STT_NOTYPE = 0, VMM_ELF_STT_OBJECT = 1, VMM_ELF_STT_FUNC = 2, VMM_ELF_STT_IFUNC = 10 };
+enum { VMM_ELF_STB_LOCAL = 0, VMM_ELF_STB_GLOBAL = 1 };
+
+struct vmm_elf_symbol {
+	uint32_t name; /* offset in the string table that the section links to */
+	uint8_t type;  /* enum vmm_elf_symbol_type, or another */
+	uint8_t bind;
+	uint16_t section; /* 0: defined elsewhere */
+	uint64_t value, size;
+};
+
 /* VMM_E_FORMAT: no ELF header, an unknown class, or sizes that do not fit the class. */
 int vmm_elf_parse_header(const void *bytes, size_t length, struct vmm_elf_header *ret, struct vmm_err *err);
 /* Entry i of a table of which bytes are the raw copy. False: past the end of bytes. */
 bool vmm_elf_segment_at(const struct vmm_elf_header *h, const void *table, size_t length, uint32_t i, struct vmm_elf_segment *ret);
 bool vmm_elf_section_at(const struct vmm_elf_header *h, const void *table, size_t length, uint32_t i, struct vmm_elf_section *ret);
+bool vmm_elf_symbol_at(const struct vmm_elf_header *h, const void *table, size_t length, uint32_t i, struct vmm_elf_symbol *ret);
 /* The name of a section in a raw copy of the name table; "" when it is out of range or not terminated. */
 const char *vmm_elf_section_name(const void *names, size_t length, uint32_t at);
 
