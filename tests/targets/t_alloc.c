@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "alloc_statistics.h"
+
 #define MAX_THREADS 64
 #define FREED_KEPT 64 /* addresses of freed blocks that each thread tells */
 
@@ -26,6 +28,7 @@ struct block {
 struct worker {
 	pthread_t thread;
 	int tid, number;
+	unsigned arena; /* where the allocator tells it */
 	uint64_t random;
 	struct block *blocks;
 	void *freed[FREED_KEPT];
@@ -131,6 +134,8 @@ static void *work(void *arg)
 	fill_own(w);
 	pthread_barrier_wait(&phase);
 	free_of_others(w);
+	flush_thread();
+	w->arena = thread_arena();
 	pthread_barrier_wait(&phase);
 	if (w->number == 0 && count > 1)
 		return NULL; /* it ends, its blocks stay */
@@ -182,7 +187,8 @@ static void say_threads(void)
 			say("%s%llu", said++ ? ", " : "", (unsigned long long)(size_t)workers[i].freed[k]);
 	say("], \"threads\": [");
 	for (size_t i = 0; i < count; i++)
-		say("%s{\"tid\": %d, \"ended\": %s}", i ? ", " : "", workers[i].tid, i == 0 && count > 1 ? "true" : "false");
+		say("%s{\"tid\": %d, \"arena\": %u, \"ended\": %s}", i ? ", " : "", workers[i].tid, workers[i].arena,
+		    i == 0 && count > 1 ? "true" : "false");
 	say("]");
 }
 
@@ -225,12 +231,14 @@ int main(int argc, char **argv)
 	text_capacity = 65536 + count * (blocks_each * 64 + 4096);
 	text = map(text_capacity);
 	start();
+	flush_thread();
 	child = fork();
 	if (child == 0)
 		wait_for_end();
 	say("{\"pid\": %d, \"child\": %d, ", (int)getpid(), child);
 	say_blocks();
 	say_threads();
+	say_statistics(say);
 	say("}\n");
 	for (size_t done = 0; done < text_length;) {
 		ssize_t n = write(1, text + done, text_length - done);
