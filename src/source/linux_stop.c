@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,12 +44,25 @@ static void hold(struct linux_stop *p)
 		p->cut = pthread_cond_timedwait(&p->changed, &p->lock, &end) == ETIMEDOUT;
 }
 
+/*
+ * Every thread that is let go is as hungry as the tracer, and hundreds of them would take turns with it before the last
+ * one is let go: measured 300 ms instead of 4 ms. Only root and CAP_SYS_NICE get this.
+ */
+static void hurry(void)
+{
+	struct sched_param lowest = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
+
+	pthread_setschedparam(pthread_self(), SCHED_FIFO, &lowest);
+}
+
 static void *tracer(void *arg)
 {
 	struct linux_stop *p = arg;
 	struct vmm_err err;
-	int rc = linux_trace_stop(&p->trace, &err);
+	int rc;
 
+	hurry();
+	rc = linux_trace_stop(&p->trace, &err);
 	pthread_mutex_lock(&p->lock);
 	p->rc = rc;
 	if (rc < 0)
@@ -171,7 +185,7 @@ char linux_stop_state(const struct linux_target *t, int32_t tid, char now)
 {
 	const struct linux_traced *th = t->stop ? linux_trace_find(&t->stop->trace, tid) : NULL;
 
-	return now == 't' && th && th->was ? th->was : now;
+	return now == 't' && th && th->was != '?' ? th->was : now;
 }
 
 void linux_stop_note(const struct linux_target *t, struct vmm_snapshot *s)

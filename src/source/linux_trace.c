@@ -31,6 +31,7 @@
 #define NAP_LEAST_NS 20000
 #define NAP_MOST_NS 500000
 #define SEIZE_TRIES 3
+#define TEXT_BYTES 1024 /* of stat and status: what is looked for stands in their first lines */
 /* Linux include/linux/sched.h */
 #define PF_IO_WORKER 0x00000010   /* 5.12 and later */
 #define PF_USER_WORKER 0x00004000 /* 6.4 and later */
@@ -43,19 +44,41 @@ static void nap(uint64_t ns)
 	nanosleep(&time, NULL);
 }
 
-/* The thread's stat; false when it has gone. Only state and flags of the record may be used. */
-static bool read_stat(const struct linux_trace *t, int32_t tid, struct vmm_stat_record *ret)
+/*
+ * The beginning of a file of a thread; -1 when the thread has gone, 0 when it cannot be read. Without the heap: a lack of
+ * memory must not look like an end.
+ */
+static ssize_t read_begin(const struct linux_trace *t, int32_t tid, const char *name, char *ret_text, size_t size)
 {
-	struct linux_text text;
 	char path[64];
-	bool ok;
+	ssize_t n;
+	int fd;
 
-	snprintf(path, sizeof(path), "task/%d/stat", tid);
-	if (linux_read_file(t->dir_fd, path, 8192, &text, NULL) < 0)
-		return false;
-	ok = vmm_stat_parse(text.bytes, text.length, ret);
-	linux_text_done(&text);
-	return ok;
+	snprintf(path, sizeof(path), "task/%d/%s", tid, name);
+	fd = openat(t->dir_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ESRCH ? -1 : 0;
+	n = read(fd, ret_text, size);
+	if (n < 0)
+		n = errno == ESRCH ? -1 : 0;
+	close(fd);
+	return n;
+}
+
+/* State letter and PF flags of a thread: 'X' when it has gone, '?' when they are not told. */
+static char read_state(const struct linux_trace *t, int32_t tid, uint64_t *ret_flags)
+{
+	struct vmm_stat_record stat;
+	char text[TEXT_BYTES];
+	ssize_t n = read_begin(t, tid, "stat", text, sizeof(text));
+
+	*ret_flags = 0;
+	if (n < 0)
+		return 'X';
+	if (!vmm_stat_parse(text, (size_t)n, &stat))
+		return '?';
+	*ret_flags = stat.flags;
+	return stat.state;
 }
 
 /*
@@ -64,34 +87,27 @@ static bool read_stat(const struct linux_trace *t, int32_t tid, struct vmm_stat_
  */
 static bool is_empty(const struct linux_trace *t, int32_t tid)
 {
-	uint64_t workers = PF_KTHREAD | (tid == t->pid ? 0 : PF_IO_WORKER | PF_USER_WORKER);
-	struct vmm_stat_record stat;
+	uint64_t workers = PF_KTHREAD | (tid == t->pid ? 0 : PF_IO_WORKER | PF_USER_WORKER), flags;
+	char state = read_state(t, tid, &flags);
 
-	return !read_stat(t, tid, &stat) || stat.state == 'Z' || stat.state == 'X' || stat.flags & workers;
+	return state == 'Z' || state == 'X' || flags & workers;
 }
 
 /* Who traces the thread; 0: nobody that is seen from here. */
 static int32_t tracer_of(const struct linux_trace *t, int32_t tid)
 {
 	static const char key[] = "\nTracerPid:\t";
-	struct linux_text text;
-	char path[64];
-	const char *found;
-	uint64_t tracer = 0;
+	char text[TEXT_BYTES];
+	ssize_t n = read_begin(t, tid, "status", text, sizeof(text));
+	const char *found = n > 0 ? memmem(text, (size_t)n, key, sizeof(key) - 1) : NULL;
+	uint64_t tracer;
+	struct vmm_scan s;
 
-	snprintf(path, sizeof(path), "task/%d/status", tid);
-	if (linux_read_file(t->dir_fd, path, 65536, &text, NULL) < 0)
+	if (!found)
 		return 0;
-	found = memmem(text.bytes, text.length, key, sizeof(key) - 1);
-	if (found) {
-		const char *number = found + sizeof(key) - 1;
-		struct vmm_scan s = vmm_scan_init(number, text.length - (size_t)(number - text.bytes));
-
-		if (!vmm_scan_dec(&s, &tracer) || tracer > INT32_MAX)
-			tracer = 0;
-	}
-	linux_text_done(&text);
-	return (int32_t)tracer;
+	found += sizeof(key) - 1;
+	s = vmm_scan_init(found, (size_t)(text + n - found));
+	return vmm_scan_dec(&s, &tracer) && tracer <= INT32_MAX ? (int32_t)tracer : 0;
 }
 
 static int fail_traced(const struct linux_trace *t, int32_t tracer, struct vmm_err *err)
@@ -183,7 +199,7 @@ uint32_t linux_trace_count(const struct linux_trace *t, enum linux_traced_state 
 static int take_thread(struct linux_trace *t, size_t known, int32_t tid, struct vmm_err *err)
 {
 	struct linux_traced *th = find(t, known, tid);
-	struct vmm_stat_record stat;
+	uint64_t flags;
 	char was;
 	int rc;
 
@@ -192,7 +208,7 @@ static int take_thread(struct linux_trace *t, size_t known, int32_t tid, struct 
 		return 0;
 	if (!th && !vmm_grow(&t->threads, &t->capacity, t->count + 1, sizeof(*t->threads)))
 		return vmm_fail_nomem(err);
-	was = read_stat(t, tid, &stat) ? stat.state : '\0';
+	was = read_state(t, tid, &flags);
 	rc = seize(t, tid, err);
 	if (rc <= 0)
 		return rc;
@@ -267,13 +283,15 @@ static bool look_at_states(struct linux_trace *t)
 
 	for (size_t i = 0; i < t->count; i++) {
 		struct linux_traced *th = &t->threads[i];
-		struct vmm_stat_record stat;
+		uint64_t flags;
+		char state;
 
 		if (th->state != LINUX_TRACED_WAITING)
 			continue;
-		if (!read_stat(t, th->tid, &stat) || stat.state == 'Z' || stat.state == 'X')
+		state = read_state(t, th->tid, &flags);
+		if (state == 'Z' || state == 'X')
 			th->state = LINUX_TRACED_GONE;
-		else if (stat.state != 'D')
+		else if (state != 'D')
 			asleep = false;
 	}
 	return asleep;

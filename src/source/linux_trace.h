@@ -21,7 +21,7 @@ enum linux_traced_state {
 struct linux_traced {
 	int32_t tid;
 	enum linux_traced_state state;
-	char was;     /* its letter of /proc before it was stopped; 0 when unknown */
+	char was;     /* its letter of /proc before it was stopped; ? when unknown */
 	int signal;   /* to be delivered when it goes on; 0: none */
 };
 
