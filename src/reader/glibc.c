@@ -12,31 +12,43 @@
 #include "reader/walk.h"
 
 #define RANGE_MAX (UINT64_C(16) << 20) /* a longer stretch of writable data is no C library's */
-#define TLS_BELOW 12288                /* bytes below a thread descriptor that are searched for the thread's arena */
+#define TLS_PIECE 12288                /* bytes below a thread descriptor that are searched for the thread's arena, */
+#define TLS_PIECES 6                   /* so many pieces at most */
 #define THREADS_NAMED 4
 #define LOOKS 3
 
-/* The arena that a thread allocates from: a pointer to it lies in the thread's TLS, just below its descriptor. */
-static uint64_t arena_of_thread(struct vmm_reading *r, const struct glibc_heaps *h, const struct vmm_thread *th)
+/* The arena that a piece of a thread's TLS names; 0: none. */
+static uint64_t arena_in(struct vmm_reading *r, const struct glibc_heaps *h, uint64_t start, uint64_t end)
 {
-	unsigned char bytes[TLS_BELOW];
-	const struct vmm_vma *v = vmm_snapshot_vma_at(r->snapshot, th->descriptor);
+	unsigned char bytes[TLS_PIECE];
 	unsigned word = vmm_reading_word(r);
-	uint64_t start, value = 0, found = 0;
-	struct vmm_cursor c;
-	size_t length;
+	struct vmm_cursor c = {.p = bytes, .end = bytes + (end - start), .word = (uint8_t)word};
+	uint64_t value = 0, found = 0;
 
-	if (!v)
+	if (!vmm_reading_bytes(r, start, bytes, (size_t)(end - start)))
 		return 0;
-	start = vmm_align_up(th->descriptor - v->start > TLS_BELOW ? th->descriptor - TLS_BELOW : v->start, word);
-	length = (size_t)(vmm_align_down(th->descriptor, word) - start);
-	if (length > sizeof(bytes) || !vmm_reading_bytes(r, start, bytes, length))
-		return 0;
-	c = (struct vmm_cursor){.p = bytes, .end = bytes + length, .word = (uint8_t)word};
 	while (vmm_cursor_word(&c, &value))
 		for (size_t i = 0; value && i < h->count; i++)
 			if (h->arenas[i].address == value)
 				found = value; /* the one nearest the descriptor is libc's, others are dead frames */
+	return found;
+}
+
+/*
+ * The arena that a thread allocates from: a pointer to it lies in the thread's TLS, below its descriptor. The
+ * program's own TLS lies between, so a large one is stepped over piece by piece.
+ */
+static uint64_t arena_of_thread(struct vmm_reading *r, const struct glibc_heaps *h, const struct vmm_thread *th)
+{
+	const struct vmm_vma *v = vmm_snapshot_vma_at(r->snapshot, th->descriptor);
+	uint64_t end = vmm_align_down(th->descriptor, vmm_reading_word(r)), found = 0;
+
+	for (unsigned i = 0; v && i < TLS_PIECES && end > v->start && !found; i++) {
+		uint64_t start = end - v->start > TLS_PIECE ? end - TLS_PIECE : vmm_align_up(v->start, vmm_reading_word(r));
+
+		found = arena_in(r, h, start, end);
+		end = start;
+	}
 	return found;
 }
 
@@ -120,23 +132,31 @@ static uint64_t main_start(struct vmm_reading *r, const struct glibc_arena *a, c
 	return end == area->end && a->system_mem <= end - area->start && end - a->system_mem <= a->top ? end - a->system_mem : 0;
 }
 
-/* The main arena's memory is the brk heap, as far as its top lies there. */
-static int add_main(struct vmm_reading *r, const struct glibc_arena *a, uint32_t heap, const char *label, struct vmm_err *err)
+/* The stretch of brk heap around address; false: none is there. */
+static bool brk_around(const struct vmm_snapshot *s, uint64_t address, uint64_t *ret_start, uint64_t *ret_end)
 {
-	const struct vmm_snapshot *s = r->snapshot;
-	const struct vmm_vma *first = vmm_snapshot_vma_at(s, a->top), *last = first;
-	struct vmm_area area = {.heap = heap, .details = label};
-	uint64_t start;
+	const struct vmm_vma *first = vmm_snapshot_vma_at(s, address), *last = first;
 
 	if (!first || !vmm_vma_is_brk(first))
-		return 0;
+		return false;
 	while (first > s->vmas && vmm_vma_is_brk(first - 1) && first[-1].end == first->start)
 		first--;
 	while (last + 1 < s->vmas + s->vma_count && vmm_vma_is_brk(last + 1) && last[1].start == last->end)
 		last++;
-	area.start = first->start;
-	area.end = last->end;
-	start = vmm_max_u64(main_start(r, a, &area), area.start);
+	*ret_start = first->start;
+	*ret_end = last->end;
+	return true;
+}
+
+/* The main arena's memory is the brk heap, unless something stood in its way: then segments of it are elsewhere. */
+static int add_main(struct vmm_reading *r, const struct glibc_copy *copy, const struct glibc_arena *a, uint32_t heap,
+                    const char *label, struct vmm_err *err)
+{
+	struct vmm_area area = {.heap = heap, .details = label};
+	uint64_t start;
+
+	if (!brk_around(r->snapshot, a->top, &area.start, &area.end) || !(start = main_start(r, a, &area)))
+		return glibc_add_segments(r, copy, a, heap, label, err);
 	add_cut(&area, area.start, "not malloc's");
 	add_cut(&area, start, "chunks");
 	add_cut(&area, a->top, "top");
@@ -204,7 +224,7 @@ static int add_arena(struct vmm_reading *r, struct glibc_copy *copy, size_t numb
 	rc = vmm_reading_add_heap(r, &heap, data, &index, err);
 	if (rc < 0)
 		return rc;
-	return a->main ? add_main(r, a, index, heap.label, err) : add_areas(r, h, a, index, heap.label, err);
+	return a->main ? add_main(r, copy, a, index, heap.label, err) : add_areas(r, h, a, index, heap.label, err);
 }
 
 static int add_heaps(struct vmm_reading *r, struct glibc_copy *copy, struct vmm_err *err)

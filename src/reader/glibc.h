@@ -8,7 +8,7 @@
 #ifndef VMM_READER_GLIBC_H
 #define VMM_READER_GLIBC_H
 
-#include "reader/reader.h"
+#include "reader/walk.h"
 
 #define GLIBC_BIN_PAIRS 127
 #define GLIBC_ARENAS_MAX 4096 /* followed at most */
@@ -78,6 +78,18 @@ int glibc_add_mmapped(struct vmm_reading *r, struct glibc_copy *copy, struct vmm
 void glibc_walk_mmapped(struct vmm_walk *w, const struct glibc_copy *copy);
 /* Walks the chunks of one arena. VMM_E_NOMEM. */
 int glibc_walk_arena(struct vmm_walk *w, const struct glibc_copy *copy, struct glibc_arena *arena, struct vmm_err *err);
+
+/*
+ * Finds the segments of a main arena that is not one piece of brk heap, and adds those that prove themselves as areas.
+ * What is not found stays unclaimed, and the arena's walk fails.
+ */
+int glibc_add_segments(struct vmm_reading *r, const struct glibc_copy *copy, const struct glibc_arena *a, uint32_t heap,
+                       const char *label, struct vmm_err *err);
+/*
+ * Where a chain of chunks that begins at chunk leads: its top or the fencepost at its end; 0 when it breaks before it
+ * has come so far or has taken steps steps (then the last chunk counts as good and is returned).
+ */
+uint64_t glibc_follow_chain(struct vmm_walk *w, uint64_t chunk, uint64_t end, uint64_t top, uint64_t align, uint64_t steps);
 
 /*
  * Layouts that other words of the library hang on. In struct malloc_state before 2.43 the heads of the fastbins stand

@@ -9,7 +9,7 @@
 
 #include "reader/glibc_marks.h"
 
-#define TLS_BELOW 12288 /* bytes below a thread descriptor that are searched */
+#define TLS_BELOW (256 << 10) /* bytes below a thread descriptor that are searched at most: the program's own TLS comes first */
 #define LIST_MAX 65535  /* chunks in one list: counters have 16 bits */
 #define SMALL_BINS 64
 #define BINS_MAX 76

@@ -93,6 +93,8 @@ struct mmapped_search {
 	const struct glibc_params *p;
 	unsigned word;
 	bool since_2_43;
+	uint64_t least;        /* bytes of a mapping that counts */
+	bool inner;            /* look at second headers too */
 	uint64_t bytes, count; /* found so far */
 	uint32_t heap;
 };
@@ -111,6 +113,39 @@ static uint64_t mapping_of(const struct mmapped_search *m, uint64_t prev, uint64
 		return 0;
 	total = lead + (size & ~(uint64_t)FLAGS) + (m->since_2_43 ? 2 * m->word : 0);
 	return total >= page && total % page == 0 ? total : 0;
+}
+
+/*
+ * Blocks that were asked for with an alignment have a second header, before an aligned address, with what lies before it
+ * in the mapping in place of the previous chunk's size. The one at the start stays as it was, also when realloc() moves
+ * the mapping: then only the second one tells its size. Bytes before it, 0 when there is none in [start, limit);
+ * total 0: of any size, which *ret_total gets.
+ */
+static uint64_t inner_header(const struct mmapped_search *m, bool (*words_at)(void *arg, uint64_t address, uint64_t *ret_words),
+                             void *arg, uint64_t start, uint64_t limit, uint64_t total, uint64_t *ret_total)
+{
+	uint64_t lead = m->word == 4 ? 8 : 0, last = 0, page = m->r->snapshot->target.page_size;
+
+	for (uint64_t to = 64; to < limit - start && to; to *= 2) {
+		uint64_t user = vmm_align_up(start + lead + 2 * m->word, to), offset = user - 2 * m->word - start, words[2], found;
+
+		if (offset == lead || offset == last || user >= limit)
+			continue;
+		last = offset;
+		if (!words_at(arg, user - 2 * m->word, words) || (words[0] & ~UINT64_C(1)) != offset || (words[1] & FLAGS) != IS_MMAPPED)
+			continue;
+		found = offset + (words[1] & ~(uint64_t)FLAGS) + (m->since_2_43 ? 2 * m->word : 0);
+		if (found % page == 0 && found > offset && (total ? found == total : found <= limit - start)) {
+			*ret_total = found;
+			return offset;
+		}
+	}
+	return 0;
+}
+
+static bool reading_words_at(void *arg, uint64_t address, uint64_t *ret_words)
+{
+	return vmm_reading_words(arg, address, ret_words, 2);
 }
 
 static int add_chunk(struct mmapped_search *m, uint64_t start, uint64_t total, struct vmm_err *err)
@@ -135,7 +170,9 @@ static int search_window(struct mmapped_search *m, const unsigned char *bytes, u
 
 		if (vmm_cursor_word(&c, &prev) && vmm_cursor_word(&c, &size))
 			total = mapping_of(m, prev, size);
-		if (total && total >= m->p->least_mapping && total <= end - *at)
+		if (total && m->inner)
+			inner_header(m, reading_words_at, m->r, *at, end, 0, &total);
+		if (total && total >= m->least && total <= end - *at)
 			rc = add_chunk(m, *at, total, err);
 		else
 			total = page;
@@ -150,7 +187,7 @@ static bool may_hold_chunks(const struct mmapped_search *m, const struct glibc_h
 	for (size_t i = 0; v->start % h->heap_max == 0 && i < m->r->area_count; i++)
 		if (m->r->areas[i].start == v->start)
 			return false;
-	return v->backing == VMM_BACKING_ANON && !v->name[0] && v->end - v->start >= m->p->least_mapping &&
+	return v->backing == VMM_BACKING_ANON && !v->name[0] && v->end - v->start >= m->least &&
 	       (v->prot & (VMM_PROT_READ | VMM_PROT_WRITE)) == (VMM_PROT_READ | VMM_PROT_WRITE) && !(v->vm_flags & VMM_VF(nr));
 }
 
@@ -188,7 +225,7 @@ static int search_inside(struct mmapped_search *m, const struct vmm_vma *v, uint
 }
 
 /* Starts of mappings first: that finds most, at the price of one look each. */
-static int search_all(struct mmapped_search *m, const struct glibc_heaps *h, struct vmm_err *err)
+static int search_all(struct mmapped_search *m, uint64_t least, const struct glibc_heaps *h, struct vmm_err *err)
 {
 	const struct vmm_snapshot *s = m->r->snapshot;
 	VMM_CLEANUP_FREE unsigned char *window = vmm_alloc_hook(NULL, WINDOW);
@@ -197,6 +234,7 @@ static int search_all(struct mmapped_search *m, const struct glibc_heaps *h, str
 
 	if (!window || !reached)
 		return vmm_fail_nomem(err);
+	m->least = least;
 	for (uint32_t i = 0; i < s->vma_count && rc == 0 && !all_found(m); i++) {
 		reached[i] = may_hold_chunks(m, h, &s->vmas[i]) ? s->vmas[i].start : s->vmas[i].end;
 		if (reached[i] < s->vmas[i].end)
@@ -226,7 +264,14 @@ int glibc_add_mmapped(struct vmm_reading *r, struct glibc_copy *copy, struct vmm
 	data->copy = copy;
 	rc = vmm_reading_add_heap(r, &heap, data, &m.heap, err);
 	if (rc == 0)
-		rc = search_all(&m, &copy->heaps, err);
+		rc = search_all(&m, p->least_mapping, &copy->heaps, err);
+	if (rc == 0 && !all_found(&m)) {
+		/* realloc() may have made some smaller than any that malloc() maps, and left headers behind. */
+		r->area_count = areas;
+		m.bytes = m.count = 0;
+		m.inner = true;
+		rc = search_all(&m, s->target.page_size, &copy->heaps, err);
+	}
 	if (rc == 0 && (m.bytes != p->mmapped_bytes || m.count != p->mmapped_count)) {
 		/* More than there are: some page only looked like a header. Fewer are shown: each has proved itself. */
 		if (m.bytes > p->mmapped_bytes || m.count > p->mmapped_count)
@@ -239,27 +284,9 @@ int glibc_add_mmapped(struct vmm_reading *r, struct glibc_copy *copy, struct vmm
 	return rc;
 }
 
-/*
- * Where the program's bytes begin in a mapping whose first header stands lead bytes in: behind that header, unless the
- * block was asked for with an alignment. Then a second header stands before an aligned address, with what lies
- * before it in place of the previous chunk's size; the first one stays as it was.
- */
-static uint64_t user_offset(struct vmm_walk *w, const struct vmm_area *a, uint64_t lead, uint64_t size)
+static bool walk_words_at(void *arg, uint64_t address, uint64_t *ret_words)
 {
-	unsigned word = vmm_reading_word(w->r);
-	uint64_t last = 0, total = a->end - a->start;
-
-	for (uint64_t to = 64; to < total; to *= 2) {
-		uint64_t user = vmm_align_up(a->start + lead + 2 * word, to), offset = user - 2 * word - a->start, words[2];
-
-		if (offset == lead || offset == last || user >= a->end)
-			continue;
-		last = offset;
-		if (vmm_walk_words(w, user - 2 * word, words, 2) && (words[0] & ~UINT64_C(1)) == offset &&
-		    words[1] == ((size - (offset - lead)) | IS_MMAPPED))
-			return offset + 2 * word;
-	}
-	return lead + 2 * word;
+	return vmm_walk_words(arg, address, ret_words, 2);
 }
 
 void glibc_walk_mmapped(struct vmm_walk *w, const struct glibc_copy *copy)
@@ -268,14 +295,13 @@ void glibc_walk_mmapped(struct vmm_walk *w, const struct glibc_copy *copy)
 	uint64_t lead = m.word == 4 ? 8 : 0, bytes = 0, count = 0, words[2];
 
 	for (const struct vmm_area *a = NULL; vmm_walk_next_area(w, &a);) {
-		uint64_t offset;
+		uint64_t total, offset = inner_header(&m, walk_words_at, w, a->start, a->end, a->end - a->start, &total);
 
-		if (!vmm_walk_words(w, a->start + lead, words, 2) || mapping_of(&m, words[0], words[1]) != a->end - a->start) {
+		if (!offset && (!vmm_walk_words(w, a->start + lead, words, 2) || mapping_of(&m, words[0], words[1]) != a->end - a->start)) {
 			vmm_walk_broken(w, a->start, "an mmapped chunk has gone");
 			return;
 		}
-		offset = user_offset(w, a, lead, words[1] & ~(uint64_t)FLAGS);
-		vmm_walk_chunk(w, a->start, a->end - a->start, (uint32_t)offset, 0, VMM_CHUNK_USED);
+		vmm_walk_chunk(w, a->start, a->end - a->start, (uint32_t)((offset ? offset : lead) + 2 * m.word), 0, VMM_CHUNK_USED);
 		bytes += a->end - a->start;
 		count++;
 	}

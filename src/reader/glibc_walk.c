@@ -18,6 +18,7 @@
 #define IS_MMAPPED 2
 #define FLAGS UINT64_C(7)
 #define SEGMENTS_MAX 65536
+#define CHAIN_STEPS 256 /* chunks that make a chain believable */
 #define FAST_MAX_64 0xb0 /* the largest chunk that mallopt() lets into fastbins */
 #define FAST_MAX_32 0x60
 
@@ -132,24 +133,33 @@ static uint64_t end_of_top(struct arena_walk *a)
 	return vmm_walk_words(a->w, a->arena->top + a->word, &size, 1) ? vmm_add_sat(a->arena->top, size & ~FLAGS) : 0;
 }
 
-/* The main arena: one stretch from sbrk_base, or where that is not known as far below its end as it got bytes. */
+/*
+ * The main arena: from sbrk_base to the end of top where it is one piece, which others may have cut by sbrk(); or
+ * segments in mappings of their own.
+ */
 static bool find_main(struct arena_walk *a)
 {
 	const struct vmm_reading *r = a->w->r;
 	const struct glibc_arena *arena = a->arena;
-	uint64_t end = end_of_top(a);
+	uint64_t end = end_of_top(a), sum = 0;
+	uint64_t base = a->copy->params_known && a->copy->params.sbrk_base ? a->copy->params.sbrk_base : end - arena->system_mem;
 
 	for (size_t i = 0; i < r->area_count && end; i++) {
 		const struct vmm_area *area = &r->areas[i];
-		uint64_t base = a->copy->params_known && a->copy->params.sbrk_base ? a->copy->params.sbrk_base : end - arena->system_mem;
+		uint64_t first = area->start;
 
 		if (area->heap != a->w->heap)
 			continue;
-		if (base < area->start || base > arena->top || end - base != arena->system_mem)
+		/* The brk heap may have grown since the map was read. */
+		if (base >= area->start && base < arena->top && end - base == arena->system_mem)
+			return add_segment(a, area, first_chunk(a, base), end);
+		if (base > area->start && base < area->end)
+			first = base;
+		sum += area->end - first;
+		if (!add_segment(a, area, first_chunk(a, first), area->end))
 			return false;
-		return add_segment(a, area, first_chunk(a, base), end);
 	}
-	return false;
+	return end && sum == arena->system_mem;
 }
 
 static int by_address(const void *x, const void *y)
@@ -290,6 +300,42 @@ static void end_segment(struct arena_walk *a, const struct segment *g, uint64_t 
 	vmm_walk_chunk_any(a->w, at + a->word, g->end - at - a->word, 0, 0, at == a->arena->top ? VMM_CHUNK_TOP : VMM_CHUNK_META);
 }
 
+/*
+ * Behind a fencepost inside a segment: bytes that others got by sbrk(), and then chunks again. The first address from
+ * which a chain of chunks leads on; 0: none.
+ */
+static uint64_t find_next_part(struct arena_walk *a, const struct segment *g, uint64_t fence)
+{
+	for (uint64_t at = fence + 4 * a->word; at < g->end; at += a->align)
+		if (glibc_follow_chain(a->w, at, g->end, a->arena->top, a->align, CHAIN_STEPS))
+			return at;
+	return 0;
+}
+
+/* Goes on behind a fencepost at p. False: it is the segment's end, or the chain is broken (then that is noted). */
+static bool step_over(struct arena_walk *a, const struct segment *g, uint64_t *p, bool tell)
+{
+	uint64_t next = 0, fence = *p, sizes[3];
+
+	if (g->end - fence <= 4 * (uint64_t)a->word + a->align)
+		return false;
+	/* Two headers without chunks, as sysmalloc() leaves them. */
+	if (a->arena->main && vmm_walk_words(a->w, fence + a->word, sizes, 3) && (sizes[0] & ~FLAGS) == 2 * a->word &&
+	    sizes[2] == (2 * a->word | PREV_INUSE))
+		next = find_next_part(a, g, fence);
+	if (!next) {
+		broken(a, fence, "a chunk of an impossible size");
+		return false;
+	}
+	if (tell) {
+		end_run(a, fence);
+		vmm_walk_chunk_any(a->w, fence + a->word, 3 * (uint64_t)a->word, 0, 0, VMM_CHUNK_META);
+		vmm_walk_chunk_any(a->w, fence + 4 * a->word, next - fence - 3 * a->word, 0, 0, VMM_CHUNK_RESERVED);
+	}
+	*p = next;
+	return true;
+}
+
 /* Makes the header at p readable. */
 static bool load(struct arena_walk *a, struct scan *s, uint64_t p)
 {
@@ -333,8 +379,14 @@ static inline __attribute__((always_inline)) bool scan_segment(struct arena_walk
 			else if (flags & PREV_INUSE && s.size <= a->fast_max)
 				collect(a, s.chunk, s.link);
 		}
-		if (p == top || size <= 2 * word)
+		if (p == top)
 			break;
+		if (size <= 2 * word) {
+			if (!step_over(a, g, &p, tell))
+				break;
+			s.chunk = 0;
+			continue;
+		}
 		if (size < least || size % align || size > end - p || flags & IS_MMAPPED) {
 			broken(a, p, "a chunk of an impossible size");
 			return false;

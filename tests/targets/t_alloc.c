@@ -192,6 +192,23 @@ static void say_threads(void)
 	say("]");
 }
 
+/* What glibc says of its own heaps; of no meaning where another allocator serves. */
+struct mallinfo2 mallinfo2(void) __attribute__((weak));
+
+static void say_mallinfo(void)
+{
+	struct mallinfo2 m;
+
+	if (!mallinfo2) {
+		say(", \"mallinfo\": null");
+		return;
+	}
+	m = mallinfo2();
+	say(", \"mallinfo\": {\"arena\": %zu, \"uordblks\": %zu, \"fordblks\": %zu, \"fsmblks\": %zu, \"smblks\": %zu, \"ordblks\": %zu, "
+	    "\"hblks\": %zu, \"hblkhd\": %zu, \"keepcost\": %zu}",
+	    m.arena, m.uordblks, m.fordblks, m.fsmblks, m.smblks, m.ordblks, m.hblks, m.hblkhd, m.keepcost);
+}
+
 static void wait_for_end(void)
 {
 	char c;
@@ -238,6 +255,7 @@ int main(int argc, char **argv)
 	say("{\"pid\": %d, \"child\": %d, ", (int)getpid(), child);
 	say_blocks();
 	say_threads();
+	say_mallinfo();
 	say_statistics(say);
 	say("}\n");
 	for (size_t done = 0; done < text_length;) {
