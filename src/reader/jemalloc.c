@@ -171,17 +171,18 @@ static int add_heap(struct vmm_reading *r, const struct runs *u, size_t copy, ui
 	struct vmm_arena *memory = r->snapshot->arena;
 	struct jemalloc_heap *data = vmm_arena_alloc(memory, sizeof(*data));
 	struct vmm_heap heap = {.reader = "jemalloc"};
+	const char *threads;
 
 	if (arena == VMM_NONE) {
 		heap.id = vmm_arena_printf(memory, "jemalloc.%zu.metadata", copy);
 		heap.label = "jemalloc metadata";
-	} else {
+	} else if (jemalloc_threads_of(r->snapshot, u->copy, arena, &heap, &threads)) {
 		heap.id = vmm_arena_printf(memory, "jemalloc.%zu.%u", copy, arena);
-		heap.label = vmm_arena_printf(memory, "jemalloc arena %u%s", arena, copy ? " of another copy" : "");
+		heap.label = vmm_arena_printf(memory, "jemalloc arena %u%s%s", arena, copy ? " of another copy" : "", threads);
 	}
 	if (!data || !heap.id || !heap.label)
 		return vmm_fail_nomem(err);
-	*data = (struct jemalloc_heap){u->copy, arena};
+	*data = (struct jemalloc_heap){u->copy, arena, 0};
 	return vmm_reading_add_heap(r, &heap, data, ret_heap, err);
 }
 
@@ -214,6 +215,22 @@ static int add_areas(struct vmm_reading *r, const struct runs *u, size_t copy, s
 	return rc;
 }
 
+/* Tells which arena each thread allocates from: its arena_t stands in the first block of the arena's metadata. */
+static int read_threads(struct vmm_reading *r, struct runs *u, struct vmm_err *err)
+{
+	int rc = jemalloc_find_tcaches(r, u->copy, err);
+
+	for (uint32_t i = 0; i < u->copy->tcache_count && rc == 0; i++) {
+		struct jemalloc_tcache *t = &u->copy->tcaches[i];
+
+		t->arena_number = VMM_NONE;
+		for (size_t k = 0; k < u->count; k++)
+			if (u->run[k].arena == VMM_NONE && t->arena >= u->run[k].start && t->arena < u->run[k].end)
+				t->arena_number = u->run[k].owner;
+	}
+	return rc;
+}
+
 static void note_gaps(struct vmm_reading *r, const struct runs *u)
 {
 	if (u->cut)
@@ -242,6 +259,8 @@ static int read_copy(struct vmm_reading *r, struct jemalloc_cache *c, const stru
 	rc = read_extents(r, &u, err);
 	if (rc == 0)
 		rc = read_blocks(r, &u, err);
+	if (rc == 0)
+		rc = read_threads(r, &u, err);
 	r->budget = vmm_min_u64(budget, r->budget);
 	if (rc == 0)
 		rc = add_areas(r, &u, number, err);

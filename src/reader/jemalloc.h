@@ -24,12 +24,23 @@
 
 enum jemalloc_state { JEMALLOC_ACTIVE, JEMALLOC_DIRTY, JEMALLOC_MUZZY, JEMALLOC_RETAINED, JEMALLOC_STATES };
 
+/* What one thread keeps freed blocks in. */
+struct jemalloc_tcache {
+	uint32_t thread;                 /* index in the snapshot's threads */
+	uint64_t records, large_records; /* addresses; large ones stand apart in 5.2.1 only */
+	unsigned small, large;           /* how many */
+	uint64_t arena;                  /* address of its arena_t */
+	uint32_t arena_number;           /* VMM_NONE: not known */
+};
+
 /* One copy of the library. */
 struct jemalloc {
 	uint64_t root;         /* address of the radix tree's root */
 	uint64_t data, data_end; /* the object's writable data that holds it */
 	bool old;              /* 5.2.1 */
 	bool large_pad;        /* large blocks stand in one page more than they need (opt.cache_oblivious) */
+	struct jemalloc_tcache *tcaches; /* in the snapshot's arena */
+	uint32_t tcache_count;
 };
 
 /* struct edata_s (5.3) or extent_s (5.2.1), decoded. */
@@ -68,10 +79,33 @@ int jemalloc_find(struct vmm_reading *r, struct jemalloc_cache *c, uint64_t star
 bool jemalloc_base_block(uint64_t address, const uint64_t words[JEMALLOC_BLOCK_WORDS], uint64_t *ret_size, uint64_t *ret_unused,
                          uint32_t *ret_arena);
 
+/* Looks for the tcaches of all threads; their arena_number is left to the caller. 0 or VMM_E_NOMEM. */
+int jemalloc_find_tcaches(struct vmm_reading *r, struct jemalloc *j, struct vmm_err *err);
+/* Sets heap's threads and *ret_text (`, thread 12 "worker" and 3 more`, or ""). False: memory is out. */
+bool jemalloc_threads_of(struct vmm_snapshot *s, const struct jemalloc *j, uint32_t arena, struct vmm_heap *heap, const char **ret_text);
+
+/* An address in a tcache, with its size class; JEMALLOC_CLASSES: one inside the block that holds a tcache's stacks. */
+struct jemalloc_cached {
+	uint64_t address;
+	uint32_t class;
+};
+
+struct jemalloc_cached_list {
+	struct jemalloc_cached *cached; /* by rising address; free() */
+	size_t count, capacity;
+	bool unread; /* some could not be read */
+};
+
+/* Reads what all tcaches hold now. 0 or VMM_E_NOMEM; the list is the caller's to free in any case. */
+int jemalloc_read_tcaches(struct vmm_walk *w, const struct jemalloc *j, struct jemalloc_cached_list *list, struct vmm_err *err);
+/* The first that is not below address. */
+size_t jemalloc_cached_from(const struct jemalloc_cached_list *list, uint64_t address);
+
 /* What walk() gets. */
 struct jemalloc_heap {
 	const struct jemalloc *copy;
-	uint32_t arena; /* VMM_NONE: the metadata */
+	uint32_t arena;  /* VMM_NONE: the metadata */
+	unsigned misses; /* walks in which tcaches did not fit the extents */
 };
 
 int jemalloc_walk(struct vmm_walk *w, void *data, struct vmm_err *err);

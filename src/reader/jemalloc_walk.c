@@ -7,10 +7,16 @@
  */
 #include "reader/jemalloc.h"
 
+#include <stdlib.h>
+
+#define MISSES_MAX 2 /* after so many walks, what is in caches counts as used */
+
 struct extents {
 	struct vmm_walk *w;
-	const struct jemalloc_heap *heap;
+	struct jemalloc_heap *heap;
 	uint64_t slot, leaf; /* the leaf under way */
+	struct jemalloc_cached_list list;
+	size_t expected, matched; /* cached blocks in these areas, and those that were found there */
 };
 
 /* The page map's word of a page; 0 also when it cannot be read. */
@@ -28,13 +34,60 @@ static uint64_t map_word(struct extents *e, uint64_t page)
 	return word;
 }
 
-static bool walk_slab(struct vmm_walk *w, uint64_t start, const struct jemalloc_extent *x)
+/* The states of a slab's regions: which of the used ones are in a tcache, and which one holds a tcache's stacks. */
+struct regions {
+	uint64_t cached[8];
+	unsigned own; /* UINT_MAX: none */
+};
+
+static void mark_cached(struct extents *e, uint64_t start, const struct jemalloc_extent *x, uint64_t size, uint64_t count,
+                        struct regions *ret)
+{
+	const struct jemalloc_cached_list *list = &e->list;
+
+	*ret = (struct regions){.own = UINT32_MAX};
+	for (size_t i = jemalloc_cached_from(list, start); i < list->count && list->cached[i].address < start + x->size; i++) {
+		uint64_t offset = list->cached[i].address - start, n = offset / size, bit = UINT64_C(1) << n % 64;
+
+		if (n >= count || x->bitmap[n / 64] & bit)
+			continue;
+		if (list->cached[i].class == JEMALLOC_CLASSES) {
+			ret->own = (unsigned)n;
+			e->matched++;
+		} else if (offset % size == 0 && list->cached[i].class == x->class && !(ret->cached[n / 64] & bit)) {
+			ret->cached[n / 64] |= bit;
+			e->matched++;
+		}
+	}
+}
+
+static void walk_regions(struct extents *e, uint64_t start, const struct jemalloc_extent *x, uint64_t size, unsigned count)
+{
+	struct regions regions;
+
+	mark_cached(e, start, x, size, count, &regions);
+	for (unsigned i = 0; i < count; i++) {
+		enum vmm_chunk_state state = VMM_CHUNK_USED;
+
+		if (x->bitmap[i / 64] >> i % 64 & 1)
+			state = VMM_CHUNK_FREE;
+		else if (regions.cached[i / 64] >> i % 64 & 1)
+			state = VMM_CHUNK_CACHED;
+		else if (i == regions.own)
+			state = VMM_CHUNK_META;
+		vmm_walk_chunk(e->w, start + i * size, size, 0, 0, state);
+	}
+	if (count * size < x->size)
+		vmm_walk_chunk(e->w, start + count * size, x->size - count * size, 0, 0, VMM_CHUNK_META);
+}
+
+static bool walk_slab(struct extents *e, uint64_t start, const struct jemalloc_extent *x)
 {
 	uint64_t size = jemalloc_class_size(x->class), count;
 	unsigned free_regions = 0;
 
-	if (x->class >= JEMALLOC_BINS || x->size / size > 512) {
-		vmm_walk_broken(w, start, "a slab of no size class");
+	if (x->class >= JEMALLOC_BINS || x->size / size > 512 || x->size < size) {
+		vmm_walk_broken(e->w, start, "a slab of no size class");
 		return false;
 	}
 	count = x->size / size;
@@ -46,14 +99,28 @@ static bool walk_slab(struct vmm_walk *w, uint64_t start, const struct jemalloc_
 		free_regions += (unsigned)__builtin_popcountll(bits);
 	}
 	if (free_regions != x->free_regions) {
-		vmm_walk_broken(w, start, "the bitmap and the count of a slab's free regions differ");
+		vmm_walk_broken(e->w, start, "the bitmap and the count of a slab's free regions differ");
 		return false;
 	}
-	for (unsigned i = 0; i < count; i++)
-		vmm_walk_chunk(w, start + i * size, size, 0, 0, x->bitmap[i / 64] >> i % 64 & 1 ? VMM_CHUNK_FREE : VMM_CHUNK_USED);
-	if (count * size < x->size)
-		vmm_walk_chunk(w, start + count * size, x->size - count * size, 0, 0, VMM_CHUNK_META);
+	walk_regions(e, start, x, size, (unsigned)count);
 	return true;
+}
+
+/* Whether a large block is in a tcache, or holds a tcache's stacks. */
+static enum vmm_chunk_state state_of_large(struct extents *e, uint64_t start, const struct jemalloc_extent *x)
+{
+	const struct jemalloc_cached_list *list = &e->list;
+	enum vmm_chunk_state state = VMM_CHUNK_USED;
+
+	for (size_t i = jemalloc_cached_from(list, start); i < list->count && list->cached[i].address < start + x->size; i++) {
+		bool own = list->cached[i].class == JEMALLOC_CLASSES;
+
+		if (state != VMM_CHUNK_USED || (!own && (list->cached[i].class != x->class || list->cached[i].address != x->address)))
+			continue;
+		state = own ? VMM_CHUNK_META : VMM_CHUNK_CACHED;
+		e->matched++;
+	}
+	return state;
 }
 
 /* A block of its own: large, or a small one that is sampled for a profile. */
@@ -61,6 +128,7 @@ static bool walk_large(struct extents *e, uint64_t start, const struct jemalloc_
 {
 	uint64_t size = jemalloc_class_size(x->class), below = x->class ? jemalloc_class_size(x->class - 1) : 0, lead = x->address - start;
 	uint64_t pad = e->heap->copy->large_pad ? JEMALLOC_PAGE : 0;
+	enum vmm_chunk_state state;
 
 	if (x->class >= JEMALLOC_BINS) {
 		/* 5.3.1 has large blocks of any number of pages; their class is the next one up. */
@@ -74,7 +142,11 @@ static bool walk_large(struct extents *e, uint64_t start, const struct jemalloc_
 		vmm_walk_broken(e->w, start, "a block larger than its pages");
 		return false;
 	}
-	vmm_walk_chunk(e->w, start, x->size, (uint32_t)lead, (uint32_t)(x->size - size - lead), VMM_CHUNK_USED);
+	state = state_of_large(e, start, x);
+	if (state == VMM_CHUNK_USED)
+		vmm_walk_chunk(e->w, start, x->size, (uint32_t)lead, (uint32_t)(x->size - size - lead), state);
+	else
+		vmm_walk_chunk(e->w, start, x->size, 0, 0, state);
 	return true;
 }
 
@@ -82,7 +154,7 @@ static bool walk_state(struct extents *e, uint64_t start, const struct jemalloc_
 {
 	switch ((enum jemalloc_state)x->state) {
 	case JEMALLOC_ACTIVE:
-		return x->slab ? walk_slab(e->w, start, x) : walk_large(e, start, x);
+		return x->slab ? walk_slab(e, start, x) : walk_large(e, start, x);
 	case JEMALLOC_DIRTY:
 	case JEMALLOC_MUZZY:
 		vmm_walk_chunk(e->w, start, x->size, 0, 0, VMM_CHUNK_FREE);
@@ -141,21 +213,52 @@ static void walk_metadata(struct vmm_walk *w)
 	}
 }
 
+static void walk_arena(struct extents *e)
+{
+	const struct vmm_area *area = NULL;
+
+	vmm_walk_trim(e->w, 0, 0);
+	while (vmm_walk_next_area(e->w, &area)) {
+		e->expected += jemalloc_cached_from(&e->list, area->end) - jemalloc_cached_from(&e->list, area->start);
+		for (uint64_t at = area->start, size; at < area->end && !e->w->stop; at += size) {
+			size = walk_extent(e, at, area->end);
+			if (size == 0)
+				return;
+		}
+	}
+}
+
+/*
+ * Threads at work change their caches while these are read: after some tries what does not fit counts as used, as
+ * jemalloc's own statistics have it. Whether a block is free is told by its slab alone.
+ */
+static void judge_caches(struct extents *e)
+{
+	if (e->w->broken || e->w->stop || (e->matched == e->expected && !e->list.unread))
+		return;
+	if (e->w->totals_only && e->heap->misses++ < MISSES_MAX) {
+		vmm_walk_broken(e->w, 0, "caches of threads changed while they were read");
+		return;
+	}
+	vmm_snapshot_note(e->w->r->snapshot, "heaps", "caches", 0,
+	                  "jemalloc's caches of threads changed while they were read, or cannot be read: some of what they hold counts "
+	                  "as used");
+}
+
 int jemalloc_walk(struct vmm_walk *w, void *data, struct vmm_err *err)
 {
 	struct extents e = {.w = w, .heap = data, .slot = UINT64_MAX};
-	const struct vmm_area *area = NULL;
+	int rc;
 
 	if (e.heap->arena == VMM_NONE) {
 		walk_metadata(w);
 		return 0;
 	}
-	vmm_walk_trim(w, 0, 0);
-	while (vmm_walk_next_area(w, &area))
-		for (uint64_t at = area->start, size; at < area->end && !w->stop; at += size) {
-			size = walk_extent(&e, at, area->end);
-			if (size == 0)
-				return 0;
-		}
-	return 0;
+	rc = jemalloc_read_tcaches(w, e.heap->copy, &e.list, err);
+	if (rc == 0) {
+		walk_arena(&e);
+		judge_caches(&e);
+	}
+	free(e.list.cached);
+	return rc;
 }
