@@ -12,6 +12,7 @@
 #define RECORD 24
 #define RECORDS_MAX 128
 #define LARGE_MAX 64    /* of 5.2.1, which has them apart */
+#define BEHIND_MAX 128  /* bytes behind its small ones in which they are named */
 #define BEFORE_MAX 2048 /* bytes between tcache_slow_t and the records */
 #define CACHED_MAX 8192 /* addresses in one stack */
 #define STACKS_MAX 131072 /* bytes of all stacks of a thread */
@@ -65,15 +66,17 @@ static bool read_tcache(const struct jemalloc *j, const unsigned char *bytes, si
 	if (ret->small < JEMALLOC_BINS)
 		return false;
 	if (j->old) {
-		/* Two links of a list, then cache_bin_array_descriptor {link, bins_small, bins_large}, arena. */
-		size_t behind = at + JEMALLOC_BINS * RECORD;
+		/* Some words behind, cache_bin_array_descriptor {link, bins_small, bins_large}, then the arena. */
+		size_t behind = at + JEMALLOC_BINS * RECORD, last = vmm_min_u64(length, behind + BEHIND_MAX);
 
-		if (length - behind < 56 || vmm_word_of(bytes + behind, 8, 4) != records)
-			return false;
-		ret->large_records = vmm_word_of(bytes + behind, 8, 5);
-		ret->large = LARGE_MAX; /* records behind the last in use are zero */
-		ret->arena = vmm_word_of(bytes + behind, 8, 6);
-		return true;
+		for (; behind + 24 <= last; behind += 8)
+			if (vmm_word_of(bytes + behind, 8, 0) == records) {
+				ret->large_records = vmm_word_of(bytes + behind, 8, 1);
+				ret->large = LARGE_MAX; /* records behind the last in use are zero */
+				ret->arena = vmm_word_of(bytes + behind, 8, 2);
+				return true;
+			}
+		return false;
 	}
 	/* tcache_slow {link, {link, bins}, arena, ...} stands before, and says where the records are. */
 	for (size_t k = 0; k + 16 <= at; k += 8)
