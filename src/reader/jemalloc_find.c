@@ -8,8 +8,8 @@
 
 #define PIECE 65536u
 #define SEARCH_MAX (UINT64_C(16) << 20) /* of one object's data */
-#define SLOT_NUMBERS 64                 /* different GiB with memory: more are not used to sift */
-#define CANDIDATES_MAX 256              /* leaves looked at */
+#define NEAR 64                         /* GiB between a leaf and the first memory that it is for */
+#define CANDIDATES_MAX 1024             /* leaves looked at */
 #define WRONG_MAX 16                    /* words of a leaf that lead nowhere */
 #define RIGHT_MIN 2                     /* that must lead back */
 #define RIGHT_ENOUGH 64
@@ -130,42 +130,19 @@ struct search {
 	struct vmm_reading *r;
 	struct jemalloc_cache *cache;
 	uint64_t start, end;
-	uint64_t slots[SLOT_NUMBERS]; /* root slots that memory can have */
-	unsigned slot_count;
-	bool sift;
 	unsigned looked_at;
 	unsigned char *piece;
 };
 
-static void list_slots(struct search *f)
+/*
+ * Whether the word at place can be the slot of that leaf in a root inside the data: leaves stand not far from the memory
+ * that they are for, as the kernel maps both. Pointers of the program itself seldom pass.
+ */
+static bool can_be_slot(const struct search *f, uint64_t place, uint64_t leaf)
 {
-	const struct vmm_snapshot *s = f->r->snapshot;
+	uint64_t slot = leaf >> 30, least = slot > NEAR ? slot - NEAR : 0;
 
-	f->sift = true;
-	for (uint32_t i = 0; i < s->vma_count; i++) {
-		const struct vmm_vma *v = &s->vmas[i];
-
-		if (!private_anonymous(v) || v->start >= USER_END)
-			continue;
-		for (uint64_t k = v->start >> 30; k <= (v->end - 1) >> 30; k++) {
-			if (f->slot_count && f->slots[f->slot_count - 1] >= k)
-				continue;
-			if (f->slot_count == SLOT_NUMBERS) {
-				f->sift = false;
-				return;
-			}
-			f->slots[f->slot_count++] = k;
-		}
-	}
-}
-
-/* Whether the word at place can be a slot of a root inside the data. */
-static bool can_be_slot(const struct search *f, uint64_t place)
-{
-	for (unsigned i = 0; i < f->slot_count; i++)
-		if (place >= f->start + 8 * f->slots[i] && place - 8 * f->slots[i] + JEMALLOC_LEAF_BYTES <= f->end)
-			return true;
-	return !f->sift;
+	return place >= f->start + 8 * least && place + JEMALLOC_LEAF_BYTES <= f->end + 8 * (slot + NEAR);
 }
 
 static bool can_be_leaf(const struct search *f, uint64_t leaf)
@@ -234,7 +211,7 @@ static bool search_piece(struct search *f, uint64_t address, size_t length, stru
 		uint64_t leaf;
 
 		memcpy(&leaf, f->piece + at, 8);
-		if (!leaf || !can_be_leaf(f, leaf) || !can_be_slot(f, address + at))
+		if (!leaf || !can_be_slot(f, address + at, leaf) || !can_be_leaf(f, leaf))
 			continue;
 		f->looked_at++;
 		if (judge_leaf(f, address + at, leaf, ret))
@@ -252,7 +229,6 @@ int jemalloc_find(struct vmm_reading *r, struct jemalloc_cache *c, uint64_t star
 
 	if (!piece)
 		return vmm_fail_nomem(err);
-	list_slots(&f);
 	for (uint64_t at = start; at < stop; at += PIECE) {
 		size_t length = (size_t)vmm_min_u64(PIECE, stop - at);
 

@@ -40,6 +40,15 @@ static void flush_thread(void)
 		ctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 }
 
+/* Gives back to the system what is free. */
+static void give_back(void)
+{
+	mallctl_function *ctl = find_mallctl();
+
+	if (ctl)
+		ctl("arena.4096.purge", NULL, NULL, NULL, 0); /* of all arenas */
+}
+
 static unsigned thread_arena(void)
 {
 	mallctl_function *ctl = find_mallctl();

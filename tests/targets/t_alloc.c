@@ -1,7 +1,8 @@
 /*
  * A program that allocates from whatever malloc() it runs with: threads with blocks of many sizes, blocks moved, freed
  * by their own thread and by another, a thread that has ended, and a child process that has it all as a copy. Its own
- * tables do not come from malloc(). Prints as JSON what it holds, then waits until its standard input closes.
+ * tables do not come from malloc(). Prints as JSON what it holds, then waits until its standard input closes; a line
+ * {} for each g read from there, when it has given back to the system what is free.
  * Usage: t_alloc THREADS BLOCKS [aligned]
  */
 #include <malloc.h>
@@ -214,7 +215,11 @@ static void wait_for_end(void)
 	char c;
 
 	while (read(0, &c, 1) > 0)
-		;
+		if (c == 'g') {
+			give_back();
+			if (write(1, "{}\n", 3) != 3)
+				_exit(1);
+		}
 	_exit(0);
 }
 
@@ -247,6 +252,7 @@ int main(int argc, char **argv)
 	pthread_barrier_init(&phase, NULL, (unsigned)count + 1);
 	text_capacity = 65536 + count * (blocks_each * 64 + 4096);
 	text = map(text_capacity);
+	flush_thread(); /* finds the allocator's functions before there are threads */
 	start();
 	flush_thread();
 	child = fork();
