@@ -1,6 +1,7 @@
 /*
  * What the allocator that a program runs with says of itself, found at run time: the program is the same for all.
- * jemalloc: mallctl(). With T_ALLOC_FLUSH=1 in the environment threads give back what they have cached.
+ * tcmalloc: alloc_tcmalloc.h. jemalloc: mallctl(). With T_ALLOC_FLUSH=1 in the environment threads give back what they
+ * have cached.
  */
 #ifndef VMM_TARGETS_ALLOC_STATISTICS_H
 #define VMM_TARGETS_ALLOC_STATISTICS_H
@@ -10,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "alloc_tcmalloc.h"
 
 typedef int mallctl_function(const char *name, void *old, size_t *old_length, void *new, size_t new_length);
 
@@ -22,11 +25,17 @@ static mallctl_function *find_mallctl(void)
 #ifdef ALLOC_JEMALLOC
 	return mallctl;
 #else
-	void *symbol = dlsym(RTLD_DEFAULT, "mallctl");
-	mallctl_function *f;
+	static mallctl_function *found;
+	static int looked;
+	void *symbol;
 
-	*(void **)&f = symbol;
-	return f;
+	/* The C library allocates to say that there is none: once is enough. */
+	if (!looked) {
+		looked = 1;
+		symbol = dlsym(RTLD_DEFAULT, "mallctl");
+		*(void **)&found = symbol;
+	}
+	return found;
 #endif
 }
 
@@ -121,8 +130,10 @@ static void say_statistics(void (*say_it)(const char *format, ...))
 	uint64_t epoch = 1;
 	unsigned arenas;
 
-	if (!ctl)
+	if (!ctl) {
+		say_tcmalloc(say_it);
 		return;
+	}
 	ctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
 	arenas = jemalloc_unsigned(ctl, "arenas.narenas");
 	say_it(", \"jemalloc\": {\"allocated\": %llu, \"active\": %llu", jemalloc_number(ctl, "stats.allocated"),
