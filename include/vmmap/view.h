@@ -47,6 +47,7 @@ enum vmm_row_type {
 	VMM_ROW_PROCESS, /* struct vmm_process */
 	VMM_ROW_FILE,    /* struct vmm_file_total: all regions of one path */
 	VMM_ROW_HEAP,    /* struct vmm_heap */
+	VMM_ROW_STRING,  /* struct vmm_string */
 };
 
 struct vmm_row {
@@ -81,7 +82,7 @@ struct vmm_column {
 
 /* Columns of one view. */
 struct vmm_table {
-	const char *id;   /* "regions", "tree", "threads", "images", "free", "files", "heaps", "types", "processes" */
+	const char *id;   /* "regions", "tree", "threads", "images", "free", "files", "heaps", "types", "strings", "processes" */
 	const char *help;
 	enum vmm_row_type row_type; /* of its top rows */
 	const char *defaults;       /* ids of the default columns, "a,b"; NULL: those with the flag of this table */

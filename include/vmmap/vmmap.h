@@ -17,6 +17,7 @@
 #include "vmmap/content.h"
 #include "vmmap/err.h"
 #include "vmmap/snapshot.h"
+#include "vmmap/strings.h"
 #include "vmmap/survey.h"
 #include "vmmap/symbols.h"
 #include "vmmap/target.h"

@@ -19,6 +19,7 @@ enum vmm_exit { VMM_EXIT_DONE = 0, VMM_EXIT_USAGE = 2, VMM_EXIT_UNREADABLE = 3, 
 int vmm_cli_show(const struct vmm_args *args);
 int vmm_cli_at(const struct vmm_args *args);
 int vmm_cli_free(const struct vmm_args *args);
+int vmm_cli_strings(const struct vmm_args *args);
 int vmm_cli_ps(const struct vmm_args *args);
 int vmm_cli_help(const struct vmm_args *args);
 int vmm_cli_completions(const struct vmm_args *args);
@@ -34,6 +35,9 @@ int vmm_cli_format(const struct vmm_args *args, enum vmm_format *ret_format, str
 int vmm_cli_fail(const struct vmm_args *args, const struct vmm_err *err);
 /* The same with the target before the text, unless the text names it already. */
 int vmm_cli_fail_target(const struct vmm_args *args, const char *target, const struct vmm_err *err);
+
+/* An address in hexadecimal, with or without 0x; VMM_E_USAGE. */
+int vmm_cli_address(const char *text, uint64_t *ret_address, struct vmm_err *err);
 
 /* A positive whole number such as --top; VMM_E_USAGE. */
 int vmm_cli_number(const char *option, const char *text, uint64_t *ret_number, struct vmm_err *err);

@@ -118,6 +118,27 @@ static const struct vmm_column process_columns[] = {
 	COLUMN("cmdline", TEXT, cmdline, "Command", "", VMM_PROCESS_CMDLINE, D, "arguments"),
 };
 
+static const struct vmm_column string_columns[] = {
+	COLUMN("address", ADDRESS, address, "Address", "", MAPS, D | J, "where it begins"),
+	COLUMN("end", ADDRESS, end, "End", "", MAPS, 0, "first address behind it"),
+	COLUMN("length", COUNT, length, "Length", "", MAPS, D | J, "bytes that it takes in memory"),
+	COLUMN("encoding", TEXT, encoding, "Code", "", MAPS, D | W | J, "ascii, utf8 or utf16 (little-endian)"),
+	COLUMN("kind", TEXT, kind, "Type", "", OWNERS, D | J, "type of memory that holds it, see vmmap help kinds"),
+	COLUMN("state", TEXT, chunk_state, "State", "", HEAPS, D | W | J,
+	       "of a heap's memory: used, cached, fast, free, top, meta or reserved"),
+	COLUMN("chunk", ADDRESS, chunk, "Chunk", "", HEAPS, D | J,
+	       "address of the heap's chunk that it begins in, as malloc() returned it"),
+	COLUMN("chunk_size", BYTES, chunk_size, "Size", "", HEAPS, D | W | J, "bytes of that chunk that the program may use"),
+	COLUMN("heap", TEXT, heap, "Heap", "", OWNERS, J, "id of the heap"),
+	COLUMN("region", ADDRESS, region, "Region", "", OWNERS, J, "first address of the region that holds it"),
+	COLUMN("protection", TEXT, protection, "Prot", "", MAPS, 0, "protection of that region"),
+	COLUMN("thread", COUNT, thread, "Thread", "", THREADS, ID, "id of the thread whose stack holds it"),
+	COLUMN("path", TEXT, path, "Path", "", MAPS, 0, "file or object behind the region"),
+	COLUMN("details", TEXT, details, "Details", "", OWNERS, D | W | J, "what that region is"),
+	COLUMN("cut", FLAG, cut, "Cut", "", MAPS, J, "text is only its first 4096 bytes"),
+	COLUMN("text", TEXT, text, "Text", "", MAPS, D | J, "the string, escaped"),
+};
+
 #define MEMORY(table_id, type, default_columns, flag, need, text)                                                       \
 	{.id = table_id, .help = text, .row_type = VMM_ROW_##type, .columns = memory_columns,                            \
 	 .column_count = ARRAY_LEN(memory_columns), .defaults = default_columns, .default_flag = flag, .needs = MAPS | (need)}
@@ -137,6 +158,8 @@ static const struct vmm_table tables[] = {
 	MEMORY("free", GAP, "address,end,kind,size,details", 0, OWNERS | SMAPS, "one row for each stretch without a mapping"),
 	MEMORY("files", FILE, "kind,regions,size,committed,rss,pss,uss,swap,path", 0, OWNERS,
 	       "one row for each file or object, all its regions together"),
+	{.id = "strings", .help = "one row for each string in present memory (vmmap strings)", .row_type = VMM_ROW_STRING,
+	 .columns = string_columns, .column_count = ARRAY_LEN(string_columns), .default_flag = D, .needs = OWNERS},
 	{.id = "processes", .help = "one row for each process", .row_type = VMM_ROW_PROCESS, .columns = process_columns,
 	 .column_count = ARRAY_LEN(process_columns), .default_flag = D},
 };

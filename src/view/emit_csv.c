@@ -24,29 +24,39 @@ static void csv_value(struct vmm_out *out, const struct vmm_column *column, cons
 	}
 }
 
-void vmm_emit_csv(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows)
+void vmm__csv_heading(struct vmm_out *out, const struct vmm_query *q)
 {
-	bool depth = q->blocks && !q->raw && q->table->row_type == VMM_ROW_REGION;
-
-	if (depth)
-		vmm_out_text(out, q->column_count ? "depth," : "depth");
 	for (size_t i = 0; i < q->column_count; i++) {
 		if (i)
 			vmm_out_char(out, ',');
 		vmm_out_text(out, q->columns[i]->id);
 	}
 	vmm_out_char(out, '\n');
+}
+
+void vmm__csv_row(struct vmm_out *out, const struct vmm_query *q, const struct vmm_row *row)
+{
+	for (size_t i = 0; i < q->column_count; i++) {
+		if (i)
+			vmm_out_char(out, ',');
+		csv_value(out, q->columns[i], row);
+	}
+	vmm_out_char(out, '\n');
+}
+
+void vmm_emit_csv(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows)
+{
+	bool depth = q->blocks && !q->raw && q->table->row_type == VMM_ROW_REGION;
+
+	if (depth)
+		vmm_out_text(out, q->column_count ? "depth," : "depth");
+	vmm__csv_heading(out, q);
 	for (size_t r = 0; r < rows->count; r++) {
 		if (depth) {
 			vmm_out_dec(out, rows->rows[r].depth);
 			if (q->column_count)
 				vmm_out_char(out, ',');
 		}
-		for (size_t i = 0; i < q->column_count; i++) {
-			if (i)
-				vmm_out_char(out, ',');
-			csv_value(out, q->columns[i], &rows->rows[r]);
-		}
-		vmm_out_char(out, '\n');
+		vmm__csv_row(out, q, &rows->rows[r]);
 	}
 }

@@ -7,8 +7,6 @@
 #include "view/json_write.h"
 #include "view/view.h"
 
-#define ROW_COLUMNS_MAX 256
-
 void vmm__json_time(struct vmm_out *out, const struct timespec *t)
 {
 	struct tm tm;
@@ -339,17 +337,16 @@ void vmm_emit_json(struct vmm_out *out, const struct vmm_query *q, const struct 
 	vmm_out_text(out, "}\n");
 }
 
-/* The columns of rows that stand alone: those chosen, else every JSON column or, where a table has its own, those. */
-static size_t row_columns(const struct vmm_query *q, const struct vmm_column *ret[ROW_COLUMNS_MAX])
+size_t vmm__json_columns(const struct vmm_query *q, const struct vmm_column *ret[VMM__ROW_COLUMNS_MAX])
 {
 	size_t count = 0;
 
 	if (q->columns_chosen || q->table->defaults || q->table->row_type == VMM_ROW_PROCESS) {
-		for (size_t i = 0; i < q->column_count && count < ROW_COLUMNS_MAX; i++)
+		for (size_t i = 0; i < q->column_count && count < VMM__ROW_COLUMNS_MAX; i++)
 			ret[count++] = q->columns[i];
 		return count;
 	}
-	for (size_t i = 0; i < q->table->column_count && count < ROW_COLUMNS_MAX; i++)
+	for (size_t i = 0; i < q->table->column_count && count < VMM__ROW_COLUMNS_MAX; i++)
 		if (q->table->columns[i].flags & VMM_COLUMN_JSON)
 			ret[count++] = &q->table->columns[i];
 	return count;
@@ -362,8 +359,8 @@ static bool with_depth(const struct vmm_query *q)
 
 void vmm_emit_ndjson(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows)
 {
-	const struct vmm_column *columns[ROW_COLUMNS_MAX];
-	size_t count = row_columns(q, columns);
+	const struct vmm_column *columns[VMM__ROW_COLUMNS_MAX];
+	size_t count = vmm__json_columns(q, columns);
 
 	for (size_t i = 0; i < rows->count && !out->failed; i++) {
 		vmm__json_row(out, columns, count, &rows->rows[i], with_depth(q));
@@ -373,8 +370,8 @@ void vmm_emit_ndjson(struct vmm_out *out, const struct vmm_query *q, const struc
 
 void vmm_emit_json_table(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s)
 {
-	const struct vmm_column *columns[ROW_COLUMNS_MAX];
-	size_t count = row_columns(q, columns);
+	const struct vmm_column *columns[VMM__ROW_COLUMNS_MAX];
+	size_t count = vmm__json_columns(q, columns);
 	struct timespec now = {0};
 
 	if (!s)

@@ -1,6 +1,7 @@
 /* Tables for people: two passes over the rows, one for the widths, one that writes. */
 #include <stdio.h>
 
+#include "base/arena.h"
 #include "base/text.h"
 #include "view/json_write.h"
 #include "view/view.h"
@@ -414,4 +415,55 @@ void vmm_emit_text(struct vmm_out *out, const struct vmm_query *q, const struct 
 		write_line(out, &l, NULL);
 	for (size_t r = 0; r < rows->count; r++)
 		write_line(out, &l, &rows->rows[r]);
+}
+
+struct vmm__text_stream {
+	struct layout layout;
+};
+
+/* Columns for what is likely: what is longer is cut, or shifts the rest of its line. */
+static size_t stream_width(const struct slot *slot, const struct vmm_style *style)
+{
+	const struct vmm_column *c = slot->column;
+
+	if (c->type == VMM_VALUE_ADDRESS)
+		return slot->digits;
+	if (right_aligned(c))
+		return 8;
+	if (c->get == vmm__get_kind)
+		return style->colour ? 14 : 12;
+	if (c->get == vmm__get_details || c->get == vmm__get_path)
+		return 24;
+	if (c->get == vmm__get_encoding)
+		return 5;
+	return c->get == vmm__get_heap ? 15 : 8;
+}
+
+struct vmm__text_stream *vmm__text_stream_create(const struct vmm_query *q, const struct vmm_style *style, bool narrow)
+{
+	struct vmm__text_stream *t = vmm_alloc_hook(NULL, sizeof(*t));
+	struct layout *l;
+
+	if (!t)
+		return NULL;
+	memset(t, 0, sizeof(*t));
+	l = &t->layout;
+	l->q = q;
+	l->style = style;
+	set_slots(l);
+	for (size_t i = 0; i < l->count; i++) {
+		struct slot *s = &l->slots[i];
+
+		s->blank = false;
+		s->digits = narrow ? 8 : 12;
+		s->width = (size_t)vmm_max_u64(s->width, s == l->flex ? style->width : stream_width(s, style));
+	}
+	fit(l);
+	return t;
+}
+
+void vmm__text_stream_row(struct vmm__text_stream *t, struct vmm_out *out, const struct vmm_row *row)
+{
+	if (t->layout.count)
+		write_line(out, &t->layout, row);
 }

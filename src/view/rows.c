@@ -284,6 +284,8 @@ int vmm_rows_build(struct vmm_rows *rows, const struct vmm_query *q, const struc
 
 	if (q->table->row_type == VMM_ROW_PROCESS)
 		return vmm_fail(err, VMM_E_USAGE, 0, "view '%s' is not about one process", q->table->id);
+	if (q->table->row_type == VMM_ROW_STRING)
+		return vmm_fail(err, VMM_E_USAGE, 0, "rows of '%s' are streamed", q->table->id);
 	arena = vmm_arena_create();
 	if (!arena)
 		return vmm_fail_nomem(err);

@@ -2,6 +2,7 @@
 
 #include "base/scan.h"
 #include "view/view.h"
+#include "vmmap/strings.h"
 
 static const struct vmm_region *region_at_index(const struct vmm_snapshot *s, uint32_t i)
 {
@@ -17,6 +18,8 @@ const struct vmm_region *vmm__row_region(const struct vmm_row *row)
 		return region_at_index(row->snapshot, ((const struct vmm_block *)row->object)->region);
 	case VMM_ROW_VMA:
 		return vmm_snapshot_region_at(row->snapshot, ((const struct vmm_vma *)row->object)->start);
+	case VMM_ROW_STRING:
+		return ((const struct vmm_string *)row->object)->region;
 	case VMM_ROW_THREAD:
 		return region_at_index(row->snapshot, ((const struct vmm_thread *)row->object)->region);
 	case VMM_ROW_MODULE:
@@ -92,6 +95,10 @@ bool vmm__row_range(const struct vmm_row *row, uint64_t *ret_start, uint64_t *re
 		RANGE(vmm_gap);
 	case VMM_ROW_MODULE:
 		RANGE(vmm_module);
+	case VMM_ROW_STRING:
+		*ret_start = ((const struct vmm_string *)row->object)->address;
+		*ret_end = *ret_start + ((const struct vmm_string *)row->object)->length;
+		return true;
 	default:
 		r = vmm__row_region(row);
 		if (!r)

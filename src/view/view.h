@@ -44,7 +44,8 @@ static inline void vmm__value_text(struct vmm_value *v, const char *text)
 	X(guard) X(offset) X(device) X(inode) X(vmflags) X(page_size) X(path) X(deleted) X(thread) X(name) X(state)  \
 	X(sp) X(build_id) X(bits) X(pie) X(replaced) X(in_memory) X(heap) X(reader) X(proved)                        \
 	X(pid) X(ppid) X(uid) X(user) X(process_state) X(process_name) X(mappings) X(map_limit) X(threads)           \
-	X(cgroup) X(cmdline) X(kernel_thread) X(missing)
+	X(cgroup) X(cmdline) X(kernel_thread) X(missing)                                                             \
+	X(length) X(encoding) X(text) X(cut) X(region) X(chunk) X(chunk_size) X(chunk_state)
 #define X(name) void vmm__get_##name(const struct vmm_row *row, struct vmm_value *v);
 VMM__GETTERS(X)
 #undef X
@@ -67,6 +68,18 @@ void vmm__json_regions(struct vmm_out *out, const struct vmm_query *q, const str
 void vmm__json_mappings(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows);
 /* ,"used_bytes":1,... of a heap; c NULL: not known. */
 void vmm__json_heap_contents(struct vmm_out *out, const struct vmm_heap_contents *c);
+/* The columns of rows that stand alone: those chosen, else every JSON column or, where a table has its own, those. */
+#define VMM__ROW_COLUMNS_MAX 256
+size_t vmm__json_columns(const struct vmm_query *q, const struct vmm_column *ret[VMM__ROW_COLUMNS_MAX]);
+void vmm__csv_heading(struct vmm_out *out, const struct vmm_query *q);
+void vmm__csv_row(struct vmm_out *out, const struct vmm_query *q, const struct vmm_row *row);
+
+/* A table of rows that come one by one: the columns' widths are set beforehand. NULL: out of memory. Keeps q and style. */
+struct vmm__text_stream;
+struct vmm__text_stream *vmm__text_stream_create(const struct vmm_query *q, const struct vmm_style *style, bool narrow);
+/* row NULL: the heading. */
+void vmm__text_stream_row(struct vmm__text_stream *t, struct vmm_out *out, const struct vmm_row *row);
+
 /* ,"size":1,... of all metrics, and "at_least" where there are lower bounds. */
 void vmm__json_metrics(struct vmm_out *out, const struct vmm_metrics *m);
 

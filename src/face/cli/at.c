@@ -8,8 +8,7 @@
 
 #define LABEL_WIDTH 11
 
-/* Hexadecimal with or without 0x. */
-static int parse_address(const char *text, uint64_t *ret_address, struct vmm_err *err)
+int vmm_cli_address(const char *text, uint64_t *ret_address, struct vmm_err *err)
 {
 	struct vmm_scan s = vmm_scan_init(text, strlen(text));
 
@@ -326,7 +325,7 @@ int vmm_cli_at(const struct vmm_args *args)
 	if (code == 0 && (format == VMM_FORMAT_CSV || format == VMM_FORMAT_NDJSON))
 		code = vmm_fail(&err, VMM_E_USAGE, 0, "at has the formats text and json");
 	for (size_t i = 0; i < count && code == 0; i++)
-		code = parse_address(args->operand[i + 1], &addresses[i], &err);
+		code = vmm_cli_address(args->operand[i + 1], &addresses[i], &err);
 	if (code == 0)
 		code = vmm_cli_take(args, args->operand[0], VMM_NEED_DEFAULT, &s, &err);
 	if (code < 0)

@@ -11,14 +11,23 @@ static void put_commands(struct vmm_out *out)
 
 static void put_columns(struct vmm_out *out)
 {
-	const struct vmm_table *memory = vmm_table_find("regions"), *processes = vmm_table_find("processes");
+	static const char *const views[] = {"regions", "strings", "processes"};
+	const struct vmm_table *tables[ARRAY_LEN(views)];
 	const char *space = "";
 
-	for (size_t i = 0; memory && i < memory->column_count; i++, space = " ")
-		vmm_out_printf(out, "%s%s", space, memory->columns[i].id);
-	for (size_t i = 0; processes && i < processes->column_count; i++)
-		if (!memory || !vmm_column_find(memory, processes->columns[i].id))
-			vmm_out_printf(out, " %s", processes->columns[i].id);
+	for (size_t t = 0; t < ARRAY_LEN(views); t++) {
+		tables[t] = vmm_table_find(views[t]);
+		for (size_t i = 0; tables[t] && i < tables[t]->column_count; i++) {
+			const char *id = tables[t]->columns[i].id;
+			bool known = false;
+
+			for (size_t before = 0; before < t && !known; before++)
+				known = tables[before] && vmm_column_find(tables[before], id);
+			if (!known)
+				vmm_out_printf(out, "%s%s", space, id);
+			space = " ";
+		}
+	}
 }
 
 static void put_kinds(struct vmm_out *out)
