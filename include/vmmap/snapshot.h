@@ -239,7 +239,7 @@ struct vmm_limit {
 
 /* An identity that must hold (design section 4). */
 struct vmm_account {
-	const char *id;    /* "size", "rss", "swap", "anonymous", "file", "shmem" */
+	const char *id;    /* "size", "rss", "swap", "anonymous", "file", "shmem", "heaps", "heaps_rss" */
 	const char *label; /* "sum of sizes = VmSize" */
 	bool sum_known, kernel_known;
 	uint64_t sum, kernel;

@@ -26,7 +26,7 @@ struct vmm_large_chunk {
 	struct vmm_content content;
 };
 
-/* Used chunks of one usable size whose first bytes (VMM_CONTENT_BYTES, or all) are the same. */
+/* Used chunks of one usable size whose first bytes (VMM_CONTENT_LOOK, or all) are the same. */
 struct vmm_duplicate {
 	uint64_t size, count, address; /* address of one of them */
 	struct vmm_content content;

@@ -7,6 +7,7 @@
 #ifndef VMMAP_VIEW_H
 #define VMMAP_VIEW_H
 
+#include "vmmap/chunks.h"
 #include "vmmap/err.h"
 #include "vmmap/snapshot.h"
 #include "vmmap/target.h"
@@ -47,6 +48,8 @@ enum vmm_row_type {
 	VMM_ROW_PROCESS, /* struct vmm_process */
 	VMM_ROW_FILE,    /* struct vmm_file_total: all regions of one path */
 	VMM_ROW_HEAP,    /* struct vmm_heap */
+	VMM_ROW_PART,    /* struct vmm_heap_part: below a region, in text */
+	VMM_ROW_CHUNK,   /* struct vmm_chunk_row: streamed, see vmm_stream_create() */
 	VMM_ROW_STRING,  /* struct vmm_string */
 };
 
@@ -122,6 +125,7 @@ struct vmm_query {
 	bool raw;                          /* kernel mappings instead of regions */
 	bool blocks;                       /* with the blocks below each region */
 	bool columns_chosen;               /* the columns were named by the user */
+	bool parts;                        /* with what a heap's chunks are (VMM_ROW_PART) below the blocks of its region */
 };
 
 /* Needs of everything that the query shows, sorts by or filters on. */
@@ -154,6 +158,19 @@ struct vmm_file_total {
 	struct vmm_metrics m;
 };
 
+/* What chunks of one sort take of a heap's region. */
+struct vmm_heap_part {
+	const char *label;   /* "used", "free, resident", ... */
+	uint64_t count;      /* of chunks; 0: not told */
+	uint64_t bytes, rss;
+};
+
+/* One chunk with where it comes from. */
+struct vmm_chunk_row {
+	const struct vmm_chunk_batch *batch;
+	const struct vmm_chunk *chunk;
+};
+
 enum vmm_units { VMM_UNITS_KIB, VMM_UNITS_BYTES, VMM_UNITS_MIB, VMM_UNITS_AUTO };
 
 struct vmm_style {
@@ -172,6 +189,21 @@ void vmm_emit_ndjson(struct vmm_out *out, const struct vmm_query *q, const struc
 void vmm_emit_json(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s);
 /* {"schema", "tool", "taken_at", "<table id>": [rows]} for tables other than regions and tree. */
 void vmm_emit_json_table(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s);
+
+/*
+ * Rows written one by one in bounded memory, for tables whose rows are streamed. Text has columns of fixed width. The
+ * query, style and out must outlive the stream. NULL: out of memory.
+ */
+enum vmm_stream_format { VMM_STREAM_TEXT, VMM_STREAM_CSV, VMM_STREAM_NDJSON };
+struct vmm_stream;
+struct vmm_stream *vmm_stream_create(struct vmm_out *out, const struct vmm_query *q, enum vmm_stream_format format,
+                                     const struct vmm_style *style);
+/* Writes the row when it fits --where; false when no more are wanted: --top is reached, or the output failed. */
+bool vmm_stream_row(struct vmm_stream *stream, const struct vmm_row *row);
+/* Rows written so far. */
+uint64_t vmm_stream_count(const struct vmm_stream *stream);
+/* NULL is allowed. */
+void vmm_stream_destroy(struct vmm_stream *stream);
 
 /*
  * Buffered output to a descriptor that the caller keeps open. vmm_out_finish flushes, frees, and tells the first

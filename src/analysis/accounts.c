@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "analysis/heap_total.h"
+
 /* Linux batches RSS counters per CPU (percpu_counter, since 6.2): at most this many pages a CPU are outstanding. */
 #define BATCH_PAGES_PER_CPU 64
 
@@ -114,6 +116,36 @@ static void accounts_of_rss(struct vmm_snapshot *s, const struct sums *sums)
 	            true);
 }
 
+/* What the chunks of heaps add up to, against the mapped and resident bytes of their regions. */
+static void accounts_of_heaps(struct vmm_snapshot *s)
+{
+	struct vmm_account size = {.id = "heaps", .label = "chunks = sizes of heaps", .sum_known = true, .kernel_known = true};
+	struct vmm_account rss = {.id = "heaps_rss", .label = "resident chunks = resident heaps", .sum_known = true,
+	                          .kernel_known = true};
+	uint32_t proved = 0;
+
+	for (uint32_t i = 0; i < s->heap_count; i++) {
+		struct vmm_heap_accounts one;
+
+		if (!vmm_heap_accounts(&s->heaps[i], &one))
+			continue;
+		proved++;
+		size.sum += one.size.sum;
+		rss.sum += one.rss.sum;
+		size.kernel += one.size.kernel;
+		rss.kernel += one.rss.kernel;
+		size.kernel_known &= one.size.kernel_known;
+		rss.kernel_known &= one.rss.kernel_known;
+	}
+	if (!proved)
+		return;
+	account_add(s, &size, false);
+	account_add(s, &rss, false);
+	for (uint32_t i = s->account_count - 2; i < s->account_count && proved < s->heap_count; i++)
+		if (!s->accounts[i].explanation[0])
+			s->accounts[i].explanation = "heaps whose contents are not proved are in neither sum";
+}
+
 int vmm_accounts(struct vmm_snapshot *s, struct vmm_err *err)
 {
 	struct sums sums;
@@ -121,7 +153,7 @@ int vmm_accounts(struct vmm_snapshot *s, struct vmm_err *err)
 	/* No mm, no accounts: kernel threads and zombies. */
 	if (!s->vma_count && !vmm_status_known(s, VMM_STATUS_VM_SIZE))
 		return 0;
-	s->accounts = vmm_arena_array(s->arena, 6, sizeof(*s->accounts));
+	s->accounts = vmm_arena_array(s->arena, 8, sizeof(*s->accounts));
 	if (!s->accounts)
 		return vmm_fail_nomem(err);
 	sum_up(s, &sums);
@@ -141,5 +173,6 @@ int vmm_accounts(struct vmm_snapshot *s, struct vmm_err *err)
 	                                  .kernel_known = vmm_status_known(s, VMM_STATUS_VM_SWAP),
 	                                  .kernel = status_of(s, VMM_STATUS_VM_SWAP) + sums.shmem_swap},
 	            true);
+	accounts_of_heaps(s);
 	return 0;
 }

@@ -110,7 +110,7 @@ static bool class_by_type_info(const struct view *v, uint64_t vtable, char *ret,
 {
 	struct vmm_symbol symbol;
 	uint64_t info, kind, name, absent;
-	char mangled[VMM_CONTENT_TEXT] = "_ZTI";
+	char mangled[VMM_CONTENT_TEXT_MAX] = "_ZTI";
 
 	if (!v->context->target || !v->context->symbols || vtable < SMALL_NUMBER)
 		return false;
@@ -193,6 +193,25 @@ static bool is_pointer(struct view *v)
 	return true;
 }
 
+/* A count, then a pointer to what the object is: CPython's objects begin so. */
+static bool is_counted(struct view *v)
+{
+	struct view second = *v;
+	uint64_t count;
+	char text[VMM_CONTENT_TEXT_MAX];
+
+	if (v->length < 2 * v->word)
+		return false;
+	count = word_at(v->bytes, v->word);
+	second.bytes += v->word;
+	second.length -= v->word;
+	if (count == 0 || count >= SMALL_NUMBER || !v->context->symbols || !is_pointer(&second) || v->ret->type != VMM_CONTENT_DATA)
+		return false;
+	memcpy(text, v->ret->text, sizeof(text));
+	snprintf(v->ret->text, sizeof(v->ret->text), "%.200s, after %llu", text, (unsigned long long)count);
+	return true;
+}
+
 /* Bytes of the character at p that may stand in a text; 0: none. */
 static size_t printable(const unsigned char *p, size_t length)
 {
@@ -216,9 +235,9 @@ static bool is_text(struct view *v)
 	}
 	/* A character may be cut off where our sight ends. */
 	ended = at < v->length && v->bytes[at] == 0;
-	v->ret->cut = !ended && !(at == v->length && in_sight);
 	if (characters < (ended ? TEXT_LEAST : TEXT_LEAST_OPEN))
 		return false;
+	v->ret->cut = !ended && !(at == v->length && in_sight);
 	v->ret->type = VMM_CONTENT_STRING;
 	memcpy(v->ret->text, v->bytes, at);
 	v->ret->text[at] = '\0';
@@ -246,9 +265,9 @@ static bool is_utf16(struct view *v)
 		}
 	}
 	v->ret->text[written] = '\0';
-	v->ret->cut = !ended;
 	if (at / 2 < (ended ? TEXT_LEAST : TEXT_LEAST_OPEN) || ascii * 4 < at / 2 * 3)
 		return false;
+	v->ret->cut = !ended;
 	v->ret->type = VMM_CONTENT_UTF16;
 	return true;
 }
@@ -322,7 +341,7 @@ void vmm_content_decode(const struct vmm_content_context *context, const unsigne
 {
 	struct view v = {.context = context,
 	                 .bytes = bytes,
-	                 .length = length < VMM_CONTENT_BYTES ? length : VMM_CONTENT_BYTES,
+	                 .length = length < VMM_CONTENT_LOOK ? length : VMM_CONTENT_LOOK,
 	                 .whole = whole,
 	                 .word = context->snapshot->target.bits == 32 ? 4 : 8,
 	                 .ret = ret};
@@ -335,14 +354,13 @@ void vmm_content_decode(const struct vmm_content_context *context, const unsigne
 	/* A word of four letters may be an address of a 32-bit program; one of eight is none. */
 	if (v.word == 4 ? is_text(&v) || is_pointer(&v) : is_pointer(&v) || is_text(&v))
 		return;
-	if (is_repeated(&v) || is_utf16(&v))
+	if (is_repeated(&v) || is_utf16(&v) || is_counted(&v))
 		return;
-	ret->cut = false;
 	if (!numbers_of(&v, 8) && !numbers_of(&v, 4))
 		as_bytes(&v);
 }
 
-void vmm_content_line(const struct vmm_content *c, char ret[VMM_CONTENT_LINE])
+void vmm_content_line(const struct vmm_content *c, char ret[VMM_CONTENT_LINE_MAX])
 {
 	static const char *const before[VMM_CONTENT_COUNT] = {
 	    [VMM_CONTENT_STRING] = "\"", [VMM_CONTENT_UTF16] = "UTF-16 \"",   [VMM_CONTENT_OBJECT] = "class ",
@@ -351,8 +369,8 @@ void vmm_content_line(const struct vmm_content *c, char ret[VMM_CONTENT_LINE])
 	bool quoted = c->type == VMM_CONTENT_STRING || c->type == VMM_CONTENT_UTF16;
 
 	if (c->type == VMM_CONTENT_ABSENT || c->type == VMM_CONTENT_ZERO)
-		snprintf(ret, VMM_CONTENT_LINE, "%s", c->type == VMM_CONTENT_ZERO ? "zeros" : "not resident");
+		snprintf(ret, VMM_CONTENT_LINE_MAX, "%s", c->type == VMM_CONTENT_ZERO ? "zeros" : "not resident");
 	else
-		snprintf(ret, VMM_CONTENT_LINE, "%s%s%s%s", before[c->type] ? before[c->type] : "", c->text, quoted ? "\"" : "",
+		snprintf(ret, VMM_CONTENT_LINE_MAX, "%s%s%s%s", before[c->type] ? before[c->type] : "", c->text, quoted ? "\"" : "",
 		         c->cut ? "…" : "");
 }

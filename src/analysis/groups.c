@@ -22,7 +22,7 @@ static size_t hash_of(uint64_t size, const unsigned char *prefix)
 {
 	uint64_t h = size * UINT64_C(0x9e3779b97f4a7c15), word;
 
-	for (size_t i = 0; i < VMM_CONTENT_BYTES; i += 8) {
+	for (size_t i = 0; i < VMM_CONTENT_LOOK; i += 8) {
 		memcpy(&word, prefix + i, 8);
 		h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
 		h ^= h >> 32;
@@ -107,14 +107,14 @@ static bool make_room(struct vmm_groups *g)
 	return true;
 }
 
-bool vmm_groups_add(struct vmm_groups *g, uint64_t size, uint64_t address, const unsigned char prefix[VMM_CONTENT_BYTES])
+bool vmm_groups_add(struct vmm_groups *g, uint64_t size, uint64_t address, const unsigned char prefix[VMM_CONTENT_LOOK])
 {
 	size_t hash = hash_of(size, prefix), at;
 
 	for (at = hash & (g->slot_count - 1); g->slot_count && g->slots[at]; at = (at + 1) & (g->slot_count - 1)) {
 		struct vmm_group *v = &g->v[g->slots[at] - 1];
 
-		if (v->size == size && memcmp(v->prefix, prefix, VMM_CONTENT_BYTES) == 0) {
+		if (v->size == size && memcmp(v->prefix, prefix, VMM_CONTENT_LOOK) == 0) {
 			v->count++;
 			v->address = vmm_min_u64(v->address, address);
 			return true;
@@ -125,7 +125,7 @@ bool vmm_groups_add(struct vmm_groups *g, uint64_t size, uint64_t address, const
 	for (at = hash & (g->slot_count - 1); g->slots[at]; at = (at + 1) & (g->slot_count - 1))
 		;
 	g->v[g->count] = (struct vmm_group){.size = size, .count = 1, .address = address};
-	memcpy(g->v[g->count].prefix, prefix, VMM_CONTENT_BYTES);
+	memcpy(g->v[g->count].prefix, prefix, VMM_CONTENT_LOOK);
 	g->slots[at] = (uint32_t)++g->count;
 	return true;
 }

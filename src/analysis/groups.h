@@ -12,7 +12,7 @@
 /* Chunks of one size with one beginning; bytes behind the chunk's end are 0. */
 struct vmm_group {
 	uint64_t size, count, address;
-	unsigned char prefix[VMM_CONTENT_BYTES];
+	unsigned char prefix[VMM_CONTENT_LOOK];
 };
 
 struct vmm_groups {
@@ -28,7 +28,7 @@ struct vmm_groups {
 void vmm_groups_init(struct vmm_groups *g, size_t most);
 void vmm_groups_done(struct vmm_groups *g);
 /* Counts one chunk. False: out of memory. */
-bool vmm_groups_add(struct vmm_groups *g, uint64_t size, uint64_t address, const unsigned char prefix[VMM_CONTENT_BYTES]);
+bool vmm_groups_add(struct vmm_groups *g, uint64_t size, uint64_t address, const unsigned char prefix[VMM_CONTENT_LOOK]);
 /* Sorts by bytes together, most first, then by size and address; nothing may be added afterwards. */
 void vmm_groups_sort(struct vmm_groups *g);
 

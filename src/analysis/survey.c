@@ -82,9 +82,9 @@ static bool offer_large(struct surveying *s, const struct vmm_chunk_batch *b, co
 
 static bool offer_content(struct surveying *s, const struct vmm_chunk_batch *b, const struct vmm_chunk *c)
 {
-	size_t length = (size_t)vmm_min_u64(c->usable, VMM_CONTENT_BYTES);
+	size_t length = (size_t)vmm_min_u64(c->usable, VMM_CONTENT_LOOK);
 	const unsigned char *bytes = vmm_window_get(&s->window, c->address, length, b->region_end);
-	unsigned char prefix[VMM_CONTENT_BYTES] = {0};
+	unsigned char prefix[VMM_CONTENT_LOOK] = {0};
 
 	if (!bytes) {
 		s->survey->not_resident++;
@@ -152,7 +152,7 @@ static int by_size(const void *a, const void *b)
 static void decode(struct surveying *s, const struct vmm_content_context *context, uint64_t address, uint64_t usable,
                    struct vmm_content *ret)
 {
-	size_t length = (size_t)vmm_min_u64(usable, VMM_CONTENT_BYTES);
+	size_t length = (size_t)vmm_min_u64(usable, VMM_CONTENT_LOOK);
 	const unsigned char *bytes = vmm_window_get(&s->window, address, length, vmm_add_sat(address, usable));
 
 	vmm_content_decode(context, bytes, bytes ? length : 0, usable, ret);
@@ -195,7 +195,7 @@ static int finish_duplicates(struct surveying *s, const struct vmm_content_conte
 		d->size = g->size;
 		d->count = g->count;
 		d->address = g->address;
-		vmm_content_decode(context, g->prefix, (size_t)vmm_min_u64(g->size, VMM_CONTENT_BYTES), g->size, &d->content);
+		vmm_content_decode(context, g->prefix, (size_t)vmm_min_u64(g->size, VMM_CONTENT_LOOK), g->size, &d->content);
 		v->duplicate_count++;
 	}
 	return 0;

@@ -6,9 +6,11 @@
 
 #define EIGHTHS 8
 
-/* Where the part of a kind ends, in eighths of a column from the left. */
+/* Where each part ends, in eighths of a column from the left. */
 struct parts {
-	unsigned end[VMM_KIND_COUNT];
+	const struct vmm_bar_part *part;
+	int count;
+	unsigned end[VMM_BAR_PARTS_MAX];
 };
 
 /* value * to / scale, rounded to the nearest, for value <= scale. */
@@ -17,80 +19,79 @@ static unsigned scaled(uint64_t value, uint64_t scale, unsigned to)
 	return (unsigned)(((vmm_wide)value * to * 2 + scale) / ((vmm_wide)scale * 2));
 }
 
-static struct parts parts_of(const uint64_t sizes[VMM_KIND_COUNT], uint64_t scale, unsigned columns)
+static struct parts parts_of(const struct vmm_bar_part *part, unsigned count, uint64_t scale, unsigned columns)
 {
-	struct parts p;
+	struct parts p = {.part = part, .count = count < VMM_BAR_PARTS_MAX ? (int)count : VMM_BAR_PARTS_MAX};
 	uint64_t sum = 0;
 
-	for (int k = 0; k < VMM_KIND_COUNT; k++) {
-		sum = vmm_min_u64(vmm_add_sat(sum, sizes[k]), scale);
+	for (int k = 0; k < p.count; k++) {
+		sum = vmm_min_u64(vmm_add_sat(sum, part[k].size), scale);
 		p.end[k] = scale ? scaled(sum, scale, columns * EIGHTHS) : 0;
 	}
 	return p;
 }
 
-/* The kind that covers one eighth, VMM_KIND_COUNT past the end of the bar. */
-static int kind_at(const struct parts *p, unsigned eighth)
+/* The part that covers one eighth, their count past the end of the bar. */
+static int part_at(const struct parts *p, unsigned eighth)
 {
 	int k = 0;
 
-	while (k < VMM_KIND_COUNT && p->end[k] <= eighth)
+	while (k < p->count && p->end[k] <= eighth)
 		k++;
 	return k;
 }
 
-/* The kind that covers most of the first eighths of a column; the first of equals. */
-static int kind_of_column(const struct parts *p, unsigned column, unsigned eighths)
+/* The part that covers most of the first eighths of a column; the first of equals. */
+static int part_of_column(const struct parts *p, unsigned column, unsigned eighths)
 {
-	unsigned count[VMM_KIND_COUNT + 1] = {0};
-	int best = VMM_KIND_COUNT;
+	unsigned count[VMM_BAR_PARTS_MAX + 1] = {0};
+	int best = p->count;
 
 	for (unsigned e = 0; e < eighths; e++)
-		count[kind_at(p, column * EIGHTHS + e)]++;
-	for (int k = VMM_KIND_COUNT - 1; k >= 0; k--)
+		count[part_at(p, column * EIGHTHS + e)]++;
+	for (int k = p->count - 1; k >= 0; k--)
 		if (count[k] && count[k] >= count[best])
 			best = k;
 	return best;
 }
 
 /*
- * A column in which kinds meet: the left one in eighths, the one at its right edge as the ground behind it. Where the
- * bar ends the length is kept, in the colour of the kind that has most of it.
+ * A column in which parts meet: the left one in eighths, the one at its right edge as the ground behind it. Where the
+ * bar ends the length is kept, in the colour of the part that has most of it.
  */
 static void put_border(struct vmm_out *out, const struct parts *p, unsigned column)
 {
 	static const char *const blocks[] = {" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
 	unsigned first = column * EIGHTHS, n = 0;
-	int left = kind_at(p, first), right = kind_at(p, first + EIGHTHS - 1);
+	int left = part_at(p, first), right = part_at(p, first + EIGHTHS - 1);
 
-	while (n < EIGHTHS && (right == VMM_KIND_COUNT ? kind_at(p, first + n) != right : kind_at(p, first + n) == left))
+	while (n < EIGHTHS && (right == p->count ? part_at(p, first + n) != right : part_at(p, first + n) == left))
 		n++;
-	if (right == VMM_KIND_COUNT)
-		left = kind_of_column(p, column, n);
-	vmm_out_printf(out, "\033[38;5;%d", vmm_kind_colour256((enum vmm_kind)left));
-	if (right < VMM_KIND_COUNT)
-		vmm_out_printf(out, ";48;5;%d", vmm_kind_colour256((enum vmm_kind)right));
+	if (right == p->count)
+		left = part_of_column(p, column, n);
+	vmm_out_printf(out, "\033[38;5;%d", p->part[left].colour);
+	if (right < p->count)
+		vmm_out_printf(out, ";48;5;%d", p->part[right].colour);
 	vmm_out_printf(out, "m%s\033[0m", blocks[n]);
 }
 
 static bool column_is_whole(const struct parts *p, unsigned column)
 {
-	return kind_at(p, column * EIGHTHS) == kind_at(p, column * EIGHTHS + EIGHTHS - 1);
+	return part_at(p, column * EIGHTHS) == part_at(p, column * EIGHTHS + EIGHTHS - 1);
 }
 
-/* Whole columns of one kind from column on: its name in black on its colour where there is room, else its letter. */
-static void put_run(struct vmm_out *out, const struct vmm_look *look, int kind, unsigned length)
+/* Whole columns of one part from column on: its name in black on its colour where there is room, else its letter. */
+static void put_run(struct vmm_out *out, const struct vmm_look *look, const struct vmm_bar_part *part, unsigned length)
 {
-	const char *label = vmm_kind_label((enum vmm_kind)kind);
-	size_t width = strlen(label);
+	size_t width = strlen(part->label);
 
-	vmm_put_background(out, look, vmm_kind_colour256((enum vmm_kind)kind));
+	vmm_put_background(out, look, part->colour);
 	if (width + 2 <= length) {
 		vmm_out_char(out, ' ');
-		vmm_out_text(out, label);
+		vmm_out_text(out, part->label);
 		vmm_out_repeat(out, " ", length - width - 1);
 	} else {
-		vmm_out_char(out, vmm_kind_letter((enum vmm_kind)kind));
+		vmm_out_char(out, part->letter);
 		vmm_out_repeat(out, " ", length - 1);
 	}
 	vmm_put_plain(out, look);
@@ -99,38 +100,49 @@ static void put_run(struct vmm_out *out, const struct vmm_look *look, int kind, 
 static void emit_coloured(struct vmm_out *out, const struct vmm_look *look, const struct parts *p, unsigned columns)
 {
 	for (unsigned c = 0; c < columns;) {
-		int kind = kind_at(p, c * EIGHTHS);
+		int part = part_at(p, c * EIGHTHS);
 		unsigned n = 0;
 
-		while (c + n < columns && column_is_whole(p, c + n) && kind_at(p, (c + n) * EIGHTHS) == kind)
+		while (c + n < columns && column_is_whole(p, c + n) && part_at(p, (c + n) * EIGHTHS) == part)
 			n++;
 		if (n == 0)
 			put_border(out, p, c++);
-		else if (kind == VMM_KIND_COUNT)
+		else if (part == p->count)
 			vmm_out_repeat(out, " ", n);
 		else
-			put_run(out, look, kind, n);
+			put_run(out, look, &p->part[part], n);
 		c += n;
+	}
+}
+
+void vmm_bar_parts_emit(struct vmm_out *out, const struct vmm_look *look, const struct vmm_bar_part *part, unsigned count,
+                        uint64_t scale, unsigned columns)
+{
+	struct parts p;
+
+	if (columns > VMM_BAR_COLUMNS_MAX)
+		columns = VMM_BAR_COLUMNS_MAX;
+	p = parts_of(part, count, scale, columns);
+	if (look->style.colour) {
+		emit_coloured(out, look, &p, columns);
+		return;
+	}
+	for (unsigned c = 0; c < columns; c++) {
+		int k = part_of_column(&p, c, EIGHTHS);
+
+		vmm_out_char(out, k == p.count ? '.' : part[k].letter);
 	}
 }
 
 void vmm_bar_emit(struct vmm_out *out, const struct vmm_look *look, const uint64_t sizes[VMM_KIND_COUNT],
                   uint64_t scale, unsigned columns)
 {
-	struct parts p;
+	struct vmm_bar_part part[VMM_KIND_COUNT];
 
-	if (columns > VMM_BAR_COLUMNS_MAX)
-		columns = VMM_BAR_COLUMNS_MAX;
-	p = parts_of(sizes, scale, columns);
-	if (look->style.colour) {
-		emit_coloured(out, look, &p, columns);
-		return;
-	}
-	for (unsigned c = 0; c < columns; c++) {
-		int kind = kind_of_column(&p, c, EIGHTHS);
-
-		vmm_out_char(out, kind == VMM_KIND_COUNT ? '.' : vmm_kind_letter((enum vmm_kind)kind));
-	}
+	for (int k = 0; k < VMM_KIND_COUNT; k++)
+		part[k] = (struct vmm_bar_part){vmm_kind_label((enum vmm_kind)k), vmm_kind_letter((enum vmm_kind)k),
+		                                vmm_kind_colour256((enum vmm_kind)k), sizes[k]};
+	vmm_bar_parts_emit(out, look, part, VMM_KIND_COUNT, scale, columns);
 }
 
 /* The number beside a bar as text, so that all three can be aligned. Free it; NULL when memory is out. */

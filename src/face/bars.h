@@ -7,6 +7,21 @@
 
 #include "face/look.h"
 
+#define VMM_BAR_PARTS_MAX 16
+_Static_assert(VMM_KIND_COUNT <= VMM_BAR_PARTS_MAX, "a part for each kind");
+
+/* A part of a bar: its name, a letter for where there is no colour or no room, a colour of the 256. */
+struct vmm_bar_part {
+	const char *label;
+	char letter;
+	int colour;
+	uint64_t size;
+};
+
+/* One bar of such parts, at most VMM_BAR_PARTS_MAX; the rest as below. */
+void vmm_bar_parts_emit(struct vmm_out *out, const struct vmm_look *look, const struct vmm_bar_part *part, unsigned count,
+                        uint64_t scale, unsigned columns);
+
 /*
  * One bar of at most columns columns (at most VMM_BAR_COLUMNS_MAX), scale bytes long, padded with blanks to its full
  * length. Kinds follow each other in their order; sizes by kind. With colour in eighth blocks on coloured ground,

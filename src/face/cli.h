@@ -20,6 +20,7 @@ int vmm_cli_show(const struct vmm_args *args);
 int vmm_cli_at(const struct vmm_args *args);
 int vmm_cli_free(const struct vmm_args *args);
 int vmm_cli_strings(const struct vmm_args *args);
+int vmm_cli_heap(const struct vmm_args *args);
 int vmm_cli_ps(const struct vmm_args *args);
 int vmm_cli_help(const struct vmm_args *args);
 int vmm_cli_completions(const struct vmm_args *args);

@@ -188,24 +188,21 @@ static void put_account(struct vmm_out *out, const struct vmm_look *look, const 
 	vmm_out_char(out, '\n');
 }
 
-static void put_accounts(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
+void vmm_summary_accounts(struct vmm_out *out, const struct vmm_look *look, const struct vmm_account *accounts, size_t count)
 {
 	size_t labels = 0, sums = 0;
 
-	/* Then a note says why, once. */
-	if (s->unreadable)
-		return;
-	if (s->account_count)
+	if (count)
 		put_heading(out, look, "Accounts");
-	for (uint32_t i = 0; i < s->account_count; i++) {
-		char *sum = sum_text(look, &s->accounts[i]);
+	for (size_t i = 0; i < count; i++) {
+		char *sum = sum_text(look, &accounts[i]);
 
-		labels = vmm_max_u64(labels, vmm_text_width(s->accounts[i].label, strlen(s->accounts[i].label)));
+		labels = vmm_max_u64(labels, vmm_text_width(accounts[i].label, strlen(accounts[i].label)));
 		sums = vmm_max_u64(sums, sum ? strlen(sum) : 1);
 		free(sum);
 	}
-	for (uint32_t i = 0; i < s->account_count; i++)
-		put_account(out, look, &s->accounts[i], labels + 2 + sums);
+	for (size_t i = 0; i < count; i++)
+		put_account(out, look, &accounts[i], labels + 2 + sums);
 }
 
 static void put_amount(struct vmm_out *out, const struct vmm_limit *l, uint64_t amount)
@@ -303,7 +300,9 @@ int vmm_summary_emit(struct vmm_out *out, const struct vmm_look *look, const str
 	code = vmm_summary_table(out, look, query, s, err);
 	if (code < 0)
 		return code;
-	put_accounts(out, look, s);
+	/* Where nothing may be read a note says why, once. */
+	if (!s->unreadable)
+		vmm_summary_accounts(out, look, s->accounts, s->account_count);
 	put_limits(out, look, s);
 	vmm_summary_notes(out, look, s);
 	return 0;

@@ -12,6 +12,8 @@ void vmm_summary_head(struct vmm_out *out, const struct vmm_look *look, const st
 /* Any table of the snapshot as text; of the table of types those that have nothing are left out. */
 int vmm_summary_table(struct vmm_out *out, const struct vmm_look *look, const struct vmm_query *query,
                       const struct vmm_snapshot *s, struct vmm_err *err);
+/* "Accounts" with a line for each; nothing when there are none. */
+void vmm_summary_accounts(struct vmm_out *out, const struct vmm_look *look, const struct vmm_account *accounts, size_t count);
 /* Each note once, with how often it came up. Nothing when there are none. */
 void vmm_summary_notes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s);
 /* Everything. */

@@ -1,9 +1,6 @@
 /* The JSON documents of docs/json.md. */
-#include <errno.h>
 #include <time.h>
 
-#include "base/arena.h"
-#include "vmmap/chunks.h"
 #include "view/json_write.h"
 #include "view/view.h"
 
@@ -31,7 +28,7 @@ static const char *or_null(const char *s)
 	return s && s[0] ? s : NULL;
 }
 
-static void json_target(struct vmm_out *out, const struct vmm_target_info *t)
+void vmm__json_target(struct vmm_out *out, const struct vmm_target_info *t)
 {
 	vmm__json_key_text(out, ",\n\"target\":{\"source\":", t->source);
 	vmm__json_key_number(out, ",\"pid\":", t->pid > 0, (uint64_t)t->pid);
@@ -77,7 +74,7 @@ static void json_summary(struct vmm_out *out, const struct vmm_snapshot *s)
 	vmm_out_char(out, '}');
 }
 
-static void json_accounts(struct vmm_out *out, const struct vmm_snapshot *s)
+void vmm__json_accounts(struct vmm_out *out, const struct vmm_snapshot *s)
 {
 	vmm_out_text(out, ",\n\"accounts\":[");
 	for (uint32_t i = 0; i < s->account_count; i++) {
@@ -168,93 +165,6 @@ static void json_modules(struct vmm_out *out, const struct vmm_snapshot *s)
 	vmm_out_char(out, ']');
 }
 
-/* Numbers of a heap that was not walked or not proved are null. */
-void vmm__json_heap_contents(struct vmm_out *out, const struct vmm_heap_contents *c)
-{
-	static const struct vmm_heap_contents none;
-	const struct vmm_chunk_sums *sums = c ? &c->sums : &none.sums;
-	bool known = c != NULL;
-
-	vmm__json_key_number(out, ",\"used_bytes\":", known, sums->of[VMM_CHUNK_USED].bytes);
-	vmm__json_key_number(out, ",\"used_count\":", known, sums->of[VMM_CHUNK_USED].count);
-	vmm__json_key_number(out, ",\"free_bytes\":", known, vmm_chunk_sums_free(sums));
-	vmm__json_key_number(out, ",\"free_count\":", known, vmm_chunk_sums_free_count(sums));
-	vmm__json_key_number(out, ",\"top\":", known, sums->of[VMM_CHUNK_TOP].bytes);
-	vmm__json_key_number(out, ",\"overhead\":", known, sums->of[VMM_CHUNK_META].bytes);
-	vmm__json_key_number(out, ",\"reserved\":", known, sums->of[VMM_CHUNK_RESERVED].bytes);
-	vmm__json_key_number(out, ",\"unused_rss\":", known, vmm_chunk_sums_unused(sums));
-	vmm__json_key_number(out, ",\"largest_free\":", known, known ? c->largest_free : 0);
-	vmm__json_key_number(out, ",\"trimmable\":", known && c->trim_known, known ? c->trimmable : 0);
-	vmm__json_key_number(out, ",\"trimmable_size\":", known && c->trim_known, known ? c->trimmable_size : 0);
-	if (!known) {
-		vmm_out_text(out, ",\"states\":null");
-		return;
-	}
-	for (int i = 0; i < VMM_CHUNK_STATE_COUNT; i++) {
-		vmm__json_key_text(out, i ? "," : ",\"states\":{", vmm_chunk_state_id((enum vmm_chunk_state)i));
-		vmm__json_key_number(out, ":{\"count\":", true, sums->of[i].count);
-		vmm__json_key_number(out, ",\"bytes\":", true, sums->of[i].bytes);
-		vmm__json_key_number(out, ",\"rss\":", true, sums->of[i].rss);
-		vmm_out_char(out, '}');
-	}
-	vmm_out_char(out, '}');
-}
-
-static void json_heap_threads(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_heap *h)
-{
-	vmm_out_text(out, ",\"threads\":[");
-	for (uint32_t i = 0; i < h->thread_count; i++)
-		vmm__json_key_number(out, i ? "," : "", true, (uint64_t)s->threads[h->threads[i]].tid);
-	vmm_out_char(out, ']');
-}
-
-static void json_heap(struct vmm_out *out, const struct vmm_snapshot *s, uint32_t index, const uint32_t *chain)
-{
-	const struct vmm_heap *h = &s->heaps[index];
-	const char *before = ",\"regions\":[";
-
-	vmm__json_key_text(out, "{\"id\":", h->id);
-	vmm__json_key_text(out, ",\"reader\":", h->reader);
-	vmm__json_key_text(out, ",\"label\":", h->label);
-	vmm__json_key_bool(out, ",\"proved\":", h->proved);
-	/* chain[0..] is the first region of each heap, behind that the next region of each region; both plus 1. */
-	for (uint32_t r = chain[index]; r; r = chain[s->heap_count + r - 1]) {
-		vmm__json_key_address(out, before, true, s->regions[r - 1].start);
-		before = ",";
-	}
-	vmm_out_text(out, before[0] == ',' && before[1] ? ",\"regions\":[]" : "]");
-	vmm__json_key_number(out, ",\"size\":", vmm_metric_known(&h->m, VMM_METRIC_SIZE), h->m.value[VMM_METRIC_SIZE]);
-	vmm__json_key_number(out, ",\"rss\":", vmm_metric_known(&h->m, VMM_METRIC_RSS), h->m.value[VMM_METRIC_RSS]);
-	vmm__json_heap_contents(out, h->contents);
-	json_heap_threads(out, s, h);
-	vmm_out_char(out, '}');
-}
-
-static void json_heaps(struct vmm_out *out, const struct vmm_snapshot *s)
-{
-	VMM_CLEANUP_FREE uint32_t *chain = NULL;
-	size_t capacity = 0, need = (size_t)s->heap_count + s->region_count;
-
-	vmm_out_text(out, ",\n\"heaps\":[");
-	if (s->heap_count && !vmm_grow(&chain, &capacity, need, sizeof(*chain))) {
-		out->failed = true;
-		out->os = out->os ? out->os : ENOMEM;
-		return;
-	}
-	if (chain)
-		memset(chain, 0, need * sizeof(*chain));
-	for (uint32_t r = s->region_count; s->heap_count && r-- > 0;)
-		if (s->regions[r].heap < s->heap_count) {
-			chain[s->heap_count + r] = chain[s->regions[r].heap];
-			chain[s->regions[r].heap] = r + 1;
-		}
-	for (uint32_t i = 0; i < s->heap_count; i++) {
-		vmm_out_text(out, i ? ",\n" : "\n");
-		json_heap(out, s, i, chain);
-	}
-	vmm_out_char(out, ']');
-}
-
 static void json_free(struct vmm_out *out, const struct vmm_snapshot *s)
 {
 	bool known = !s->unreadable && (s->target.user_end || s->gap_count);
@@ -282,7 +192,7 @@ static void json_free(struct vmm_out *out, const struct vmm_snapshot *s)
 	}
 }
 
-static void json_notes(struct vmm_out *out, const struct vmm_snapshot *s)
+void vmm__json_notes(struct vmm_out *out, const struct vmm_snapshot *s)
 {
 	vmm_out_text(out, ",\n\"notes\":[");
 	for (uint32_t i = 0; i < s->note_count; i++) {
@@ -314,16 +224,16 @@ void vmm_emit_json(struct vmm_out *out, const struct vmm_query *q, const struct 
 {
 	vmm_out_char(out, '{');
 	vmm__json_head(out);
-	json_target(out, &s->target);
+	vmm__json_target(out, &s->target);
 	vmm_out_text(out, ",\n\"taken_at\":");
 	vmm__json_time(out, &s->taken_at);
 	vmm__json_key_bool(out, ",\"partial\":", s->partial);
 	json_summary(out, s);
-	json_accounts(out, s);
+	vmm__json_accounts(out, s);
 	json_limits(out, s);
 	json_threads(out, s);
 	json_modules(out, s);
-	json_heaps(out, s);
+	vmm__json_heaps(out, s, NULL, false);
 	vmm_out_text(out, q->raw ? ",\n\"mappings\":[" : ",\n\"regions\":[");
 	if (q->raw)
 		vmm__json_mappings(out, q, rows);
@@ -331,7 +241,7 @@ void vmm_emit_json(struct vmm_out *out, const struct vmm_query *q, const struct 
 		vmm__json_regions(out, q, rows);
 	vmm_out_char(out, ']');
 	json_free(out, s);
-	json_notes(out, s);
+	vmm__json_notes(out, s);
 	vmm_out_text(out, ",\n\"verdicts\":[]");
 	json_cost(out, &s->cost);
 	vmm_out_text(out, "}\n");

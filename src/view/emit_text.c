@@ -436,7 +436,7 @@ static size_t stream_width(const struct slot *slot, const struct vmm_style *styl
 		return 24;
 	if (c->get == vmm__get_encoding)
 		return 5;
-	return c->get == vmm__get_heap ? 15 : 8;
+	return c->get == vmm__get_heap || c->get == vmm__get_heap_chunk_heap ? 15 : 8;
 }
 
 struct vmm__text_stream *vmm__text_stream_create(const struct vmm_query *q, const struct vmm_style *style, bool narrow)

@@ -157,8 +157,11 @@ static void put_owners(struct vmm_out *out, const struct vmm_snapshot *s, const 
 		vmm_out_text(out, ",\"tid\":");
 		vmm_out_int(out, s->threads[r->thread].tid);
 	}
-	if (r->heap < s->heap_count)
+	if (r->heap < s->heap_count) {
 		vmm__json_key_text(out, ",\"heap\":", s->heaps[r->heap].id);
+		vmm_out_text(out, ",\"chunks\":");
+		vmm__json_chunk_sums(out, r->chunks);
+	}
 	if (r->outside)
 		vmm_out_text(out, ",\"outside\":true");
 }

@@ -225,8 +225,32 @@ static bool sort_rows(struct gather *g, struct vmm_arena *arena)
 	return true;
 }
 
+/* What the chunks of a heap's region are, below its blocks. */
+static bool push_parts(struct gather *g, const struct vmm_chunk_sums *c, struct vmm_arena *arena)
+{
+	uint64_t count = vmm_chunk_sums_free_count(c), bytes = vmm_chunk_sums_free(c);
+	uint64_t rss = c->of[VMM_CHUNK_CACHED].rss + c->of[VMM_CHUNK_FAST].rss + c->of[VMM_CHUNK_FREE].rss;
+	struct vmm_heap_part made[] = {
+	    {"used", c->of[VMM_CHUNK_USED].count, c->of[VMM_CHUNK_USED].bytes, c->of[VMM_CHUNK_USED].rss},
+	    {"free, resident", count, rss, rss},
+	    {"free, not resident", 0, bytes - vmm_min_u64(rss, bytes), 0},
+	    {"top", 0, c->of[VMM_CHUNK_TOP].bytes, c->of[VMM_CHUNK_TOP].rss},
+	    {"overhead", 0, c->of[VMM_CHUNK_META].bytes, c->of[VMM_CHUNK_META].rss},
+	    {"reserved", 0, c->of[VMM_CHUNK_RESERVED].bytes, c->of[VMM_CHUNK_RESERVED].rss},
+	};
+	struct vmm_heap_part *parts = vmm_arena_array(arena, ARRAY_LEN(made), sizeof(*parts));
+
+	if (!parts)
+		return false;
+	memcpy(parts, made, sizeof(made));
+	for (size_t i = 0; i < ARRAY_LEN(made); i++)
+		if (made[i].bytes && !push(g, VMM_ROW_PART, &parts[i], 1))
+			return false;
+	return true;
+}
+
 /* Puts the blocks of each region behind it. */
-static bool insert_blocks(struct gather *g, const struct vmm_snapshot *s)
+static bool insert_blocks(struct gather *g, const struct vmm_snapshot *s, struct vmm_arena *arena)
 {
 	struct gather all = {.q = g->q, .owner = g->owner};
 	size_t need = g->count;
@@ -241,6 +265,10 @@ static bool insert_blocks(struct gather *g, const struct vmm_snapshot *s)
 		push(&all, VMM_ROW_REGION, r, 0);
 		for (uint32_t b = 0; b < r->block_count && r->first_block + b < s->block_count; b++)
 			push(&all, VMM_ROW_BLOCK, &s->blocks[r->first_block + b], 1);
+		if (g->q->parts && r->chunks && !push_parts(&all, r->chunks, arena)) {
+			free(all.v);
+			return false;
+		}
 	}
 	free(g->v);
 	*g = all;
@@ -263,7 +291,7 @@ static int finish(struct gather *g, struct vmm_rows *rows, struct vmm_arena *are
 			push(g, VMM_ROW_TYPE, &s->total, 0);
 		gather_types(g, s, true);
 	}
-	if (s && g->q->blocks && !g->q->raw && g->q->table->row_type == VMM_ROW_REGION && !insert_blocks(g, s))
+	if (s && g->q->blocks && !g->q->raw && g->q->table->row_type == VMM_ROW_REGION && !insert_blocks(g, s, arena))
 		goto nomem;
 	if (g->failed || (g->v && !vmm_arena_keep(arena, g->v))) {
 		g->v = g->failed ? g->v : NULL; /* the arena frees what it cannot keep */
@@ -284,7 +312,7 @@ int vmm_rows_build(struct vmm_rows *rows, const struct vmm_query *q, const struc
 
 	if (q->table->row_type == VMM_ROW_PROCESS)
 		return vmm_fail(err, VMM_E_USAGE, 0, "view '%s' is not about one process", q->table->id);
-	if (q->table->row_type == VMM_ROW_STRING)
+	if (q->table->row_type == VMM_ROW_CHUNK || q->table->row_type == VMM_ROW_STRING)
 		return vmm_fail(err, VMM_E_USAGE, 0, "rows of '%s' are streamed", q->table->id);
 	arena = vmm_arena_create();
 	if (!arena)

@@ -69,6 +69,7 @@ enum vmm_kind vmm__row_kind(const struct vmm_row *row)
 	case VMM_ROW_FILE:
 		return ((const struct vmm_file_total *)row->object)->kind;
 	case VMM_ROW_HEAP:
+	case VMM_ROW_CHUNK:
 		return VMM_KIND_HEAP;
 	default:
 		r = vmm__row_region(row);
@@ -157,12 +158,19 @@ static void metric_value(const struct vmm_row *row, int metric, struct vmm_value
 	enum vmm_kind kind = vmm__row_kind(row);
 	uint64_t start, end;
 
+	if (row->type == VMM_ROW_PART) {
+		const struct vmm_heap_part *part = row->object;
+
+		if (metric == VMM_METRIC_SIZE || metric == VMM_METRIC_RSS)
+			vmm__value_number(v, metric == VMM_METRIC_SIZE ? part->bytes : part->rss);
+		return;
+	}
 	if ((metric == VMM_METRIC_USED || metric == VMM_METRIC_UNUSED) && kind < VMM_KIND_COUNT && kind != VMM_KIND_HEAP &&
 	    kind != VMM_KIND_MANAGED_HEAP) {
 		return; /* said of heaps alone */
 	}
 	if (row->type == VMM_ROW_HEAP && !((const struct vmm_heap *)row->object)->proved &&
-	           (metric == VMM_METRIC_USED || metric == VMM_METRIC_UNUSED)) {
+	    !((const struct vmm_heap *)row->object)->contents && (metric == VMM_METRIC_USED || metric == VMM_METRIC_UNUSED)) {
 		v->state = VMM_UNKNOWN;
 	} else if (m) {
 		v->state = (m->known >> metric) & 1      ? VMM_KNOWN
@@ -377,6 +385,9 @@ void vmm__get_details(const struct vmm_row *row, struct vmm_value *v)
 		break;
 	case VMM_ROW_HEAP:
 		vmm__value_text(v, ((const struct vmm_heap *)row->object)->label);
+		break;
+	case VMM_ROW_PART:
+		vmm__part_details(row->object, v);
 		break;
 	default:
 		r = vmm__row_region(row);

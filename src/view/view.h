@@ -23,6 +23,8 @@ bool vmm__row_is_total(const struct vmm_row *row);
 bool vmm__row_range(const struct vmm_row *row, uint64_t *ret_start, uint64_t *ret_end);
 /* True when something behind the row is writable and executable at once. */
 bool vmm__row_write_exec(const struct vmm_row *row);
+/* "used: 12 chunks, 12,345 bytes". */
+void vmm__part_details(const struct vmm_heap_part *part, struct vmm_value *v);
 /* Bytes of the largest block of a region. */
 uint64_t vmm__region_largest(const struct vmm_snapshot *s, const struct vmm_region *r);
 
@@ -45,6 +47,9 @@ static inline void vmm__value_text(struct vmm_value *v, const char *text)
 	X(sp) X(build_id) X(bits) X(pie) X(replaced) X(in_memory) X(heap) X(reader) X(proved)                        \
 	X(pid) X(ppid) X(uid) X(user) X(process_state) X(process_name) X(mappings) X(map_limit) X(threads)           \
 	X(cgroup) X(cmdline) X(kernel_thread) X(missing)                                                             \
+	X(used_count) X(free) X(free_count) X(top) X(overhead) X(reserved) X(largest_free) X(trimmable)              \
+	X(heap_threads) X(heap_chunk_address) X(heap_chunk_size) X(heap_chunk_start) X(heap_chunk_stretch)           \
+	X(heap_chunk_state) X(heap_chunk_heap) X(heap_chunk_label) X(heap_chunk_region)                              \
 	X(length) X(encoding) X(text) X(cut) X(region) X(chunk) X(chunk_size) X(chunk_state)
 #define X(name) void vmm__get_##name(const struct vmm_row *row, struct vmm_value *v);
 VMM__GETTERS(X)
@@ -66,6 +71,14 @@ void vmm__json_row(struct vmm_out *out, const struct vmm_column *const *columns,
 /* The rows of "regions" (regions with their blocks) or "mappings" (raw), without the brackets. */
 void vmm__json_regions(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows);
 void vmm__json_mappings(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows);
+/* ,"target":{...}, ,"accounts":[...], ,"notes":[...]. */
+void vmm__json_target(struct vmm_out *out, const struct vmm_target_info *t);
+void vmm__json_accounts(struct vmm_out *out, const struct vmm_snapshot *s);
+void vmm__json_notes(struct vmm_out *out, const struct vmm_snapshot *s);
+/* ,"heaps":[...]: all, or the one with this id; with their numbers of chunks by size. */
+void vmm__json_heaps(struct vmm_out *out, const struct vmm_snapshot *s, const char *id, bool with_sizes);
+/* {"used":{"count","bytes","rss"},...} or null. */
+void vmm__json_chunk_sums(struct vmm_out *out, const struct vmm_chunk_sums *sums);
 /* ,"used_bytes":1,... of a heap; c NULL: not known. */
 void vmm__json_heap_contents(struct vmm_out *out, const struct vmm_heap_contents *c);
 /* The columns of rows that stand alone: those chosen, else every JSON column or, where a table has its own, those. */

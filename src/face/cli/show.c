@@ -97,7 +97,8 @@ static uint32_t needs_of(const struct vmm_args *args, const struct plan *plan, c
 		needs |= VMM_NEED_DEFAULT;
 	if (plan->document && q->raw)
 		needs |= VMM_NEED_EXTRA;
-	if (plan->document && !q->raw && !vmm_args_has(args, VMM_OPTION_FAST))
+	/* The tree shows what heaps hold; who looks at chosen columns of it asks for it by them. */
+	if ((plan->document || (q->parts && !q->columns_chosen)) && !q->raw && !vmm_args_has(args, VMM_OPTION_FAST))
 		needs |= VMM_NEED_HEAPS;
 	if (vmm_args_has(args, VMM_OPTION_NUMA))
 		needs |= VMM_NEED_NUMA;
@@ -209,6 +210,7 @@ static int show_watch(const struct vmm_args *args, const struct plan *plan, stru
 int vmm_cli_show(const struct vmm_args *given)
 {
 	struct vmm_args args = *given;
+	enum vmm_format format;
 	struct vmm_query q;
 	struct vmm_err err;
 	struct plan plan;
@@ -217,6 +219,8 @@ int vmm_cli_show(const struct vmm_args *given)
 	code = make_plan(&args, &plan, &err);
 	if (code == 0)
 		code = vmm_cli_query(&args, plan.view, &q, &err);
+	if (code == 0 && vmm_cli_format(&args, &format, &err) == 0)
+		q.parts = format == VMM_FORMAT_TEXT && q.blocks && !q.raw;
 	if (code < 0)
 		return vmm_cli_fail(&args, &err);
 	status = vmm_args_has(&args, VMM_OPTION_WATCH) ? show_watch(&args, &plan, &q) : show_once(&args, &plan, &q);
