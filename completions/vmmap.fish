@@ -5,7 +5,7 @@ set -g __vmmap_kinds image mapped_file shareable heap managed_heap stack private
 
 complete -c vmmap -f
 complete -c vmmap -n __fish_use_subcommand -a show -d 'where the target\'s memory is: a summary, or one of its tables'
-complete -c vmmap -n __fish_use_subcommand -a at -d 'what is at an address: region, section, mapping, thread'
+complete -c vmmap -n __fish_use_subcommand -a at -d 'what is at an address: region, section, chunk of a heap, mapping, thread'
 complete -c vmmap -n __fish_use_subcommand -a free -d 'free address space, its fragmentation, and a picture of it all'
 complete -c vmmap -n __fish_use_subcommand -a strings -d 'strings in the target\'s memory, and which chunk of a heap holds them'
 complete -c vmmap -n __fish_use_subcommand -a ps -d 'processes by memory'

@@ -44,6 +44,25 @@ struct vmm_chunk_walk {
 int vmm_target_chunks(struct vmm_target *target, const struct vmm_snapshot *snapshot, const struct vmm_chunk_walk *walk,
                       struct vmm_err *err);
 
+#define VMM_CHUNK_HEAD_BYTES 64
+
+/* What a heap holds at an address. */
+struct vmm_chunk_at {
+	uint64_t address;           /* set by the caller, like the region */
+	const struct vmm_region *region; /* that holds it; NULL or of no heap: nothing is looked for */
+	bool found, has_below, has_above;
+	struct vmm_chunk chunk;     /* holds the address */
+	struct vmm_chunk below, above; /* its neighbours in that region */
+	bool broken;                /* the heap did not add up: what was found may be wrong */
+	char note[256];             /* why it is broken or nothing was found, raw; "" when there is nothing to say */
+	uint32_t head_bytes;        /* of the chunk's first bytes: how many are in head; 0 where they are not resident */
+	unsigned char head[VMM_CHUNK_HEAD_BYTES];
+};
+
+/* Fills ret_at[0..count): one walk for each heap that is asked about. Returns as vmm_target_chunks() does. */
+int vmm_target_chunks_at(struct vmm_target *target, const struct vmm_snapshot *snapshot, struct vmm_chunk_at *ret_at, size_t count,
+                         struct vmm_err *err);
+
 /* The strings of one state's row, and the state with an id (VMM_CHUNK_STATE_COUNT: none). */
 const char *vmm_chunk_state_id(enum vmm_chunk_state state);
 const char *vmm_chunk_state_label(enum vmm_chunk_state state);

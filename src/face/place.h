@@ -5,7 +5,8 @@
 #ifndef VMM_FACE_PLACE_H
 #define VMM_FACE_PLACE_H
 
-#include "base/out.h"
+#include "face/look.h"
+#include "vmmap/chunks.h"
 #include "vmmap/snapshot.h"
 
 /* Everything that stands at one address; members are NULL where there is nothing. */
@@ -17,11 +18,17 @@ struct vmm_place {
 	const struct vmm_gap *gap;
 	const struct vmm_module *module;
 	const struct vmm_thread *thread;
+	const struct vmm_heap *heap;
+	const struct vmm_chunk_at *chunk; /* of heaps: what holds the address */
 };
 
-struct vmm_place vmm_place_find(const struct vmm_snapshot *s, uint64_t address);
+/* at: what the heap has at the address, or NULL; kept in the result. */
+struct vmm_place vmm_place_find(const struct vmm_snapshot *s, const struct vmm_chunk_at *at);
+
+/* The heap's part of an answer in text: chunk, neighbours, first bytes. */
+void vmm_place_put_chunk(struct vmm_out *out, const struct vmm_look *look, const struct vmm_place *p);
 
 /* The whole JSON document of docs/cli.md. */
-void vmm_places_json(struct vmm_out *out, const struct vmm_snapshot *s, const uint64_t *addresses, size_t count);
+void vmm_places_json(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_chunk_at *at, size_t count);
 
 #endif

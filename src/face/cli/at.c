@@ -35,8 +35,9 @@ static void find_neighbours(const struct vmm_snapshot *s, struct vmm_place *p)
 	p->below = low > 0 ? &s->regions[low - 1] : NULL;
 }
 
-struct vmm_place vmm_place_find(const struct vmm_snapshot *s, uint64_t address)
+struct vmm_place vmm_place_find(const struct vmm_snapshot *s, const struct vmm_chunk_at *at)
 {
+	uint64_t address = at->address;
 	struct vmm_place p = {.address = address};
 
 	p.region = vmm_snapshot_region_at(s, address);
@@ -52,6 +53,10 @@ struct vmm_place vmm_place_find(const struct vmm_snapshot *s, uint64_t address)
 		p.module = &s->modules[p.region->module];
 	if (p.region && p.region->thread < s->thread_count)
 		p.thread = &s->threads[p.region->thread];
+	if (p.region && p.region->heap < s->heap_count) {
+		p.heap = &s->heaps[p.region->heap];
+		p.chunk = at;
+	}
 	return p;
 }
 
@@ -247,6 +252,7 @@ static void put_mapped(struct vmm_out *out, const struct vmm_look *look, const s
 		put_label(out, look, "thread");
 		put_thread(out, p);
 	}
+	vmm_place_put_chunk(out, look, p);
 	put_label(out, look, "mapping");
 	put_mapping(out, look, p->vma);
 	put_label(out, look, "VmFlags");
@@ -262,6 +268,14 @@ static void put_owner(struct vmm_out *out, const struct vmm_place *p)
 	bool section = p->block && p->block->label[0];
 
 	vmm_out_text(out, vmm_kind_label(p->region->kind));
+	if (p->chunk && p->chunk->found) {
+		const struct vmm_chunk *c = &p->chunk->chunk;
+
+		vmm_out_printf(out, ", in a %s chunk of ", vmm_chunk_state_id((enum vmm_chunk_state)c->state));
+		vmm_put_count(out, c->usable);
+		vmm_out_text(out, c->usable == 1 ? " byte" : " bytes");
+		return;
+	}
 	if (p->thread)
 		vmm_out_printf(out, " of thread %d", (int)p->thread->tid);
 	vmm_out_text(out, path[0] ? " " : "");
@@ -296,14 +310,14 @@ static void put_place(struct vmm_out *out, const struct vmm_look *look, const st
 		put_gap(out, look, p);
 }
 
-static int emit(struct vmm_answer *a, const struct vmm_snapshot *s, const uint64_t *addresses, size_t count)
+static int emit(struct vmm_answer *a, const struct vmm_snapshot *s, const struct vmm_chunk_at *at, size_t count)
 {
 	if (a->format == VMM_FORMAT_JSON) {
-		vmm_places_json(a->output.out, s, addresses, count);
+		vmm_places_json(a->output.out, s, at, count);
 		return 0;
 	}
 	for (size_t i = 0; i < count && s->vma_count; i++) {
-		struct vmm_place p = vmm_place_find(s, addresses[i]);
+		struct vmm_place p = vmm_place_find(s, &at[i]);
 
 		put_place(a->output.out, &a->look, s, &p);
 	}
@@ -311,12 +325,45 @@ static int emit(struct vmm_answer *a, const struct vmm_snapshot *s, const uint64
 	return 0;
 }
 
+/* Snapshot and chunks, in one pause where --stop asks for it. What is no address in a heap costs no walk. */
+static int look_at(const struct vmm_args *args, struct vmm_chunk_at *at, size_t count, struct vmm_snapshot **ret_snapshot,
+                   struct vmm_err *err)
+{
+	struct vmm_snapshot *s = NULL;
+	struct vmm_target *t;
+	struct vmm_hold hold;
+	int code = vmm_target_open(args->operand[0], &t, err);
+
+	if (code < 0)
+		return code;
+	code = vmm_hold_begin(&hold, args, t, err);
+	if (code == 0)
+		code = vmm_cli_take_open(t, VMM_NEED_DEFAULT, &s, err);
+	if (code == 0) {
+		for (size_t i = 0; i < count; i++)
+			at[i].region = vmm_snapshot_vma_at(s, at[i].address) ? vmm_snapshot_region_at(s, at[i].address) : NULL;
+		code = vmm_target_chunks_at(t, s, at, count, err);
+		/* The snapshot is an answer of its own. */
+		if (code == VMM_E_GONE) {
+			s->partial = true;
+			code = 0;
+		}
+	}
+	vmm_hold_end(&hold, s);
+	vmm_target_close(t);
+	if (code == 0)
+		*ret_snapshot = s;
+	else
+		vmm_snapshot_destroy(s);
+	return code;
+}
+
 int vmm_cli_at(const struct vmm_args *args)
 {
-	uint64_t addresses[VMM_OPERANDS_MAX];
+	struct vmm_chunk_at at[VMM_OPERANDS_MAX] = {0};
 	size_t count = args->operand_count - 1;
 	enum vmm_format format;
-	struct vmm_snapshot *s;
+	struct vmm_snapshot *s = NULL;
 	struct vmm_answer a;
 	struct vmm_err err;
 	int code, status;
@@ -325,14 +372,14 @@ int vmm_cli_at(const struct vmm_args *args)
 	if (code == 0 && (format == VMM_FORMAT_CSV || format == VMM_FORMAT_NDJSON))
 		code = vmm_fail(&err, VMM_E_USAGE, 0, "at has the formats text and json");
 	for (size_t i = 0; i < count && code == 0; i++)
-		code = vmm_cli_address(args->operand[i + 1], &addresses[i], &err);
+		code = vmm_cli_address(args->operand[i + 1], &at[i].address, &err);
 	if (code == 0)
-		code = vmm_cli_take(args, args->operand[0], VMM_NEED_DEFAULT, &s, &err);
+		code = look_at(args, at, count, &s, &err);
 	if (code < 0)
 		return vmm_cli_fail_target(args, args->operand[0], &err);
 	code = vmm_answer_open(&a, args, &err);
 	if (code == 0)
-		code = emit(&a, s, addresses, count);
+		code = emit(&a, s, at, count);
 	status = vmm_answer_close(&a, args, s, code, &err);
 	vmm_snapshot_destroy(s);
 	return status;

@@ -89,6 +89,52 @@ static void put_json_owner(struct vmm_out *out, const struct vmm_place *p)
 		vmm_out_text(out, ",\"sp\":null}");
 }
 
+/* ,"key":{the chunk} or null. */
+static void put_json_chunk(struct vmm_out *out, const char *key, const struct vmm_chunk *c)
+{
+	vmm_out_printf(out, ",\"%s\":", key);
+	if (!c) {
+		vmm_out_text(out, "null");
+		return;
+	}
+	vmm_out_printf(out, "{\"state\":\"%s\",\"address\":\"0x%llx\",\"size\":%llu,\"start\":\"0x%llx\",\"stretch\":%llu}",
+	               vmm_chunk_state_id((enum vmm_chunk_state)c->state), (unsigned long long)c->address,
+	               (unsigned long long)c->usable, (unsigned long long)c->start, (unsigned long long)c->size);
+}
+
+static void put_json_heap(struct vmm_out *out, const struct vmm_place *p)
+{
+	const struct vmm_chunk_at *at = p->chunk;
+
+	if (!p->heap) {
+		vmm_out_text(out, ",\"heap\":null,\"chunk\":null");
+		return;
+	}
+	vmm_out_text(out, ",\"heap\":{\"id\":");
+	vmm_out_json(out, p->heap->id);
+	vmm_out_text(out, ",\"reader\":");
+	vmm_out_json(out, p->heap->reader);
+	vmm_out_text(out, ",\"label\":");
+	vmm_out_json(out, p->heap->label);
+	vmm_out_printf(out, ",\"broken\":%s,\"note\":", at->broken ? "true" : "false");
+	vmm_out_json(out, at->note);
+	put_json_chunk(out, "below", at->has_below ? &at->below : NULL);
+	put_json_chunk(out, "above", at->has_above ? &at->above : NULL);
+	vmm_out_char(out, '}');
+	put_json_chunk(out, "chunk", at->found ? &at->chunk : NULL);
+	if (!at->found)
+		return;
+	vmm_out_printf(out, ",\"chunk_offset\":%lld,\"chunk_head\":", (long long)(p->address - at->chunk.address));
+	if (at->head_bytes == 0) {
+		vmm_out_text(out, "null");
+		return;
+	}
+	vmm_out_char(out, '"');
+	for (uint32_t i = 0; i < at->head_bytes; i++)
+		vmm_out_hex(out, at->head[i], 2);
+	vmm_out_char(out, '"');
+}
+
 static void put_json_place(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_place *p)
 {
 	vmm_out_printf(out, "{\"address\":\"0x%llx\",\"mapped\":%s", (unsigned long long)p->address,
@@ -98,13 +144,14 @@ static void put_json_place(struct vmm_out *out, const struct vmm_snapshot *s, co
 	put_json_row(out, "mapping", s, p->vma, VMM_ROW_VMA);
 	put_json_mapping(out, p);
 	put_json_owner(out, p);
+	put_json_heap(out, p);
 	put_json_gap(out, p->gap);
 	put_json_row(out, "below", s, p->below, VMM_ROW_REGION);
 	put_json_row(out, "above", s, p->above, VMM_ROW_REGION);
 	vmm_out_char(out, '}');
 }
 
-void vmm_places_json(struct vmm_out *out, const struct vmm_snapshot *s, const uint64_t *addresses, size_t count)
+void vmm_places_json(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_chunk_at *at, size_t count)
 {
 	vmm_out_char(out, '{');
 	vmm__json_head(out);
@@ -116,7 +163,7 @@ void vmm_places_json(struct vmm_out *out, const struct vmm_snapshot *s, const ui
 		vmm_out_printf(out, ",\"stopped_ns\":%llu", (unsigned long long)s->cost.stopped_ns);
 	vmm_out_printf(out, ",\"partial\":%s,\"addresses\":[", s->partial ? "true" : "false");
 	for (size_t i = 0; i < count; i++) {
-		struct vmm_place p = vmm_place_find(s, addresses[i]);
+		struct vmm_place p = vmm_place_find(s, &at[i]);
 
 		vmm_out_text(out, i ? "," : "");
 		put_json_place(out, s, &p);
