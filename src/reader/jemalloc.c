@@ -270,10 +270,13 @@ static int read_copy(struct vmm_reading *r, struct jemalloc_cache *c, const stru
 	return rc;
 }
 
-/* The end of the writable data of one object: its file mapping and the anonymous .bss behind it. */
+/*
+ * The end of the writable data of one object: its file mapping and the anonymous .bss behind it. Other memory may have come
+ * to lie right behind that; where the object's end is known, it counts.
+ */
 static uint64_t data_end(const struct vmm_snapshot *s, uint32_t i)
 {
-	uint64_t end = s->vmas[i].end;
+	uint64_t start = s->vmas[i].start, end = s->vmas[i].end;
 
 	for (i++; i < s->vma_count && s->vmas[i].start == end; i++) {
 		const struct vmm_vma *v = &s->vmas[i];
@@ -282,6 +285,9 @@ static uint64_t data_end(const struct vmm_snapshot *s, uint32_t i)
 			break;
 		end = v->end;
 	}
+	for (uint32_t k = 0; k < s->module_count; k++)
+		if (s->modules[k].start <= start && start < s->modules[k].end)
+			end = vmm_min_u64(end, s->modules[k].end);
 	return end;
 }
 

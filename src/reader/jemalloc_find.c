@@ -205,13 +205,33 @@ static bool judge_leaf(struct search *f, uint64_t place, uint64_t leaf, struct j
 	return true;
 }
 
+/*
+ * A root is nearly empty: what stands near a slot is another leaf's slot or zero, and leaves do not overlap. This keeps
+ * tables of pointers and objects of the program from being followed.
+ */
+static bool stands_alone(const struct search *f, size_t at, size_t length, uint64_t leaf)
+{
+	size_t first = at > NEAR * 8 ? at - NEAR * 8 : 0, last = vmm_min_u64(length & ~(size_t)7, at + NEAR * 8);
+
+	for (size_t i = first; i < last; i += 8) {
+		uint64_t other;
+
+		memcpy(&other, f->piece + i, 8);
+		if (!other || i == at)
+			continue;
+		if (other % 64 || (other < leaf ? leaf - other : other - leaf) < JEMALLOC_LEAF_BYTES || !can_be_leaf(f, other))
+			return false;
+	}
+	return true;
+}
+
 static bool search_piece(struct search *f, uint64_t address, size_t length, struct jemalloc *ret)
 {
 	for (size_t at = 0; at + 8 <= length && f->looked_at < CANDIDATES_MAX; at += 8) {
 		uint64_t leaf;
 
 		memcpy(&leaf, f->piece + at, 8);
-		if (!leaf || !can_be_slot(f, address + at, leaf) || !can_be_leaf(f, leaf))
+		if (!leaf || leaf % 64 || !can_be_slot(f, address + at, leaf) || !stands_alone(f, at, length, leaf) || !can_be_leaf(f, leaf))
 			continue;
 		f->looked_at++;
 		if (judge_leaf(f, address + at, leaf, ret))
@@ -220,15 +240,39 @@ static bool search_piece(struct search *f, uint64_t address, size_t length, stru
 	return false;
 }
 
+/* Narrows [*start, *end) to where slots of leaves can stand, given where there is room for a leaf. */
+static void narrow(const struct vmm_snapshot *s, uint64_t *start, uint64_t *end)
+{
+	uint64_t low = UINT64_MAX, high = 0, data = *start, data_end = *end;
+
+	for (uint32_t i = 0; i < s->vma_count; i++) {
+		const struct vmm_vma *v = &s->vmas[i];
+
+		if (!private_anonymous(v) || vmm_vma_is_brk(v) || !(v->prot & VMM_PROT_WRITE) || v->end > USER_END ||
+		    (v->end - v->start < JEMALLOC_LEAF_BYTES && !jemalloc_mapped(s, v->start, v->start + JEMALLOC_LEAF_BYTES)))
+			continue;
+		low = vmm_min_u64(low, v->start >> 30);
+		high = vmm_max_u64(high, (v->end - 1) >> 30);
+	}
+	*end = *start;
+	if (low > high)
+		return;
+	*start = data + 8 * (low > NEAR ? low - NEAR : 0);
+	*end = vmm_min_u64(data_end, data_end - JEMALLOC_LEAF_BYTES + 8 * (high + NEAR));
+}
+
 int jemalloc_find(struct vmm_reading *r, struct jemalloc_cache *c, uint64_t start, uint64_t end, struct jemalloc *ret,
                   struct vmm_err *err)
 {
 	VMM_CLEANUP_FREE unsigned char *piece = vmm_alloc_hook(NULL, PIECE);
 	struct search f = {.r = r, .cache = c, .start = start, .end = end, .piece = piece};
-	uint64_t stop = vmm_min_u64(end, start + SEARCH_MAX);
+	uint64_t stop = end;
 
 	if (!piece)
 		return vmm_fail_nomem(err);
+	narrow(r->snapshot, &start, &stop);
+	if (stop > start && stop - start > SEARCH_MAX)
+		stop = start + SEARCH_MAX;
 	for (uint64_t at = start; at < stop; at += PIECE) {
 		size_t length = (size_t)vmm_min_u64(PIECE, stop - at);
 
