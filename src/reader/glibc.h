@@ -21,6 +21,7 @@ struct glibc_arena {
 	uint64_t top;        /* chunk */
 	uint64_t system_mem; /* bytes it got from the system */
 	bool main;
+	bool two_passes; /* some of its chunks look like fast ones and are none */
 };
 
 /* All arenas of one copy of the C library. */

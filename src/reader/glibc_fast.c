@@ -7,48 +7,88 @@
 
 #include "reader/glibc_marks.h"
 
-#define MARKED (UINT64_C(1) << 63)
-#define END UINT64_C(0x7fffffffffffffff)
+#define NONE UINT32_MAX /* no chunk */
+#define LAST (UINT32_MAX - 1) /* the end of a list */
 #define PER_BUCKET 4
+#define BITMAP_SPAN (UINT64_C(8) << 30) /* larger heaps are looked up by buckets, in less memory */
+#define PREFETCH 24 /* links looked up ahead: the bitmap is larger than the caches near the processor */
 
-/* Finds chunks by address: a bucket holds the index of the first link at or above its start. */
+/*
+ * Finds a chunk's index by its address. Either a bitmap with a bit for each place where a chunk could be, and for each
+ * word of it how many bits are set before; or buckets that hold the index of the first chunk in them.
+ */
+struct piece {
+	uint64_t bits;
+	uint64_t before; /* bits set in all pieces before this one */
+};
+
 struct lookup {
 	const struct glibc_link *links;
 	size_t count;
-	uint32_t *buckets;
-	size_t bucket_count;
-	uint64_t first;
-	unsigned shift;
+	struct piece *pieces; /* the bitmap, or NULL */
+	uint32_t *buckets;    /* or NULL */
+	size_t length;        /* of either */
+	uint64_t first, span, unit; /* unit: places where chunks could be are so far apart */
+	unsigned unit_shift, shift;
 };
 
-static bool lookup_init(struct lookup *l, const struct glibc_link *links, size_t count)
+static bool bitmap_init(struct lookup *l)
 {
-	uint64_t span = count ? links[count - 1].at - links[0].at + 1 : 1;
-	size_t want = count / PER_BUCKET + 1, at = 0;
+	uint64_t sum = 0;
 
-	*l = (struct lookup){.links = links, .count = count, .first = count ? links[0].at : 0};
-	while (span >> l->shift > want)
+	l->length = (size_t)(l->span / l->unit / 64) + 1;
+	l->pieces = vmm_alloc_hook(NULL, l->length * sizeof(*l->pieces));
+	if (!l->pieces)
+		return false;
+	memset(l->pieces, 0, l->length * sizeof(*l->pieces));
+	for (size_t i = 0; i < l->count; i++) {
+		uint64_t place = (l->links[i].at - l->first) >> l->unit_shift;
+
+		l->pieces[place / 64].bits |= UINT64_C(1) << (place % 64);
+	}
+	for (size_t i = 0; i < l->length; i++) {
+		l->pieces[i].before = sum;
+		sum += (uint64_t)__builtin_popcountll(l->pieces[i].bits);
+	}
+	return true;
+}
+
+static bool buckets_init(struct lookup *l)
+{
+	size_t want = l->count / PER_BUCKET + 1, at = 0;
+
+	while (l->span >> l->shift > want)
 		l->shift++;
-	l->bucket_count = (size_t)(span >> l->shift) + 2;
-	l->buckets = vmm_alloc_hook(NULL, l->bucket_count * sizeof(*l->buckets));
-	for (size_t b = 0; l->buckets && b < l->bucket_count; b++) {
-		while (at < count && (links[at].at - l->first) >> l->shift < b)
+	l->length = (size_t)(l->span >> l->shift) + 2;
+	l->buckets = vmm_alloc_hook(NULL, l->length * sizeof(*l->buckets));
+	for (size_t b = 0; l->buckets && b < l->length; b++) {
+		while (at < l->count && (l->links[at].at - l->first) >> l->shift < b)
 			at++;
 		l->buckets[b] = (uint32_t)at;
 	}
 	return l->buckets != NULL;
 }
 
-/* The index of a chunk, END when it is none of them. */
-static uint64_t lookup_find(const struct lookup *l, uint64_t address)
+static bool lookup_init(struct lookup *l, const struct glibc_link *links, size_t count, uint64_t unit)
 {
-	uint64_t bucket = (address - l->first) >> l->shift;
-	size_t low, high;
+	*l = (struct lookup){.links = links, .count = count, .unit = unit, .unit_shift = (unsigned)__builtin_ctzll(unit)};
+	if (!count)
+		return true;
+	l->first = links[0].at;
+	l->span = links[count - 1].at - l->first + 1;
+	return l->span <= BITMAP_SPAN ? bitmap_init(l) : buckets_init(l);
+}
 
-	if (address < l->first || bucket + 1 >= l->bucket_count)
-		return END;
-	low = l->buckets[bucket];
-	high = l->buckets[bucket + 1];
+static void lookup_done(struct lookup *l)
+{
+	free(l->pieces);
+	free(l->buckets);
+}
+
+static uint32_t find_in_bucket(const struct lookup *l, uint64_t address)
+{
+	size_t bucket = (size_t)((address - l->first) >> l->shift), low = l->buckets[bucket], high = l->buckets[bucket + 1];
+
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
@@ -57,76 +97,129 @@ static uint64_t lookup_find(const struct lookup *l, uint64_t address)
 		else
 			high = middle;
 	}
-	return low < l->count && l->links[low].at == address ? low : END;
+	return low < l->count && l->links[low].at == address ? (uint32_t)low : NONE;
 }
 
-/* Marks all chunks that lists lead to. An index that is marked already is a circle, or two lists in one. */
-static bool mark_all(struct glibc_link *links, uint64_t *at, unsigned list_count, uint64_t *ret_at)
+/* The index of a chunk, NONE when it is none of them. */
+static uint32_t lookup_find(const struct lookup *l, uint64_t address)
+{
+	uint64_t offset = address - l->first, place = offset >> l->unit_shift, bit = UINT64_C(1) << (place % 64);
+	const struct piece *piece;
+
+	/* Below first the offset wraps to more than any span. */
+	if (offset >= l->span || offset & (l->unit - 1))
+		return NONE;
+	if (!l->pieces)
+		return find_in_bucket(l, address);
+	piece = &l->pieces[place / 64];
+	return piece->bits & bit ? (uint32_t)piece->before + (uint32_t)__builtin_popcountll(piece->bits & (bit - 1)) : NONE;
+}
+
+static void lookup_prefetch(const struct lookup *l, uint64_t address)
+{
+	uint64_t offset = address - l->first;
+
+	if (l->pieces && offset < l->span)
+		__builtin_prefetch(&l->pieces[(offset >> l->unit_shift) / 64]);
+}
+
+/* Turns links into indexes. */
+static void find_all(const struct lookup *l, uint32_t *ret_next)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		if (i + PREFETCH < l->count)
+			lookup_prefetch(l, l->links[i + PREFETCH].next);
+		ret_next[i] = l->links[i].next ? lookup_find(l, l->links[i].next) : LAST;
+	}
+}
+
+/* Marks all chunks that lists lead to. One that is marked already is in a circle, or in two lists. */
+static bool mark_all(const uint32_t *next, uint64_t *marks, uint32_t *at, unsigned list_count, uint32_t *ret_at)
 {
 	bool more = true;
 
 	while (more) {
 		more = false;
 		for (unsigned i = 0; i < list_count; i++) {
-			struct glibc_link *link = &links[at[i]];
+			uint64_t *word = &marks[at[i] / 64], bit = UINT64_C(1) << (at[i] % 64);
 
-			if (at[i] == END)
+			if (at[i] == LAST)
 				continue;
-			if (link->at & MARKED || (link->next != 0 && link->next == END)) {
-				*ret_at = link->at & ~MARKED;
+			if (*word & bit || next[at[i]] == NONE) {
+				*ret_at = at[i];
 				return false;
 			}
-			link->at |= MARKED;
-			at[i] = link->next ? link->next - 1 : END;
+			*word |= bit;
+			at[i] = next[at[i]];
 			more = true;
 		}
 	}
 	return true;
 }
 
-bool glibc_follow_fastbins(const uint64_t *heads, unsigned head_count, struct glibc_link *links, size_t count,
+/* The chunks that are marked, by rising address. */
+static bool keep_marked(const struct glibc_link *links, size_t count, const uint64_t *marks, struct glibc_marks *ret)
+{
+	size_t marked = 0;
+
+	for (size_t i = 0; i < count / 64 + 1; i++)
+		marked += (size_t)__builtin_popcountll(marks[i]);
+	if (!vmm_grow(&ret->v, &ret->capacity, marked + 1, sizeof(*ret->v)))
+		return false;
+	ret->count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (marks[i / 64] >> (i % 64) & 1)
+			ret->v[ret->count++] = links[i].at | GLIBC_MARK_FAST;
+	return true;
+}
+
+/* Where the lists begin. False: a head is no chunk. */
+static bool find_heads(const struct lookup *l, const uint64_t *heads, unsigned head_count, uint32_t *ret_at, unsigned *ret_lists,
+                       uint64_t *ret_bad)
+{
+	*ret_lists = 0;
+	for (unsigned i = 0; i < head_count && i < GLIBC_FASTBINS_MAX; i++) {
+		uint32_t at = heads[i] ? lookup_find(l, heads[i]) : LAST;
+
+		if (at == NONE) {
+			*ret_bad = heads[i];
+			return false;
+		}
+		if (at != LAST)
+			ret_at[(*ret_lists)++] = at;
+	}
+	return true;
+}
+
+bool glibc_follow_fastbins(const uint64_t *heads, unsigned head_count, const struct glibc_link *links, size_t count, uint64_t align,
                            struct glibc_marks *ret, uint64_t *ret_at, int *ret_code)
 {
-	uint64_t at[GLIBC_FASTBINS_MAX];
+	VMM_CLEANUP_FREE uint32_t *next = vmm_alloc_hook(NULL, (count + 1) * sizeof(*next));
+	VMM_CLEANUP_FREE uint64_t *marks = vmm_alloc_hook(NULL, (count / 64 + 1) * sizeof(*marks));
+	uint32_t at[GLIBC_FASTBINS_MAX], bad = 0;
 	unsigned lists = 0;
 	struct lookup l;
-	bool good = true;
+	bool good;
 
-	*ret_code = 0;
+	*ret_code = VMM_E_NOMEM;
 	*ret_at = 0;
-	if (count >= UINT32_MAX || !lookup_init(&l, links, count)) {
+	if (!next || !marks || count >= LAST || !lookup_init(&l, links, count, align))
+		return false;
+	*ret_code = 0;
+	good = find_heads(&l, heads, head_count, at, &lists, ret_at);
+	if (good)
+		find_all(&l, next);
+	lookup_done(&l);
+	if (!good)
+		return false;
+	memset(marks, 0, (count / 64 + 1) * sizeof(*marks));
+	if (!mark_all(next, marks, at, lists, &bad)) {
+		*ret_at = links[bad].at;
+		return false;
+	}
+	if (!keep_marked(links, count, marks, ret)) {
 		*ret_code = VMM_E_NOMEM;
 		return false;
 	}
-	for (unsigned i = 0; i < head_count && i < GLIBC_FASTBINS_MAX && good; i++) {
-		if (!heads[i])
-			continue;
-		at[lists] = lookup_find(&l, heads[i]);
-		if (at[lists++] == END) {
-			*ret_at = heads[i];
-			good = false;
-		}
-	}
-	/* next becomes the index of the next chunk plus 1; 0 stays the end of a list, END stands for no chunk. */
-	for (size_t i = 0; i < count && good; i++)
-		if (links[i].next) {
-			uint64_t index = lookup_find(&l, links[i].next);
-
-			links[i].next = index == END ? END : index + 1;
-		}
-	free(l.buckets);
-	if (!good || !mark_all(links, at, lists, ret_at))
-		return false;
-	ret->count = 0;
-	for (size_t i = 0; i < count; i++)
-		ret->count += links[i].at >> 63;
-	if (!vmm_grow(&ret->v, &ret->capacity, ret->count + 1, sizeof(*ret->v))) {
-		*ret_code = VMM_E_NOMEM;
-		return false;
-	}
-	ret->count = 0;
-	for (size_t i = 0; i < count; i++)
-		if (links[i].at & MARKED)
-			ret->v[ret->count++] = (links[i].at & ~MARKED) | GLIBC_MARK_FAST;
 	return true;
 }

@@ -33,10 +33,10 @@ struct glibc_link {
 	uint64_t at, next;
 };
 /*
- * Follows the fastbins from their heads through links, an array by rising address. On success the chunks in fastbins
+ * Follows the fastbins from their heads through links, an array by rising address; chunks are multiples of align apart. On success the chunks in fastbins
  * stand in ret->v by rising address. False: a list leads to a chunk that is none, or in a circle; *ret_at tells where.
  */
-bool glibc_follow_fastbins(const uint64_t *heads, unsigned head_count, struct glibc_link *links, size_t count,
+bool glibc_follow_fastbins(const uint64_t *heads, unsigned head_count, const struct glibc_link *links, size_t count, uint64_t align,
                            struct glibc_marks *ret, uint64_t *ret_at, int *ret_code);
 
 #endif

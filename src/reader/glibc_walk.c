@@ -44,8 +44,16 @@ struct arena_walk {
 	size_t cached_at, fast_at; /* how far the walk has got in the marks */
 	uint64_t next_mark;        /* the next chunk that is marked */
 	uint64_t free_start;       /* where the run of free chunks before here begins; 0: none */
+	uint64_t fast_broken;      /* where a fastbin leads to what is no chunk */
 	bool nomem;
 };
+
+/*
+ * What a pass over the chunks does. Telling them all needs to know which are in fastbins, so they are collected first.
+ * Where only sums are wanted both are done at once: each chunk that may be in a fastbin is told as one, and if the
+ * lists then lead to fewer, all is done again in two passes.
+ */
+enum pass { PASS_COLLECT, PASS_TELL, PASS_BOTH };
 
 /* What the walk holds at one moment: the window, and the chunk whose state the next header tells. */
 struct scan {
@@ -173,6 +181,8 @@ static bool in_segments(const struct arena_walk *a, uint64_t chunk)
 {
 	size_t low = 0, high = a->segment_count;
 
+	if (high == 1)
+		return chunk >= a->segments[0].first && chunk < a->segments[0].end;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
@@ -185,18 +195,19 @@ static bool in_segments(const struct arena_walk *a, uint64_t chunk)
 }
 
 /* Keeps a chunk that may be in a fastbin: its first word leads to another chunk of this arena, or to none. */
-static void collect(struct arena_walk *a, uint64_t chunk, uint64_t link)
+static bool collect(struct arena_walk *a, uint64_t chunk, uint64_t link)
 {
 	uint64_t next = a->links == GLIBC_LINKS_PLAIN ? link : link ^ ((chunk + 2 * a->word) >> 12);
 
 	if (next && ((next + 2 * a->word) % a->align || !in_segments(a, next)))
-		return;
+		return false;
 	if (a->candidate_count == a->candidate_capacity &&
 	    !vmm_grow(&a->candidates, &a->candidate_capacity, a->candidate_count + 1, sizeof(*a->candidates))) {
 		a->nomem = true;
-		return;
+		return false;
 	}
 	a->candidates[a->candidate_count++] = (struct glibc_link){chunk, next};
+	return true;
 }
 
 static uint64_t mark_address(const struct glibc_marks *m, size_t at)
@@ -272,7 +283,7 @@ static void trim_top(struct arena_walk *a, const struct segment *g)
 }
 
 /* Tells a chunk now that the next header has said whether it is free. */
-static inline void settle(struct arena_walk *a, const struct scan *s, bool in_use)
+static inline void settle(struct arena_walk *a, const struct scan *s, bool in_use, enum pass pass)
 {
 	enum vmm_chunk_state state = VMM_CHUNK_USED;
 
@@ -280,6 +291,8 @@ static inline void settle(struct arena_walk *a, const struct scan *s, bool in_us
 		state = VMM_CHUNK_FREE;
 	else if (s->chunk >= a->next_mark)
 		state = take_mark(a, s->chunk);
+	else if (pass == PASS_BOTH && s->size <= a->fast_max && collect(a, s->chunk, s->link))
+		state = VMM_CHUNK_FAST;
 	if (state == VMM_CHUNK_FREE || state == VMM_CHUNK_FAST) {
 		if (!a->free_start)
 			a->free_start = s->chunk;
@@ -354,8 +367,9 @@ static bool load(struct arena_walk *a, struct scan *s, uint64_t p)
  * it does not add up. word is a->word, as a constant where that is known.
  */
 static inline __attribute__((always_inline)) bool scan_segment(struct arena_walk *a, const struct segment *g, const unsigned word,
-                                                               bool tell)
+                                                               const enum pass pass)
 {
+	const bool tell = pass != PASS_COLLECT;
 	const uint64_t top = a->arena->top, end = g->end, align = a->align, least = a->least;
 	struct scan s = {.from = UINT64_MAX};
 	uint64_t p = g->first;
@@ -375,7 +389,7 @@ static inline __attribute__((always_inline)) bool scan_segment(struct arena_walk
 				return false;
 			}
 			if (tell)
-				settle(a, &s, flags & PREV_INUSE);
+				settle(a, &s, flags & PREV_INUSE, pass);
 			else if (flags & PREV_INUSE && s.size <= a->fast_max)
 				collect(a, s.chunk, s.link);
 		}
@@ -393,7 +407,7 @@ static inline __attribute__((always_inline)) bool scan_segment(struct arena_walk
 		}
 		s.chunk = p;
 		s.size = size;
-		if (!tell && size <= a->fast_max) {
+		if (pass != PASS_TELL && size <= a->fast_max) {
 			uint64_t first = 0;
 
 			if (p + 3 * word <= s.to)
@@ -416,68 +430,90 @@ static inline __attribute__((always_inline)) bool scan_segment(struct arena_walk
 	return !a->w->broken && !a->w->stop && !a->nomem;
 }
 
-static bool scan(struct arena_walk *a, const struct segment *g, bool tell)
+static bool scan(struct arena_walk *a, const struct segment *g, enum pass pass)
 {
-	if (a->word == 8)
-		return tell ? scan_segment(a, g, 8, true) : scan_segment(a, g, 8, false);
-	return tell ? scan_segment(a, g, 4, true) : scan_segment(a, g, 4, false);
+	if (a->word == 4)
+		return pass == PASS_TELL ? scan_segment(a, g, 4, PASS_TELL) : scan_segment(a, g, 4, pass);
+	if (pass == PASS_TELL)
+		return scan_segment(a, g, 8, PASS_TELL);
+	return pass == PASS_BOTH ? scan_segment(a, g, 8, PASS_BOTH) : scan_segment(a, g, 8, PASS_COLLECT);
 }
 
-/* Finds out which chunks are in fastbins. False: a list does not add up. */
-static bool find_fast(struct arena_walk *a)
+/* Follows the fastbins through what was collected. */
+static bool follow_fastbins(struct arena_walk *a)
 {
-	bool good = true;
 	uint64_t at = 0;
 	int code = 0;
+
+	if (glibc_follow_fastbins(a->fast_heads, GLIBC_FASTBINS_MAX, a->candidates, a->candidate_count, a->align, &a->fast, &at, &code))
+		return true;
+	a->nomem = a->nomem || code == VMM_E_NOMEM;
+	a->fast_broken = at;
+	return false;
+}
+
+/* Finds out which chunks are in fastbins, by a pass of its own. Where no cache told how links are written, try both ways. */
+static bool find_fast(struct arena_walk *a)
+{
+	static const enum glibc_links ways[] = {GLIBC_LINKS_MANGLED, GLIBC_LINKS_PLAIN};
+	enum glibc_links told = a->links;
 
 	a->fast.count = 0;
 	if (!a->fast_max)
 		return true;
-	/* Where no thread's cache has told how links are written, both ways are tried. */
-	for (int links = GLIBC_LINKS_MANGLED; links > GLIBC_LINKS_UNKNOWN; links--) {
-		if (a->links != GLIBC_LINKS_UNKNOWN && a->links != (enum glibc_links)links)
+	for (size_t way = 0; way < ARRAY_LEN(ways); way++) {
+		if (told != GLIBC_LINKS_UNKNOWN && told != ways[way])
 			continue;
-		enum glibc_links before = a->links;
-
-		a->links = (enum glibc_links)links;
+		a->links = ways[way];
 		a->candidate_count = 0;
-		for (size_t i = 0; i < a->segment_count && good; i++)
-			good = scan(a, &a->segments[i], false);
-		if (!good)
-			return false;
-		good = glibc_follow_fastbins(a->fast_heads, GLIBC_FASTBINS_MAX, a->candidates, a->candidate_count, &a->fast, &at, &code);
-		if (good || before != GLIBC_LINKS_UNKNOWN)
-			break;
-		good = links > GLIBC_LINKS_PLAIN; /* go on with the other way */
-		a->links = GLIBC_LINKS_UNKNOWN;
+		for (size_t i = 0; i < a->segment_count; i++)
+			if (!scan(a, &a->segments[i], PASS_COLLECT))
+				return false;
+		if (follow_fastbins(a))
+			return true;
 	}
-	a->nomem = a->nomem || code == VMM_E_NOMEM;
-	if (!good)
-		broken(a, at, "a fastbin leads to what is no chunk");
-	return good;
+	broken(a, a->fast_broken, "a fastbin leads to what is no chunk");
+	return false;
+}
+
+static bool tell_segment(struct arena_walk *a, const struct segment *g, enum pass pass)
+{
+	vmm_walk_area(a->w, g->area);
+	/* Bytes before the first chunk: the main arena's are others' (sbrk() by a program, a static program's TLS). */
+	vmm_walk_rest(a->w, g->area->start, g->first, a->arena->main ? VMM_CHUNK_RESERVED : VMM_CHUNK_META);
+	vmm_walk_chunk_any(a->w, g->first, a->word, 0, 0, VMM_CHUNK_META);
+	seek_marks(a, g->first);
+	a->free_start = 0;
+	if (!scan(a, g, pass))
+		return false;
+	if (a->next_mark < g->end) {
+		broken(a, a->next_mark, "a free list leads to an address where no chunk begins");
+		return false;
+	}
+	vmm_walk_rest(a->w, g->end, g->area->end, VMM_CHUNK_RESERVED);
+	return true;
 }
 
 /* Tells all segments, and what lies around them in their areas. */
-static void tell_all(struct arena_walk *a)
+static bool tell_all(struct arena_walk *a, enum pass pass)
 {
 	vmm_walk_trim(a->w, 0, 0);
 	a->cached_at = a->fast_at = 0;
-	for (size_t i = 0; i < a->segment_count; i++) {
-		const struct segment *g = &a->segments[i];
+	for (size_t i = 0; i < a->segment_count; i++)
+		if (!tell_segment(a, &a->segments[i], pass))
+			return false;
+	return true;
+}
 
-		vmm_walk_area(a->w, g->area);
-		/* Bytes before the first chunk: the main arena's are others' (sbrk() by a program, a static program's TLS). */
-		vmm_walk_rest(a->w, g->area->start, g->first, a->arena->main ? VMM_CHUNK_RESERVED : VMM_CHUNK_META);
-		vmm_walk_chunk_any(a->w, g->first, a->word, 0, 0, VMM_CHUNK_META);
-		seek_marks(a, g->first);
-		a->free_start = 0;
-		if (!scan(a, g, true))
-			return;
-		if (a->next_mark < g->end) {
-			broken(a, a->next_mark, "a free list leads to an address where no chunk begins");
-			return;
-		}
-		vmm_walk_rest(a->w, g->end, g->area->end, VMM_CHUNK_RESERVED);
+/* Both at once; where that was too quick, the driver is asked to begin again. */
+static void tell_quickly(struct arena_walk *a, struct glibc_arena *arena)
+{
+	a->fast.count = a->candidate_count = 0;
+	if (!tell_all(a, PASS_BOTH))
+		return;
+	if (!follow_fastbins(a) || a->fast.count != a->candidate_count) {
+		arena->two_passes = true;
+		a->w->again = !a->nomem;
 	}
 }
 
@@ -495,8 +531,12 @@ static void walk(struct arena_walk *a, struct glibc_arena *arena, struct vmm_err
 	}
 	qsort(a->segments, a->segment_count, sizeof(*a->segments), by_address);
 	*ret_code = glibc_find_cached(a->w, a->copy, &a->cached, &a->links, &sum, err);
-	if (*ret_code == 0 && !a->w->broken && find_fast(a))
-		tell_all(a);
+	if (*ret_code != 0 || a->w->broken)
+		return;
+	if (a->w->totals_only && a->fast_max && !arena->two_passes)
+		tell_quickly(a, arena);
+	else if (find_fast(a))
+		tell_all(a, PASS_TELL);
 }
 
 int glibc_walk_arena(struct vmm_walk *w, const struct glibc_copy *copy, struct glibc_arena *arena, struct vmm_err *err)

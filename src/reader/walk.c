@@ -10,6 +10,7 @@
 #include "reader/walk_sums.h"
 
 #define TRIES 4 /* of a heap that changes while it is read */
+#define AGAIN_MAX 8
 #define BUDGET_BASE (UINT64_C(64) << 20)
 #define BUDGET_TIMES 6 /* bytes copied for each byte of the heap, at most */
 #define TIME_BASE_NS (UINT64_C(20) * 1000000000)
@@ -216,9 +217,14 @@ static int walk_heap(struct vmm_walk *w, struct vmm_err *err)
 	/* A consumer has had its chunks: it cannot take them back. */
 	int tries = w->consumer ? 1 : TRIES, rc = 0;
 
-	do
+	for (unsigned again = 0; again < AGAIN_MAX; again++) {
+		w->again = false;
 		rc = try_walk(w, err);
-	while (rc == 0 && w->broken && !vmm_walk_memory_trouble(w->memory) && --tries > 0);
+		if (rc != 0 || vmm_walk_memory_trouble(w->memory) || (!w->again && (!w->broken || --tries <= 0)))
+			break;
+	}
+	if (rc == 0 && w->again)
+		vmm_walk_broken(w, 0, "it cannot be told for certain");
 	if (rc != 0)
 		return rc;
 	if (w->broken) {

@@ -35,6 +35,7 @@ struct vmm_walk {
 	struct vmm_chunk batch[VMM_WALK_BATCH];
 	size_t batch_count;
 
+	bool again; /* set by a reader that has found a better way to walk this heap: it is called once more */
 	bool broken;
 	uint64_t broken_at;
 	const char *broken_text; /* static or in the snapshot's arena */

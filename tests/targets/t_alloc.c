@@ -261,8 +261,8 @@ int main(int argc, char **argv)
 	say("{\"pid\": %d, \"child\": %d, ", (int)getpid(), child);
 	say_blocks();
 	say_threads();
-	say_mallinfo();
 	say_statistics(say);
+	say_mallinfo(); /* last: looking for the others' functions may allocate */
 	say("}\n");
 	for (size_t done = 0; done < text_length;) {
 		ssize_t n = write(1, text + done, text_length - done);
