@@ -1,12 +1,13 @@
 # fish completion for vmmap, written by: vmmap completions fish
 
-set -g __vmmap_columns address end kind size committed private rss pss uss shareable shared locked swap swap_pss anonymous dirty referenced huge hugetlb lazyfree ksm used unused blocks largest regions protection wx numa guard offset device inode vmflags page_size deleted thread name state sp build_id bits pie replaced in_memory heap reader proved label path details length encoding chunk chunk_size region cut text pid ppid uid user mappings map_limit threads kernel_thread cgroup missing cmdline
+set -g __vmmap_columns address end kind size committed private rss pss uss shareable shared locked swap swap_pss anonymous dirty referenced huge hugetlb lazyfree ksm used unused used_count free free_count top overhead reserved largest_free trimmable threads blocks largest regions protection wx numa guard offset device inode vmflags page_size deleted thread name state sp build_id bits pie replaced in_memory heap reader proved label path details start stretch region length encoding chunk chunk_size cut text pid ppid uid user mappings map_limit kernel_thread cgroup missing cmdline
 set -g __vmmap_kinds image mapped_file shareable heap managed_heap stack private_data device system page_table unusable free
 
 complete -c vmmap -f
 complete -c vmmap -n __fish_use_subcommand -a show -d 'where the target\'s memory is: a summary, or one of its tables'
 complete -c vmmap -n __fish_use_subcommand -a at -d 'what is at an address: region, section, chunk of a heap, mapping, thread'
 complete -c vmmap -n __fish_use_subcommand -a free -d 'free address space, its fragmentation, and a picture of it all'
+complete -c vmmap -n __fish_use_subcommand -a heap -d 'heaps: who holds what, which sizes, the largest chunks, what trimming returns'
 complete -c vmmap -n __fish_use_subcommand -a strings -d 'strings in the target\'s memory, and which chunk of a heap holds them'
 complete -c vmmap -n __fish_use_subcommand -a ps -d 'processes by memory'
 complete -c vmmap -n __fish_use_subcommand -a help -d 'help on the program, a command or a topic'
@@ -24,6 +25,9 @@ complete -c vmmap -l raw -d 'the kernel\'s mappings as they are instead of regio
 complete -c vmmap -l numa -d 'read pages per NUMA node too'
 complete -c vmmap -l fast -d 'do not read smaps: shares and commit are unknown then'
 complete -c vmmap -l stop -d 'stop the target while it is read'
+complete -c vmmap -l heap -x -d 'only this heap; --view heaps names them'
+complete -c vmmap -l chunks -d 'every chunk, one by one'
+complete -c vmmap -l duplicates -d 'chunks of equal size that begin alike'
 complete -c vmmap -l encoding -x -d 'only these of ascii, utf8 and utf16 (all)'
 complete -c vmmap -l min -x -d 'only strings of N characters or more (6)'
 complete -c vmmap -l at -x -d 'only the region that holds this address'

@@ -32,7 +32,7 @@ check map-80-colour.txt "$face" map 80 colour
 check moves-80.txt "$face" moves 80 plain
 check moves-120-colour.txt "$face" moves 120 colour
 check help.txt "$vmmap" --help
-for topic in show at free strings ps help completions kinds where; do
+for topic in show at free heap strings ps help completions kinds where; do
 	check "help-$topic.txt" "$vmmap" help $topic
 done
 check no-target.txt "$vmmap"

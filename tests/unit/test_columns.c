@@ -63,6 +63,8 @@ static void write_document(FILE *f)
 	}
 	fprintf(f, "\n## Columns of a process's memory\n");
 	write_table(f, vmm_table_find("regions"));
+	fprintf(f, "\n## Columns of chunks\n");
+	write_table(f, vmm_table_find("chunks"));
 	fprintf(f, "\n## Columns of strings\n");
 	write_table(f, vmm_table_find("strings"));
 	fprintf(f, "\n## Columns of processes\n");

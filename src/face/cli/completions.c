@@ -11,7 +11,7 @@ static void put_commands(struct vmm_out *out)
 
 static void put_columns(struct vmm_out *out)
 {
-	static const char *const views[] = {"regions", "strings", "processes"};
+	static const char *const views[] = {"regions", "chunks", "strings", "processes"};
 	const struct vmm_table *tables[ARRAY_LEN(views)];
 	const char *space = "";
 

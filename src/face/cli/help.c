@@ -144,6 +144,10 @@ static void put_columns(struct help *h)
 	table = vmm_table_find("regions");
 	if (table)
 		put_columns_of(h, table);
+	put_title(h, "Of chunks: heap --chunks, and --where of heap");
+	table = vmm_table_find("chunks");
+	if (table)
+		put_columns_of(h, table);
 	put_title(h, "Of strings: strings");
 	table = vmm_table_find("strings");
 	if (table)
