@@ -16,39 +16,45 @@ static bool add(struct tc_cached *c, uint64_t address, unsigned class)
 	return true;
 }
 
-/* Collects a list of count objects that ends behind last (0: wherever). 0, VMM_E_NOMEM. */
+/*
+ * Collects a list from first on that shall have count objects, the last one being last (0: whichever); *ret_count: how many
+ * it has, one more than count at most. 0, VMM_E_NOMEM.
+ */
 static int add_list(struct vmm_walk *w, const struct tc_tables *t, unsigned class, uint64_t first, uint64_t count, uint64_t last,
-                    struct tc_cached *c)
+                    struct tc_cached *c, uint64_t *ret_count)
 {
 	uint64_t at = first, before = 0;
 
+	*ret_count = 0;
 	if (count > c->most / t->size[class] || c->count > c->most / 8) {
 		vmm_walk_broken(w, first, "a cache of tcmalloc that holds more than there is");
 		return 0;
 	}
-	for (uint64_t n = 0; n < count; n++) {
+	for (; at && *ret_count <= count; ++*ret_count) {
 		before = at;
-		if (at == 0 || at % 8 || at >> ADDRESS_BITS) {
-			vmm_walk_broken(w, at, "a list of free objects that is shorter than its cache says");
+		if (at % 8 || at >> ADDRESS_BITS) {
+			vmm_walk_broken(w, first, "a list of free objects in a cache of tcmalloc that leads nowhere");
 			return 0;
 		}
 		if (!add(c, at, class))
 			return VMM_E_NOMEM;
 		if (!vmm_walk_words(w, at, &at, 1)) {
-			vmm_walk_broken(w, at, "a free object that cannot be read");
+			vmm_walk_broken(w, before, "a free object that cannot be read");
 			return 0;
 		}
 	}
 	if (at || (last && before != last))
-		vmm_walk_broken(w, at, "a list of free objects that is longer than its cache says");
+		vmm_walk_broken(w, first, "a list of free objects in a cache of tcmalloc that does not end where it should");
 	return 0;
 }
 
+/* A thread may be taking or giving one object: then one of its lists and the number beside it differ by one. */
 static int add_cache(struct vmm_walk *w, const struct tc_heap *h, const struct tc_tables *t, uint64_t address, struct tc_cached *c)
 {
 	unsigned char lists[TC_CLASSES * 4 * 8];
 	size_t size = (size_t)t->classes * 4 * h->word;
 	const unsigned char *bytes = vmm_walk_bytes(w, address, size);
+	unsigned different = 0;
 	int rc = 0;
 
 	if (!bytes) {
@@ -58,9 +64,12 @@ static int add_cache(struct vmm_walk *w, const struct tc_heap *h, const struct t
 	memcpy(lists, bytes, size);
 	for (unsigned class = 1; class < t->classes && rc == 0 && !w->broken; class++) {
 		const unsigned char *list = lists + class * 4 * h->word;
-		uint32_t length = tc_u32(list + h->word);
+		uint64_t length = h->word == 8 ? tc_u32(list + h->word) : tc_u32(list + h->word) & 0xffff, count;
 
-		rc = add_list(w, t, class, vmm_word_of(list, h->word, 0), h->word == 8 ? length : length & 0xffff, 0, c);
+		rc = add_list(w, t, class, vmm_word_of(list, h->word, 0), length, 0, c, &count);
+		different += count != length;
+		if (count + 1 < length || different > 1)
+			vmm_walk_broken(w, address, "a thread cache of tcmalloc whose lists are not as long as it says");
 	}
 	return rc;
 }
@@ -70,10 +79,15 @@ static int add_slots(struct vmm_walk *w, const struct tc_heap *h, const unsigned
 {
 	const unsigned char *list = data + (t->central - h->data_start) + class * t->central_stride;
 	uint32_t used = tc_u32(list + 144 * h->word);
+	uint64_t count;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < used && i < TC_SLOTS && rc == 0 && !w->broken; i++)
-		rc = add_list(w, t, class, vmm_word_of(list, h->word, 16 + 2 * i), t->transfer[class], vmm_word_of(list, h->word, 17 + 2 * i), c);
+	for (uint32_t i = 0; i < used && i < TC_SLOTS && rc == 0 && !w->broken; i++) {
+		rc = add_list(w, t, class, vmm_word_of(list, h->word, 16 + 2 * i), t->transfer[class], vmm_word_of(list, h->word, 17 + 2 * i), c,
+		              &count);
+		if (count != t->transfer[class])
+			vmm_walk_broken(w, t->central + class * t->central_stride, "a slot of a transfer cache of tcmalloc that is not full");
+	}
 	return rc;
 }
 

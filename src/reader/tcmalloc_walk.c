@@ -11,6 +11,8 @@
 
 #define SMALL_PAGE 4096 /* objects from here on may lie in pages that nobody has touched */
 
+#define READ_PAGE 4096
+
 /* The walk under way. */
 struct page_heap_walk {
 	struct vmm_walk *w;
@@ -127,6 +129,9 @@ static bool mark_listed(struct page_heap_walk *p, const struct tc_span *s)
 {
 	uint32_t count = 0;
 
+	/* In the order of addresses pages are read ahead; the list goes to and fro. */
+	for (uint64_t at = s->start; s->objects && at < s->start + s->length; at += READ_PAGE)
+		vmm_walk_bytes(p->w, at, 1);
 	for (uint64_t at = s->objects; at; count++) {
 		uint8_t *state = state_at(p, s, at);
 
