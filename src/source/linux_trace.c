@@ -82,8 +82,9 @@ static char read_state(const struct linux_trace *t, int32_t tid, uint64_t *ret_f
 }
 
 /*
- * Whether there is nothing to stop: a zombie runs no code any more, the kernel's own threads none of the process, and
- * neither do its workers for I/O, which stand among the threads of the process (kernel/ptrace.c refuses both).
+ * Whether there is nothing to stop: a zombie runs no code any more, and the kernel's own threads run none of the process.
+ * Nor do its workers for I/O, which stand among the threads of the process. Linux 6.18 lets them be stopped; a kernel that
+ * refuses must not make the whole process one that cannot be.
  */
 static bool is_empty(const struct linux_trace *t, int32_t tid)
 {

@@ -259,6 +259,23 @@ def check_suspended(checks, args, folder):
         check_runs(checks, target, 2, "after Ctrl-Z")
 
 
+def check_watch(checks, args, folder):
+    """Each look is a pause of its own; the line of the table says how long it was."""
+    with Counting(args, folder, "busy", 2) as target:
+        child = start(args, "show", target.pid, "--stop", "--watch", "0.1")
+        seen = b""
+        while seen.count(b", stopped for ") < 3:
+            more = os.read(child.stdout.fileno(), 65536)
+            if not checks.true(more, "watch: ends by itself"):
+                break
+            seen += more
+        check_runs(checks, target, 2, "between two looks")
+        child.send_signal(signal.SIGTERM)
+        done = finish(child)
+        checks.equal((done.returncode, done.stderr), (0, b""), "watch: exit status and standard error")
+        check_runs(checks, target, 2, "after watch")
+
+
 def seize_in_child(pid):
     """A process that traces another one until standard input closes."""
     reader, writer = os.pipe()
@@ -315,6 +332,7 @@ def check_empty(checks, args):
 
 def check_many(checks, args, folder):
     with Counting(args, folder, "sleep", 1000) as target:
+        checks.true(until(lambda: set(target.states()) == {"S"}), "1,000 threads do not come to rest")
         document = snapshot(args, target.pid, "--stop")
         checks.equal(len([t for t in document["threads"] if t["sp"]]), 1001, "1,000 threads: stack pointers")
         checks.equal({t["state"] for t in document["threads"]}, {"S"}, "1,000 threads: states")
@@ -423,6 +441,7 @@ def main():
         check_signals_arrive(checks, args, folder, max(args.count // 4, 4))
         check_group_stop(checks, args, folder)
         check_suspended(checks, args, folder)
+        check_watch(checks, args, folder)
         check_refused(checks, args, folder)
         check_empty(checks, args)
         check_many(checks, args, folder)
