@@ -49,11 +49,15 @@ static uint64_t total_of(const struct vmm_chunk_sums *sums)
 static void flush_batch(struct vmm_walk *w)
 {
 	struct vmm_chunk_batch b = {&w->r->heaps[w->heap].heap, 0, 0, w->batch, w->batch_count};
+	uint64_t begin;
 
 	if (w->batch_count && !w->stop) {
 		b.region_start = w->area->start;
 		b.region_end = w->area->end;
+		/* Its time is its own: it may write to a pipe whose reader is in no hurry. */
+		begin = vmm_now_ns();
 		w->stop = w->consumer->chunks(w->consumer->arg, &b);
+		vmm_walk_memory_extend(w->memory, vmm_now_ns() - begin);
 	}
 	w->batch_count = 0;
 }

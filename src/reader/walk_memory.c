@@ -80,6 +80,12 @@ void vmm_walk_memory_reset(struct vmm_walk_memory *m, uint64_t budget, uint64_t 
 	m->trouble = NULL;
 }
 
+void vmm_walk_memory_extend(struct vmm_walk_memory *m, uint64_t ns)
+{
+	if (m->deadline_ns)
+		m->deadline_ns = vmm_add_sat(m->deadline_ns, ns);
+}
+
 const char *vmm_walk_memory_trouble(const struct vmm_walk_memory *m)
 {
 	return m->trouble;

@@ -12,6 +12,8 @@ struct vmm_walk_memory *vmm_walk_memory_create(struct vmm_reading *r);
 void vmm_walk_memory_destroy(struct vmm_walk_memory *m);
 /* Forgets all that was read, and sets how many bytes may be copied and until when (vmm_now_ns). */
 void vmm_walk_memory_reset(struct vmm_walk_memory *m, uint64_t budget, uint64_t deadline_ns);
+/* Puts the deadline off. */
+void vmm_walk_memory_extend(struct vmm_walk_memory *m, uint64_t ns);
 /* Whether a bound was hit, memory ran out, or the target went away: what the walk found is not whole then. */
 const char *vmm_walk_memory_trouble(const struct vmm_walk_memory *m);
 
