@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#define LOOKS 3
 #define LEAVES_MAX 4096 /* of one copy: 4 TiB of addresses */
 #define BLOCKS_MAX 65536 /* places of base blocks looked at */
 #define MAPPED_MAX (UINT64_C(256) << 30) /* heaps larger than this get no more reading */
@@ -23,8 +24,9 @@ struct runs {
 	struct jemalloc_cache *cache;
 	struct run *run;
 	size_t count, capacity;
-	uint64_t skipped, skipped_at; /* extents that are not where the map says */
 	bool offset, padded, unpadded; /* what large blocks look like */
+	bool lost[JEMALLOC_ARENAS], lost_all; /* arenas of which some extents cannot be told */
+	uint64_t lost_at;
 	bool cut; /* reading came to its bounds */
 };
 
@@ -57,6 +59,34 @@ static void judge_large(struct runs *u, const struct jemalloc_extent *x)
 		u->unpadded = true;
 }
 
+/* Extents of an arena, of all arenas with VMM_NONE, cannot be told: what is told of them is not whole. */
+static void lose(struct runs *u, uint32_t arena, uint64_t page)
+{
+	if (u->lost_all || (arena != VMM_NONE && u->lost[arena]))
+		return;
+	u->lost_at = u->lost_at ? u->lost_at : page;
+	if (arena == VMM_NONE)
+		u->lost_all = true;
+	else
+		u->lost[arena] = true;
+}
+
+/* Whether anything is mapped in [start, end). */
+static bool touches(const struct vmm_snapshot *s, uint64_t start, uint64_t end)
+{
+	size_t low = 0, high = s->vma_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (s->vmas[middle].end <= start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < s->vma_count && s->vmas[low].start < end;
+}
+
 /* One word of a leaf: false when memory is out. */
 static bool take_word(struct vmm_reading *r, struct runs *u, uint64_t page, uint64_t word, uint64_t *end)
 {
@@ -66,42 +96,67 @@ static bool take_word(struct vmm_reading *r, struct runs *u, uint64_t page, uint
 	if (!at || page < *end)
 		return true;
 	if (!jemalloc_cache_words(u->cache, r, at, words, JEMALLOC_EXTENT_WORDS)) {
-		u->cut = u->cut || r->budget < JEMALLOC_BLOCK / 64;
+		lose(u, VMM_NONE, page);
 		return true;
 	}
 	jemalloc_decode(u->copy, words, &x);
-	if ((x.address & ~(JEMALLOC_PAGE - 1)) != page || x.size == 0 || x.size > (UINT64_C(1) << 47) - page ||
-	    x.state >= JEMALLOC_STATES || !jemalloc_mapped(r->snapshot, page, page + x.size)) {
-		u->skipped_at = u->skipped++ ? u->skipped_at : page;
+	if ((x.address & ~(JEMALLOC_PAGE - 1)) != page || x.size == 0 || x.size > (UINT64_C(1) << 47) - page) {
+		lose(u, VMM_NONE, page);
+		return true;
+	}
+	*end = page + x.size;
+	if (!jemalloc_mapped(r->snapshot, page, *end)) {
+		/* What was mapped after the map was read is no part of this snapshot. */
+		if (touches(r->snapshot, page, *end))
+			lose(u, x.arena, page);
+		return true;
+	}
+	if (x.state >= JEMALLOC_STATES) {
+		lose(u, x.arena, page);
 		return true;
 	}
 	judge_large(u, &x);
-	*end = page + x.size;
 	return add_run(u, &(struct run){page, *end, x.arena, VMM_NONE});
 }
 
-/* Reads all of the page map. */
-static int read_extents(struct vmm_reading *r, struct runs *u, struct vmm_err *err)
+static int note_swapped(void *arg, const struct vmm_page_run *run)
 {
-	VMM_CLEANUP_FREE unsigned char *bytes = vmm_alloc_hook(NULL, 2 * JEMALLOC_LEAF_BYTES);
-	unsigned char *leaf = bytes ? bytes + JEMALLOC_LEAF_BYTES : NULL;
+	*(bool *)arg = *(bool *)arg || run->what & VMM_PAGE_SWAPPED;
+	return 0;
+}
+
+/* Copies one table of the page map. Swapped pages read as zero, and what they hold is lost. */
+static bool read_table(struct vmm_reading *r, struct runs *u, uint64_t address, unsigned char *ret_bytes, uint64_t page)
+{
+	bool swapped = false;
+
+	if (r->target->ops->pages(r->target, address, address + JEMALLOC_LEAF_BYTES, 0, note_swapped, &swapped, NULL) < 0 || swapped)
+		lose(u, VMM_NONE, page);
+	return vmm_reading_bytes(r, address, ret_bytes, JEMALLOC_LEAF_BYTES);
+}
+
+/* Reads all leaves into u. root and leaf: room for one each. */
+static int read_leaves(struct vmm_reading *r, struct runs *u, unsigned char *root, unsigned char *leaf, struct vmm_err *err)
+{
 	uint64_t end = 0;
 	unsigned leaves = 0;
 
-	if (!bytes)
-		return vmm_fail_nomem(err);
-	if (!vmm_reading_bytes(r, u->copy->root, bytes, JEMALLOC_LEAF_BYTES))
+	if (!read_table(r, u, u->copy->root, root, u->copy->root))
 		return 0;
 	for (uint64_t k = 0; k < JEMALLOC_SLOTS / 2; k++) { /* the upper half is the kernel's */
-		uint64_t address = vmm_word_of(bytes, 8, k);
+		uint64_t address = vmm_word_of(root, 8, k);
 
-		if (!address || !jemalloc_mapped(r->snapshot, address, vmm_add_sat(address, JEMALLOC_LEAF_BYTES)))
+		if (!address)
 			continue;
 		if (leaves++ == LEAVES_MAX || r->budget < JEMALLOC_LEAF_BYTES) {
-			u->cut = true;
+			u->cut = u->lost_all = true;
 			break;
 		}
-		if (!vmm_reading_bytes(r, address, leaf, JEMALLOC_LEAF_BYTES))
+		if (!jemalloc_mapped(r->snapshot, address, vmm_add_sat(address, JEMALLOC_LEAF_BYTES))) {
+			lose(u, VMM_NONE, k << 30);
+			continue;
+		}
+		if (!read_table(r, u, address, leaf, k << 30))
 			continue;
 		for (uint64_t j = 0; j < JEMALLOC_SLOTS; j++) {
 			uint64_t word = vmm_word_of(leaf, 8, j);
@@ -110,8 +165,29 @@ static int read_extents(struct vmm_reading *r, struct runs *u, struct vmm_err *e
 				return vmm_fail_nomem(err);
 		}
 	}
-	u->copy->large_pad = u->offset || u->padded || !u->unpadded;
 	return 0;
+}
+
+/* Reads all of the page map; a live target may need a second look. */
+static int read_extents(struct vmm_reading *r, struct runs *u, struct vmm_err *err)
+{
+	VMM_CLEANUP_FREE unsigned char *bytes = vmm_alloc_hook(NULL, 2 * JEMALLOC_LEAF_BYTES);
+	int rc = 0;
+
+	if (!bytes)
+		return vmm_fail_nomem(err);
+	for (int look = 0; look < LOOKS && rc == 0; look++) {
+		u->count = 0;
+		u->offset = u->padded = u->unpadded = u->lost_all = false;
+		u->lost_at = 0;
+		memset(u->lost, 0, sizeof(u->lost));
+		jemalloc_cache_forget(u->cache);
+		rc = read_leaves(r, u, bytes, bytes + JEMALLOC_LEAF_BYTES, err);
+		if (!u->lost_at || u->cut)
+			break;
+	}
+	u->copy->large_pad = u->offset || u->padded || !u->unpadded;
+	return rc;
 }
 
 /* The first run that ends above address. */
@@ -182,7 +258,8 @@ static int add_heap(struct vmm_reading *r, const struct runs *u, size_t copy, ui
 	}
 	if (!data || !heap.id || !heap.label)
 		return vmm_fail_nomem(err);
-	*data = (struct jemalloc_heap){u->copy, arena, 0};
+	*data = (struct jemalloc_heap){.copy = u->copy, .arena = arena, .lost_at = u->lost_at};
+	data->incomplete = arena != VMM_NONE && (u->lost_all || u->lost[arena]);
 	return vmm_reading_add_heap(r, &heap, data, ret_heap, err);
 }
 
@@ -236,8 +313,8 @@ static void note_gaps(struct vmm_reading *r, const struct runs *u)
 	if (u->cut)
 		vmm_snapshot_note(r->snapshot, "heaps", "unproved", 0,
 		                  "jemalloc's map of its pages is larger than may be read: some of its memory shows as Private Data");
-	if (u->skipped)
-		vmm_snapshot_note(r->snapshot, "heaps", "unproved", u->skipped_at,
+	else if (u->lost_at)
+		vmm_snapshot_note(r->snapshot, "heaps", "unproved", u->lost_at,
 		                  "jemalloc's map of its pages changed while it was read: some of its memory shows as Private Data");
 }
 

@@ -57,6 +57,7 @@ struct jemalloc_cache;
 
 struct jemalloc_cache *jemalloc_cache_create(void);
 void jemalloc_cache_destroy(struct jemalloc_cache *c);
+void jemalloc_cache_forget(struct jemalloc_cache *c);
 /* count words at address, which cross no 4 KiB border; absent memory reads as zero. False: cannot be read. */
 bool jemalloc_cache_words(struct jemalloc_cache *c, struct vmm_reading *r, uint64_t address, uint64_t *ret_words, unsigned count);
 
@@ -105,6 +106,8 @@ size_t jemalloc_cached_from(const struct jemalloc_cached_list *list, uint64_t ad
 struct jemalloc_heap {
 	const struct jemalloc *copy;
 	uint32_t arena;  /* VMM_NONE: the metadata */
+	bool incomplete; /* some of its extents could not be told when it was found */
+	uint64_t lost_at;
 	unsigned misses; /* walks in which tcaches did not fit the extents */
 };
 

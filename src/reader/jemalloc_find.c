@@ -28,13 +28,18 @@ struct jemalloc_cache *jemalloc_cache_create(void)
 	struct jemalloc_cache *c = vmm_alloc_hook(NULL, sizeof(*c));
 
 	if (c)
-		memset(c->line_of, 0, sizeof(c->line_of));
+		jemalloc_cache_forget(c);
 	return c;
 }
 
 void jemalloc_cache_destroy(struct jemalloc_cache *c)
 {
 	free(c);
+}
+
+void jemalloc_cache_forget(struct jemalloc_cache *c)
+{
+	memset(c->line_of, 0, sizeof(c->line_of));
 }
 
 bool jemalloc_cache_words(struct jemalloc_cache *c, struct vmm_reading *r, uint64_t address, uint64_t *ret_words, unsigned count)

@@ -254,6 +254,10 @@ int jemalloc_walk(struct vmm_walk *w, void *data, struct vmm_err *err)
 		walk_metadata(w);
 		return 0;
 	}
+	if (e.heap->incomplete) {
+		vmm_walk_broken(w, e.heap->lost_at, "some of its extents changed while they were looked for");
+		return 0;
+	}
 	rc = jemalloc_read_tcaches(w, e.heap->copy, &e.list, err);
 	if (rc == 0) {
 		walk_arena(&e);
