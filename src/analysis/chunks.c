@@ -49,6 +49,10 @@ int vmm_target_chunks(struct vmm_target *t, const struct vmm_snapshot *s, const 
 	copy.notes = NULL;
 	copy.note_count = 0;
 	rc = vmm_readers_run(&r, err);
+	/* First for the sums alone: then the readers know what they are about, and nothing has to be taken back. */
+	if (rc == 0)
+		rc = vmm_reading_walk(&r, NULL, err);
+	copy.note_count = 0;
 	if (rc == 0)
 		rc = vmm_reading_walk(&r, walk, err);
 	for (uint32_t i = 0; rc == 0 && walk->note && i < copy.note_count; i++)

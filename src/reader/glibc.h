@@ -61,7 +61,11 @@ struct glibc_copy {
 	bool params_known;
 	size_t number; /* 0: the first */
 	bool several;  /* the target has other copies too */
+	/* Caches that no thread's TLS names: of threads that a fork() has left behind, or whose TLS was not found. */
+	uint64_t *strays; /* GLIBC_STRAYS_MAX places, NULL until there is one */
+	size_t stray_count;
 };
+#define GLIBC_STRAYS_MAX 4096
 
 /* What a heap of the reader is: one arena, or with arena NULL the mmapped chunks of a copy. */
 struct glibc_heap {
@@ -78,7 +82,7 @@ int glibc_add_mmapped(struct vmm_reading *r, struct glibc_copy *copy, struct vmm
 /* Walks those of one heap. */
 void glibc_walk_mmapped(struct vmm_walk *w, const struct glibc_copy *copy);
 /* Walks the chunks of one arena. VMM_E_NOMEM. */
-int glibc_walk_arena(struct vmm_walk *w, const struct glibc_copy *copy, struct glibc_arena *arena, struct vmm_err *err);
+int glibc_walk_arena(struct vmm_walk *w, struct glibc_copy *copy, struct glibc_arena *arena, struct vmm_err *err);
 
 /*
  * Finds the segments of a main arena that is not one piece of brk heap, and adds those that prove themselves as areas.

@@ -10,6 +10,7 @@
 #include "reader/glibc_marks.h"
 
 #define TLS_BELOW (256 << 10) /* bytes below a thread descriptor that are searched at most: the program's own TLS comes first */
+#define LOOKS 8
 #define LIST_MAX 65535  /* chunks in one list: counters have 16 bits */
 #define SMALL_BINS 64
 #define BINS_MAX 76
@@ -158,12 +159,57 @@ static bool try_pointer(struct search *s, uint64_t address)
 			continue;
 		if (glibc_since_2_43(s->w->r, &s->copy->heaps) && !l->slots)
 			continue;
-		if (known(s, address) || read_tcache(s, l, address))
+		if (known(s, address))
 			return true;
-		s->marks->count = before;
+		/* Its thread may be at work: what was read is then of several moments. */
+		for (unsigned look = 0; look < LOOKS && !s->nomem; look++) {
+			if (look)
+				vmm_walk_forget(s->w);
+			if (read_tcache(s, l, address))
+				return true;
+			s->marks->count = before;
+		}
 		s->torn = address;
 	}
 	return false;
+}
+
+/* Whether bytes could be a cache with chunks in it: lists have heads just where counters say so. */
+static bool looks_like_cache(const struct search *s, const struct layout *l, const unsigned char *bytes)
+{
+	bool any = false;
+
+	for (unsigned bin = 0; bin < l->bins; bin++) {
+		uint64_t head = vmm_word_of(bytes + l->entries, l->word, bin), counter = bytes[bin];
+
+		if (l->counter == 2)
+			counter = bytes[2 * bin] | (uint64_t)bytes[2 * bin + 1] << 8;
+		if (head % s->align || (!l->slots && (head != 0) != (counter != 0)))
+			return false;
+		any = any || head;
+	}
+	return any;
+}
+
+bool glibc_is_cache(struct vmm_walk *w, const struct glibc_copy *copy, uint64_t address, uint64_t size, const unsigned char *bytes,
+                    size_t length)
+{
+	struct glibc_marks marks = {0};
+	struct search s = {.w = w, .copy = copy, .marks = &marks, .word = vmm_reading_word(w->r), .align = glibc_alignment(w->r, &copy->heaps)};
+	bool found = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(layouts) && !found; i++) {
+		const struct layout *l = &layouts[i];
+		size_t need = l->entries + (size_t)l->bins * l->word;
+
+		if (l->word != s.word || l->align != s.align || (size != l->size && size != l->size + (uint64_t)l->align))
+			continue;
+		if (length < need)
+			bytes = vmm_walk_bytes(w, address, need);
+		found = bytes && looks_like_cache(&s, l, bytes) && read_tcache(&s, l, address) && marks.count > 1;
+	}
+	free(marks.v);
+	return found;
 }
 
 /* The words nearest the descriptor are libc's own TLS. */
@@ -211,6 +257,11 @@ int glibc_find_cached(struct vmm_walk *w, const struct glibc_copy *copy, struct 
 	for (uint32_t i = 0; i < snapshot->thread_count && !w->broken && !s.nomem; i++)
 		if (snapshot->threads[i].descriptor)
 			search_thread(&s, snapshot->threads[i].descriptor);
+	for (size_t i = 0; i < copy->stray_count && !w->broken && !s.nomem; i++) {
+		s.torn = 0;
+		if (!try_pointer(&s, copy->strays[i]) && s.torn)
+			vmm_walk_broken(w, s.torn, "a thread's cache does not add up");
+	}
 	if (s.nomem)
 		return vmm_fail_nomem(err);
 	qsort(ret->v, ret->count, ret->count ? sizeof(*ret->v) : 1, by_address);

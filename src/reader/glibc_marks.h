@@ -28,6 +28,16 @@ enum glibc_links { GLIBC_LINKS_UNKNOWN, GLIBC_LINKS_PLAIN, GLIBC_LINKS_MANGLED }
 int glibc_find_cached(struct vmm_walk *w, const struct glibc_copy *copy, struct glibc_marks *ret, enum glibc_links *ret_links,
                       uint64_t *ret_sum, struct vmm_err *err);
 
+/*
+ * Whether a chunk of this size whose user bytes begin at address is a tcache with chunks in it. Most are told apart by
+ * bytes, length bytes of it that were read already (may be 0).
+ */
+bool glibc_is_cache(struct vmm_walk *w, const struct glibc_copy *copy, uint64_t address, uint64_t size, const unsigned char *bytes,
+                    size_t length);
+/* Chunks of these sizes may be tcaches, in all versions. */
+#define GLIBC_CACHE_LEAST 0x148
+#define GLIBC_CACHE_MOST 0x310
+
 /* A chunk that may be in a fastbin, and the chunk that its link would name then; 0 ends a list. */
 struct glibc_link {
 	uint64_t at, next;

@@ -126,7 +126,7 @@ static uint64_t inner_header(const struct mmapped_search *m, bool (*words_at)(vo
 {
 	uint64_t lead = m->word == 4 ? 8 : 0, last = 0, page = m->r->snapshot->target.page_size;
 
-	for (uint64_t to = 64; to < limit - start && to; to *= 2) {
+	for (uint64_t to = 32; to < limit - start && to; to *= 2) {
 		uint64_t user = vmm_align_up(start + lead + 2 * m->word, to), offset = user - 2 * m->word - start, words[2], found;
 
 		if (offset == lead || offset == last || user >= limit)
@@ -294,6 +294,7 @@ void glibc_walk_mmapped(struct vmm_walk *w, const struct glibc_copy *copy)
 	struct mmapped_search m = {.r = w->r, .word = vmm_reading_word(w->r), .since_2_43 = glibc_since_2_43(w->r, &copy->heaps)};
 	uint64_t lead = m.word == 4 ? 8 : 0, bytes = 0, count = 0, words[2];
 
+	vmm_walk_trim(w, 0, 0); /* free() gives them back at once */
 	for (const struct vmm_area *a = NULL; vmm_walk_next_area(w, &a);) {
 		uint64_t total, offset = inner_header(&m, walk_words_at, w, a->start, a->end, a->end - a->start, &total);
 

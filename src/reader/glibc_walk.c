@@ -30,7 +30,7 @@ struct segment {
 
 struct arena_walk {
 	struct vmm_walk *w;
-	const struct glibc_copy *copy;
+	struct glibc_copy *copy;
 	const struct glibc_arena *arena;
 	unsigned word;
 	uint64_t align, least; /* of chunks: alignment and smallest size */
@@ -282,6 +282,28 @@ static void trim_top(struct arena_walk *a, const struct segment *g)
 	vmm_walk_trim(a->w, g->end - rest, g->end);
 }
 
+/* Keeps a cache that nobody names, and has all heaps walked again: the chunks in it may be anywhere. */
+static void add_stray(struct arena_walk *a, uint64_t address)
+{
+	struct glibc_copy *copy = a->copy;
+
+	if (!copy->strays)
+		copy->strays = vmm_arena_array(a->w->r->snapshot->arena, GLIBC_STRAYS_MAX, sizeof(*copy->strays));
+	if (!copy->strays || copy->stray_count == GLIBC_STRAYS_MAX)
+		return;
+	copy->strays[copy->stray_count++] = address;
+	a->w->restart = true;
+}
+
+static void try_stray(struct arena_walk *a, const struct scan *s)
+{
+	uint64_t user = s->chunk + 2 * a->word;
+	bool inside = user >= s->from && user < s->to;
+
+	if (glibc_is_cache(a->w, a->copy, user, s->size, inside ? s->window + (user - s->from) : NULL, inside ? (size_t)(s->to - user) : 0))
+		add_stray(a, user);
+}
+
 /* Tells a chunk now that the next header has said whether it is free. */
 static inline void settle(struct arena_walk *a, const struct scan *s, bool in_use, enum pass pass)
 {
@@ -293,6 +315,8 @@ static inline void settle(struct arena_walk *a, const struct scan *s, bool in_us
 		state = take_mark(a, s->chunk);
 	else if (pass == PASS_BOTH && s->size <= a->fast_max && collect(a, s->chunk, s->link))
 		state = VMM_CHUNK_FAST;
+	if (s->size - GLIBC_CACHE_LEAST <= GLIBC_CACHE_MOST - GLIBC_CACHE_LEAST && state == VMM_CHUNK_USED && a->w->totals_only)
+		try_stray(a, s);
 	if (state == VMM_CHUNK_FREE || state == VMM_CHUNK_FAST) {
 		if (!a->free_start)
 			a->free_start = s->chunk;
@@ -539,7 +563,7 @@ static void walk(struct arena_walk *a, struct glibc_arena *arena, struct vmm_err
 		tell_all(a, PASS_TELL);
 }
 
-int glibc_walk_arena(struct vmm_walk *w, const struct glibc_copy *copy, struct glibc_arena *arena, struct vmm_err *err)
+int glibc_walk_arena(struct vmm_walk *w, struct glibc_copy *copy, struct glibc_arena *arena, struct vmm_err *err)
 {
 	struct arena_walk a = {.w = w, .copy = copy, .arena = arena, .word = vmm_reading_word(w->r)};
 	int rc = 0;

@@ -10,7 +10,9 @@
 #include "reader/walk_sums.h"
 
 #define TRIES 4 /* of a heap that changes while it is read */
-#define AGAIN_MAX 8
+#define AGAIN_MAX 32
+#define PATIENCE_NS (UINT64_C(30) * 1000000) /* a small heap is tried more often: one of the looks may be quick enough */
+#define RESTARTS_MAX 2
 #define BUDGET_BASE (UINT64_C(64) << 20)
 #define BUDGET_TIMES 6 /* bytes copied for each byte of the heap, at most */
 #define TIME_BASE_NS (UINT64_C(20) * 1000000000)
@@ -210,27 +212,34 @@ static void note_broken(struct vmm_walk *w)
 {
 	const struct vmm_heap *h = &w->r->heaps[w->heap].heap;
 
-	vmm_snapshot_note(w->r->snapshot, "heaps", "unproved", w->broken_at, "%s: %s at 0x%llx: what is in it is not known%s", h->label,
+	vmm_snapshot_note(w->r->snapshot, "heaps", "unproved", w->broken_at, "%s: %s at 0x%llx: what is in it is not known; %s", h->label,
 	                  w->broken_text, (unsigned long long)w->broken_at,
-	                  vmm_walk_swapped(w, w->broken_at) ? "; that page is swapped out, and reading it would bring it back" : "");
+	                  vmm_walk_swapped(w, w->broken_at)
+	                      ? "that page is swapped out, and reading it would bring it back"
+	                      : "if the program is changing it just now, --stop holds it still");
 }
 
 static int walk_heap(struct vmm_walk *w, struct vmm_err *err)
 {
 	struct vmm_found_heap *f = &w->r->heaps[w->heap];
-	/* A consumer has had its chunks: it cannot take them back. */
-	int tries = w->consumer ? 1 : TRIES, rc = 0;
+	uint64_t begin = vmm_now_ns();
+	int tries = TRIES, rc = 0;
 
+	/* A consumer has had its chunks, and cannot give them back. */
 	for (unsigned again = 0; again < AGAIN_MAX; again++) {
 		w->again = false;
 		rc = try_walk(w, err);
-		if (rc != 0 || vmm_walk_memory_trouble(w->memory) || (!w->again && (!w->broken || --tries <= 0)))
+		if (rc != 0 || vmm_walk_memory_trouble(w->memory) || (!w->again && !w->broken))
+			break;
+		if (w->consumer || (--tries <= 0 && vmm_now_ns() - begin > PATIENCE_NS))
 			break;
 	}
 	if (rc == 0 && w->again)
 		vmm_walk_broken(w, 0, "it cannot be told for certain");
 	if (rc != 0)
 		return rc;
+	f->heap.proved = false;
+	f->heap.contents = NULL;
 	if (w->broken) {
 		for (size_t i = 0; i < w->r->area_count; i++)
 			if (w->r->areas[i].heap == w->heap)
@@ -257,6 +266,33 @@ static bool wanted(const struct vmm_walk *w)
 	return false;
 }
 
+/* Heaps of one reader stand together; it may ask for all of them to be walked again. */
+static int walk_heaps(struct vmm_walk *w, struct vmm_err *err)
+{
+	struct vmm_reading *r = w->r;
+	uint32_t first = 0;
+	unsigned restarts = 0;
+	int rc = 0;
+
+	for (w->heap = 0; rc == 0 && w->heap < r->heap_count; w->heap++) {
+		if (r->heaps[w->heap].reader != r->heaps[first].reader) {
+			first = w->heap;
+			restarts = 0;
+		}
+		w->restart = false;
+		if (wanted(w))
+			rc = walk_heap(w, err);
+		/* The rest of the reader's heaps first: they may have more to tell of what was missing. */
+		w->restart_wanted = w->restart_wanted || w->restart;
+		if (rc == 0 && w->restart_wanted && (w->heap + 1 == r->heap_count || r->heaps[w->heap + 1].reader != r->heaps[first].reader)) {
+			w->restart_wanted = false;
+			if (restarts++ < RESTARTS_MAX && !w->consumer)
+				w->heap = first - 1;
+		}
+	}
+	return rc;
+}
+
 int vmm_reading_walk(struct vmm_reading *r, const struct vmm_chunk_walk *consumer, struct vmm_err *err)
 {
 	struct vmm_walk *w = vmm_alloc_hook(NULL, sizeof(*w));
@@ -272,9 +308,8 @@ int vmm_reading_walk(struct vmm_reading *r, const struct vmm_chunk_walk *consume
 	w->sums = vmm_walk_sums_create();
 	if (!w->memory || !w->sums)
 		rc = vmm_fail_nomem(err);
-	for (w->heap = 0; rc == 0 && w->heap < r->heap_count; w->heap++)
-		if (wanted(w))
-			rc = walk_heap(w, err);
+	if (rc == 0)
+		rc = walk_heaps(w, err);
 	vmm_walk_memory_destroy(w->memory);
 	vmm_walk_sums_destroy(w->sums);
 	free(w);

@@ -36,6 +36,8 @@ struct vmm_walk {
 	size_t batch_count;
 
 	bool again; /* set by a reader that has found a better way to walk this heap: it is called once more */
+	bool restart; /* the same for all heaps of this reader, once they have all been walked */
+	bool restart_wanted;
 	bool broken;
 	uint64_t broken_at;
 	const char *broken_text; /* static or in the snapshot's arena */
@@ -98,6 +100,8 @@ bool vmm_walk_words(struct vmm_walk *w, uint64_t address, uint64_t *ret_words, u
  * next call of this function (the others do not disturb it). *ret_length 0: absent.
  */
 const unsigned char *vmm_walk_window(struct vmm_walk *w, uint64_t address, size_t *ret_length);
+/* Forgets what vmm_walk_bytes() and vmm_walk_words() have read: to look again at what has changed meanwhile. */
+void vmm_walk_forget(struct vmm_walk *w);
 /* Resident bytes of [start, end): present and not the shared zero page. */
 uint64_t vmm_walk_resident(struct vmm_walk *w, uint64_t start, uint64_t end);
 /* Whether the page of address is swapped out: to tell why it could not be read. */

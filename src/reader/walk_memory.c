@@ -237,6 +237,13 @@ bool vmm_walk_words(struct vmm_walk *w, uint64_t address, uint64_t *ret_words, u
 	return true;
 }
 
+void vmm_walk_forget(struct vmm_walk *w)
+{
+	memset(w->memory->page_of, 0xff, sizeof(w->memory->page_of));
+	w->memory->next_page = NOWHERE;
+	w->memory->ahead = 1;
+}
+
 /*
  * Small windows after a jump, since the next chunk may be a big one too; large ones while reading goes on where it
  * stopped, which is somewhere in the chunk that crosses the end.

@@ -76,6 +76,31 @@ static int wait_for_byte(void)
 	return read(0, &c, 1) == 1;
 }
 
+/* Runs of free blocks of all lengths: whole pages in some of them, and some of those never touched. */
+static void fill_fragmented(void)
+{
+	size_t until = 0, drop = 0;
+
+	for (int i = 0; i < COUNT; i++) {
+		size_t size = 1 + (size_t)(next_random(&seed) % (i % 50 ? 3000 : 30000));
+
+		blocks[i] = malloc(size);
+		if (!blocks[i])
+			_exit(1);
+		memset(blocks[i], 0x41, i % 50 || size < 100 ? size : 100);
+	}
+	for (size_t i = 0; i < COUNT - 50; i++) {
+		if (i == until) {
+			until = i + 1 + (size_t)(next_random(&seed) % 20);
+			drop = !drop;
+		}
+		if (drop) {
+			free(blocks[i]);
+			blocks[i] = NULL;
+		}
+	}
+}
+
 /* The main arena cannot grow where it is: its next segments come from mmap(). */
 static void fill_blocked(void)
 {
@@ -214,6 +239,8 @@ int main(int argc, char **argv)
 		start_churn(number ? (int)number : 4);
 	else if (strcmp(mode, "many") == 0 || strcmp(mode, "many_freed") == 0)
 		many(number, mode[4] != 0);
+	else if (strcmp(mode, "trim") == 0)
+		fill_fragmented();
 	else if (strcmp(mode, "corrupt") != 0)
 		fill();
 	if (strcmp(mode, "corrupt") == 0)
