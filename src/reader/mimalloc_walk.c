@@ -172,7 +172,7 @@ static void follow_delayed(struct state *st, uint64_t heap)
 		}
 		st->delayed[st->delayed_count++] = block;
 		if (!next_of(st, block, &block)) {
-			vmm_walk_broken(st->w, heap, "a block that others freed cannot be read");
+			vmm_walk_broken(st->w, block, "a block that others freed cannot be read");
 			return;
 		}
 	}
