@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the live tests of stacks and arenas on target programs under other releases' glibc: unpacks their libc6 from the
+# Runs the live tests of stacks, arenas and chunks on target programs under other releases' glibc: unpacks their libc6 from the
 # mirror that apt uses and starts the programs through its loader. By hand, since it needs the network.
 #
 #   tools/other-glibc.sh BUILD_DIR [RELEASE ...]      (default: trixie sid)
@@ -39,7 +39,7 @@ for release in "$@"; do
 	loader=$(find "$work/$release/root" -name 'ld-linux-x86-64.so.2' -path '*x86_64-linux-gnu*' | head -n 1)
 	programs=$work/$release/programs
 	mkdir -p "$programs"
-	for name in t_arenas t_threads; do
+	for name in t_arenas t_threads t_alloc t_heap; do
 		printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$loader" "${loader%/*}" "$build/tests/targets/$name" >"$programs/$name"
 		chmod +x "$programs/$name"
 	done
@@ -47,5 +47,7 @@ for release in "$@"; do
 	for test in arenas threads; do
 		python3 -B "$source/tests/live/$test.py" --vmmap "$build/vmmap" --targets "$programs" || failed=1
 	done
+	python3 -B "$source/tests/live/alloc_glibc.py" --vmmap "$build/vmmap" --targets "$programs" --chunks "$build/tests/live/chunks_of" \
+		--count 20 || failed=1
 done
 exit $failed

@@ -48,6 +48,7 @@ bool glibc_close_ring(struct vmm_reading *r, uint64_t bins, struct glibc_heaps *
 /* What struct malloc_par (mp_) says. */
 struct glibc_params {
 	uint64_t mmapped_bytes, mmapped_count; /* chunks that malloc mapped one by one */
+	bool drifts;            /* mmapped_bytes may be too much */
 	uint64_t least_mapping; /* no such mapping is smaller */
 	uint64_t sbrk_base;     /* where the main arena begins; 0: nowhere yet */
 	uint64_t tcache_bins, tcache_count; /* bins in use of a tcache, and how many chunks each may hold */

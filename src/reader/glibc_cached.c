@@ -19,7 +19,7 @@ struct layout {
 	uint8_t word, align, counter; /* bytes of a pointer, alignment of chunks, bytes of a counter */
 	uint8_t bins;
 	uint16_t entries; /* bytes before the heads of the lists */
-	uint16_t size;    /* of the chunk that holds the struct, or one alignment more */
+	uint16_t size;    /* of the chunk that holds the struct; what could not be split off may make it larger */
 	bool slots;       /* counters count free places down, not chunks up */
 };
 
@@ -41,6 +41,12 @@ struct search {
 	uint64_t torn;  /* a tcache of the thread under way that did not add up; 0: none */
 	bool nomem;
 };
+
+/* A rest smaller than the smallest chunk stays with it; where it was aligned, also one of that size. */
+static bool fits_layout(const struct layout *l, uint64_t size)
+{
+	return size >= l->size && size <= l->size + 2 * (uint64_t)l->align;
+}
 
 static bool add_mark(struct search *s, uint64_t chunk, uint64_t what)
 {
@@ -155,7 +161,7 @@ static bool try_pointer(struct search *s, uint64_t address)
 		const struct layout *l = &layouts[i];
 		size_t before = s->marks->count;
 
-		if (l->word != s->word || l->align != s->align || (size != l->size && size != l->size + (uint64_t)l->align))
+		if (l->word != s->word || l->align != s->align || !fits_layout(l, size))
 			continue;
 		if (glibc_since_2_43(s->w->r, &s->copy->heaps) && !l->slots)
 			continue;
@@ -202,7 +208,7 @@ bool glibc_is_cache(struct vmm_walk *w, const struct glibc_copy *copy, uint64_t 
 		const struct layout *l = &layouts[i];
 		size_t need = l->entries + (size_t)l->bins * l->word;
 
-		if (l->word != s.word || l->align != s.align || (size != l->size && size != l->size + (uint64_t)l->align))
+		if (l->word != s.word || l->align != s.align || !fits_layout(l, size))
 			continue;
 		if (length < need)
 			bytes = vmm_walk_bytes(w, address, need);

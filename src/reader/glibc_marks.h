@@ -36,7 +36,7 @@ bool glibc_is_cache(struct vmm_walk *w, const struct glibc_copy *copy, uint64_t 
                     size_t length);
 /* Chunks of these sizes may be tcaches, in all versions. */
 #define GLIBC_CACHE_LEAST 0x148
-#define GLIBC_CACHE_MOST 0x310
+#define GLIBC_CACHE_MOST 0x320
 
 /* A chunk that may be in a fastbin, and the chunk that its link would name then; 0 ends a list. */
 struct glibc_link {

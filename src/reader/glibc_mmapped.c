@@ -30,7 +30,9 @@ struct params_guess {
 static const struct {
 	uint8_t word, ints, start;
 	uint8_t thp; /* thp_pagesize in the struct; 0: none */
-} layouts[] = {{8, 32, 0x28, 0}, {8, 36, 0x3c, 0x28}, {8, 36, 0x44, 0x30}, {4, 24, 0x14, 0}, {4, 24, 0x20, 0x14}, {4, 24, 0x24, 0x18}};
+	bool drifts; /* 2.43: each realloc() of such a chunk lets mmapped_mem grow by two words too much */
+} layouts[] = {{8, 32, 0x28, 0, false}, {8, 36, 0x3c, 0x28, false}, {8, 36, 0x44, 0x30, true},
+               {4, 24, 0x14, 0, false}, {4, 24, 0x20, 0x14, false}, {4, 24, 0x24, 0x18, true}};
 
 static bool read_guess(const unsigned char *bytes, size_t length, size_t at, size_t layout, struct params_guess *ret)
 {
@@ -52,12 +54,14 @@ static bool read_guess(const unsigned char *bytes, size_t length, size_t at, siz
 	       vmm_cursor_word(&s, &ret->top_pad) && vmm_cursor_word(&s, &ret->mmap_threshold) && vmm_cursor_word(&s, &ret->arena_test);
 }
 
-static bool plausible(const struct vmm_reading *r, const struct params_guess *g)
+static bool plausible(const struct vmm_reading *r, const struct params_guess *g, bool drifts)
 {
+	uint64_t unit = drifts ? 2 * vmm_reading_word(r) : r->snapshot->target.page_size;
+
 	return g->tcache_bins >= 1 && g->tcache_bins <= TCACHE_BINS_MAX && g->tcache_max_bytes >= 16 && g->tcache_max_bytes <= (4u << 20) + 16 &&
-	       g->tcache_count <= 65535 && g->mmapped <= g->max_mmapped && g->mmapped % r->snapshot->target.page_size == 0 &&
+	       g->tcache_count <= 65535 && g->mmapped <= g->max_mmapped && g->mmapped % unit == 0 &&
 	       g->n_mmaps <= g->max_n_mmaps && g->n_mmaps_max >= 1 && g->n_mmaps_max <= MMAPS_MAX && g->no_dyn_threshold <= 1 &&
-	       (g->n_mmaps == 0) == (g->mmapped == 0) && g->trim_threshold >= 4096 && g->mmap_threshold >= 4096 &&
+	       (g->n_mmaps == 0 || g->mmapped) && (g->n_mmaps || drifts || !g->mmapped) && g->trim_threshold >= 4096 && g->mmap_threshold >= 4096 &&
 	       g->top_pad < UINT64_C(1) << 40 && g->arena_test < 4096 &&
 	       (g->sbrk_base == 0 || vmm_reading_writable(r, g->sbrk_base) || vmm_reading_writable(r, g->sbrk_base - 1));
 }
@@ -75,12 +79,12 @@ bool glibc_find_params(const struct vmm_reading *r, const unsigned char *bytes, 
 			/* tcache_bins is small and never 0: one byte tells most places apart. */
 			if (bytes[at + word] == 0 || bytes[at + word] > TCACHE_BINS_MAX || bytes[at + word + 1] != 0)
 				continue;
-			if (!read_guess(bytes, length, at, layout, &g) || !plausible(r, &g))
+			if (!read_guess(bytes, length, at, layout, &g) || !plausible(r, &g, layouts[layout].drifts))
 				continue;
 			hits++;
 			*ret = (struct glibc_params){.mmapped_bytes = g.mmapped, .mmapped_count = g.n_mmaps,
 			                             .least_mapping = g.no_dyn_threshold ? g.mmap_threshold : DEFAULT_THRESHOLD,
-			                             .sbrk_base = g.sbrk_base, .tcache_bins = g.tcache_bins,
+			                             .drifts = layouts[layout].drifts, .sbrk_base = g.sbrk_base, .tcache_bins = g.tcache_bins,
 			                             .tcache_count = g.tcache_count, .thp_pagesize = g.thp_pagesize};
 		}
 	}
@@ -98,6 +102,11 @@ struct mmapped_search {
 	uint64_t bytes, count; /* found so far */
 	uint32_t heap;
 };
+
+static bool adds_up(const struct glibc_params *p, uint64_t bytes, uint64_t count)
+{
+	return count == p->mmapped_count && (p->drifts ? bytes <= p->mmapped_bytes : bytes == p->mmapped_bytes);
+}
 
 static bool all_found(const struct mmapped_search *m)
 {
@@ -272,7 +281,7 @@ int glibc_add_mmapped(struct vmm_reading *r, struct glibc_copy *copy, struct vmm
 		m.inner = true;
 		rc = search_all(&m, s->target.page_size, &copy->heaps, err);
 	}
-	if (rc == 0 && (m.bytes != p->mmapped_bytes || m.count != p->mmapped_count)) {
+	if (rc == 0 && !adds_up(p, m.bytes, m.count)) {
 		/* More than there are: some page only looked like a header. Fewer are shown: each has proved itself. */
 		if (m.bytes > p->mmapped_bytes || m.count > p->mmapped_count)
 			r->area_count = areas;
@@ -302,10 +311,12 @@ void glibc_walk_mmapped(struct vmm_walk *w, const struct glibc_copy *copy)
 			vmm_walk_broken(w, a->start, "an mmapped chunk has gone");
 			return;
 		}
-		vmm_walk_chunk(w, a->start, a->end - a->start, (uint32_t)((offset ? offset : lead) + 2 * m.word), 0, VMM_CHUNK_USED);
+		/* Since 2.43 malloc_usable_size() leaves out the last word of such a chunk. */
+		vmm_walk_chunk(w, a->start, a->end - a->start, (uint32_t)((offset ? offset : lead) + 2 * m.word),
+		               m.since_2_43 ? m.word : 0, VMM_CHUNK_USED);
 		bytes += a->end - a->start;
 		count++;
 	}
-	if (bytes != copy->params.mmapped_bytes || count != copy->params.mmapped_count)
+	if (!adds_up(&copy->params, bytes, count))
 		vmm_walk_broken(w, 0, "mmapped chunks do not add up to what malloc counts");
 }

@@ -4,7 +4,7 @@ import os
 import shutil
 import struct
 
-from alloc_blocks import check_blocks, check_heaps, chunks_of, heaps_of, other_processes
+from alloc_blocks import check_blocks, check_heaps, chunks_of, heaps_of
 from live import PAGE, Checks, Target, arguments, parse_json, read_maps, run, skip, status_of, test_count
 
 # What libc takes for itself: each thread's table of thread-local data, and a few blocks when it starts.
@@ -26,7 +26,8 @@ def check_mallinfo(checks, name, heaps, truth, word):
     if "glibc.0.0" in heaps:
         checks.equal(heaps["glibc.0.0"]["top"] + word, truth["keepcost"], "%s: keepcost" % name)
     mapped = heaps.get("glibc.0.mmapped", {"size": 0, "used_count": 0})
-    checks.equal(mapped["size"], truth["hblkhd"], "%s: hblkhd" % name)
+    # glibc 2.43 adds two words too many each time that realloc() moves such a block.
+    checks.equal(mapped["size"], truth["hblkhd"] - truth["hblkhd"] % PAGE, "%s: hblkhd" % name)
     checks.equal(mapped["used_count"], truth["hblks"], "%s: hblks" % name)
 
 
@@ -150,6 +151,17 @@ REAL = (("python3", "-c", "import json, time; x = [str(i) * 20 for i in range(50
         ("bash", "-c", "x=$(seq 20000); echo '{}'; read y"),
         ("perl", "-e", "$|=1; @x = map {$_ x 10} 1..50000; print qq({}\\n); <STDIN>"),
         ("sqlite3", "-cmd", "create table t(a); insert into t select hex(randomblob(100)) from generate_series(1,20000); select '{}';"))
+
+
+def other_processes(most):
+    """Some running processes that are not this one's ancestors."""
+    mine, pid = set(), os.getpid()
+    while pid > 1:
+        mine.add(pid)
+        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
+            pid = int(f.read().rsplit(")", 1)[1].split()[1])
+    found = [int(e) for e in os.listdir("/proc") if e.isdigit() and int(e) not in mine and os.path.exists("/proc/%s/exe" % e)]
+    return found[:most]
 
 
 def check_real(checks, args):
