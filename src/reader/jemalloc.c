@@ -119,70 +119,112 @@ static bool take_word(struct vmm_reading *r, struct runs *u, uint64_t page, uint
 	return add_run(u, &(struct run){page, *end, x.arena, VMM_NONE});
 }
 
-static int note_swapped(void *arg, const struct vmm_page_run *run)
+/* Which pages of a table are there: most of it was never touched. */
+struct table {
+	uint64_t start;                                     /* of its first page */
+	bool present[JEMALLOC_LEAF_BYTES / JEMALLOC_PAGE + 1]; /* a table need not begin with a page */
+	bool swapped;
+};
+
+static int note_pages(void *arg, const struct vmm_page_run *run)
 {
-	*(bool *)arg = *(bool *)arg || run->what & VMM_PAGE_SWAPPED;
+	struct table *t = arg;
+
+	t->swapped = t->swapped || run->what & VMM_PAGE_SWAPPED;
+	for (uint64_t i = 0; i < ARRAY_LEN(t->present) && run->what & VMM_PAGE_PRESENT; i++)
+		t->present[i] = t->present[i] || (t->start + i * JEMALLOC_PAGE >= run->start && t->start + i * JEMALLOC_PAGE < run->end);
 	return 0;
 }
 
-/* Copies one table of the page map. Swapped pages read as zero, and what they hold is lost. */
-static bool read_table(struct vmm_reading *r, struct runs *u, uint64_t address, unsigned char *ret_bytes, uint64_t page)
+/* Looks at the pages of the table at address. What swapped ones hold is lost: reading would bring them back. */
+static void look_at_table(struct vmm_reading *r, struct runs *u, uint64_t address, uint64_t place, struct table *ret)
 {
-	bool swapped = false;
-
-	if (r->target->ops->pages(r->target, address, address + JEMALLOC_LEAF_BYTES, 0, note_swapped, &swapped, NULL) < 0 || swapped)
-		lose(u, VMM_NONE, page);
-	return vmm_reading_bytes(r, address, ret_bytes, JEMALLOC_LEAF_BYTES);
+	memset(ret, 0, sizeof(*ret));
+	ret->start = vmm_align_down(address, JEMALLOC_PAGE);
+	if (r->target->ops->pages(r->target, ret->start, vmm_align_up(address + JEMALLOC_LEAF_BYTES, JEMALLOC_PAGE), 0, note_pages, ret,
+	                          NULL) < 0 || ret->swapped)
+		lose(u, VMM_NONE, place);
 }
 
-/* Reads all leaves into u. root and leaf: room for one each. */
-static int read_leaves(struct vmm_reading *r, struct runs *u, unsigned char *root, unsigned char *leaf, struct vmm_err *err)
+/*
+ * The n-th page's part of the table at address: its words, of which the first has number *ret_first. Returns how many
+ * there are; 0 when there is nothing.
+ */
+static uint64_t read_part(struct vmm_reading *r, struct runs *u, const struct table *t, uint64_t address, size_t n,
+                          uint64_t words[JEMALLOC_PAGE / 8], uint64_t *ret_first)
 {
-	uint64_t end = 0;
-	unsigned leaves = 0;
+	uint64_t start = vmm_max_u64(t->start + n * JEMALLOC_PAGE, address);
+	uint64_t end = vmm_min_u64(t->start + (n + 1) * JEMALLOC_PAGE, address + JEMALLOC_LEAF_BYTES);
 
-	if (!read_table(r, u, u->copy->root, root, u->copy->root))
+	if (!t->present[n] || start >= end)
 		return 0;
-	for (uint64_t k = 0; k < JEMALLOC_SLOTS / 2; k++) { /* the upper half is the kernel's */
-		uint64_t address = vmm_word_of(root, 8, k);
+	*ret_first = (start - address) / 8;
+	if (!vmm_reading_bytes(r, start, words, (size_t)(end - start))) {
+		lose(u, VMM_NONE, start);
+		return 0;
+	}
+	return (end - start) / 8;
+}
 
-		if (!address)
-			continue;
-		if (leaves++ == LEAVES_MAX || r->budget < JEMALLOC_LEAF_BYTES) {
-			u->cut = u->lost_all = true;
-			break;
-		}
-		if (!jemalloc_mapped(r->snapshot, address, vmm_add_sat(address, JEMALLOC_LEAF_BYTES))) {
-			lose(u, VMM_NONE, k << 30);
-			continue;
-		}
-		if (!read_table(r, u, address, leaf, k << 30))
-			continue;
-		for (uint64_t j = 0; j < JEMALLOC_SLOTS; j++) {
-			uint64_t word = vmm_word_of(leaf, 8, j);
+/* Reads the k-th leaf, at address. */
+static int read_leaf(struct vmm_reading *r, struct runs *u, uint64_t k, uint64_t address, uint64_t *end, struct vmm_err *err)
+{
+	struct table table;
+	uint64_t words[JEMALLOC_PAGE / 8], first = 0;
 
-			if (word && !take_word(r, u, k << 30 | j << 12, word, &end))
+	look_at_table(r, u, address, k << 30, &table);
+	for (size_t n = 0; n < ARRAY_LEN(table.present); n++) {
+		uint64_t count = read_part(r, u, &table, address, n, words, &first);
+
+		for (uint64_t i = 0; i < count; i++)
+			if (words[i] && !take_word(r, u, k << 30 | (first + i) << 12, words[i], end))
 				return vmm_fail_nomem(err);
-		}
 	}
 	return 0;
+}
+
+/* Reads the whole map into u. */
+static int read_leaves(struct vmm_reading *r, struct runs *u, struct vmm_err *err)
+{
+	struct table table;
+	uint64_t words[JEMALLOC_PAGE / 8], first = 0, end = 0;
+	unsigned leaves = 0;
+	int rc = 0;
+
+	look_at_table(r, u, u->copy->root, u->copy->root, &table);
+	for (size_t n = 0; n < ARRAY_LEN(table.present) && rc == 0; n++) {
+		uint64_t count = read_part(r, u, &table, u->copy->root, n, words, &first);
+
+		for (uint64_t i = 0; i < count && rc == 0; i++) {
+			uint64_t k = first + i;
+
+			if (!words[i] || k >= JEMALLOC_SLOTS / 2) /* the upper half is the kernel's */
+				continue;
+			if (leaves++ == LEAVES_MAX || r->budget < JEMALLOC_LEAF_BYTES) {
+				u->cut = u->lost_all = true;
+				return 0;
+			}
+			if (words[i] % 64 || !jemalloc_mapped(r->snapshot, words[i], vmm_add_sat(words[i], JEMALLOC_LEAF_BYTES)))
+				lose(u, VMM_NONE, k << 30);
+			else
+				rc = read_leaf(r, u, k, words[i], &end, err);
+		}
+	}
+	return rc;
 }
 
 /* Reads all of the page map; a live target may need a second look. */
 static int read_extents(struct vmm_reading *r, struct runs *u, struct vmm_err *err)
 {
-	VMM_CLEANUP_FREE unsigned char *bytes = vmm_alloc_hook(NULL, 2 * JEMALLOC_LEAF_BYTES);
 	int rc = 0;
 
-	if (!bytes)
-		return vmm_fail_nomem(err);
 	for (int look = 0; look < LOOKS && rc == 0; look++) {
 		u->count = 0;
 		u->offset = u->padded = u->unpadded = u->lost_all = false;
 		u->lost_at = 0;
 		memset(u->lost, 0, sizeof(u->lost));
 		jemalloc_cache_forget(u->cache);
-		rc = read_leaves(r, u, bytes, bytes + JEMALLOC_LEAF_BYTES, err);
+		rc = read_leaves(r, u, err);
 		if (!u->lost_at || u->cut)
 			break;
 	}
