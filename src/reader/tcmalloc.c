@@ -9,8 +9,14 @@
 #include "base/arena.h"
 
 #define RANGE_MAX (UINT64_C(16) << 20) /* a longer stretch of writable data is none that holds a page heap */
-#define RANGE_MIN_64 (UINT64_C(256) << 10) /* the root of the page map alone */
-#define RANGE_MIN_32 (UINT64_C(64) << 10)  /* 128 central lists */
+/*
+ * The page heap is in .bss, which ends in anonymous memory: 512 KiB of a cache, 256 KiB and more of the page map's root, and
+ * then the lists; 152 KiB of central lists stand beside. In ILP32 16 KiB, 2 KiB and 80 KiB. The first page may be a file's.
+ */
+#define BSS_MIN_64 (UINT64_C(896) << 10)
+#define BSS_MIN_32 (UINT64_C(80) << 10)
+#define LISTS_MIN_64 (UINT64_C(764) << 10)
+#define CANDIDATES_MAX 4096
 #define CHUNK (UINT64_C(64) << 10)
 #define BEFORE (UINT64_C(28) << 10) /* of the window in which a page heap is looked for: as long as most heads are */
 #define BEHIND (UINT64_C(32) << 10)
@@ -226,16 +232,13 @@ static int look_closer(struct search *s, uint64_t start, uint64_t end, uint64_t 
 	return add_heap(s->r, &h, &stats, s->found++, err);
 }
 
-static int search_range(struct search *s, uint64_t start, uint64_t end, struct vmm_err *err)
+/* Searches [at, end), a part of the data from start on. */
+static int search_range(struct search *s, uint64_t start, uint64_t at, uint64_t end, struct vmm_err *err)
 {
 	unsigned word = vmm_reading_word(s->r);
-	uint64_t least = word == 8 ? RANGE_MIN_64 : RANGE_MIN_32, need = TC_SIGN_HEADS * 6 * word;
-	/* The root of the page map stands before the heads. */
-	uint64_t at = word == 8 ? start + least : start;
+	uint64_t need = TC_SIGN_HEADS * 6 * word;
 	int rc = 0;
 
-	if (end - start < least || end - start > RANGE_MAX)
-		return 0;
 	while (rc == 0 && at + need <= end && s->left && s->found < HEAPS_MAX && !s->r->denied) {
 		uint64_t length = vmm_min_u64(CHUNK, end - at), i = 0;
 
@@ -270,20 +273,40 @@ static uint64_t data_end(const struct vmm_snapshot *s, uint32_t i)
 	return end;
 }
 
+/* What of it is the image's: the kernel may have joined .bss with memory that was mapped behind it. */
+static uint64_t image_end(const struct vmm_snapshot *s, uint64_t address, uint64_t end)
+{
+	for (uint32_t i = 0; i < s->module_count; i++)
+		if (s->modules[i].start <= address && address < s->modules[i].end)
+			return vmm_min_u64(end, s->modules[i].end);
+	return end;
+}
+
 static int tcmalloc_detect(struct vmm_reading *r, struct vmm_err *err)
 {
 	const struct vmm_snapshot *s = r->snapshot;
 	VMM_CLEANUP_FREE unsigned char *bytes = vmm_alloc_hook(NULL, CHUNK);
 	struct search search = {.r = r, .bytes = bytes, .left = SEARCH_MAX};
+	bool wide = vmm_reading_word(r) == 8;
+	uint64_t least = wide ? BSS_MIN_64 : BSS_MIN_32, before = wide ? LISTS_MIN_64 : 0;
+	unsigned candidates = 0;
 	int rc = 0;
 
 	if (!bytes)
 		return vmm_fail_nomem(err);
-	for (uint32_t i = 0; i < s->vma_count && rc == 0; i++) {
+	for (uint32_t i = 0; i < s->vma_count && rc == 0 && candidates < CANDIDATES_MAX; i++) {
 		const struct vmm_vma *v = &s->vmas[i];
+		uint64_t end;
 
-		if (v->backing == VMM_BACKING_FILE && (v->prot & (VMM_PROT_WRITE | VMM_PROT_SHARED)) == VMM_PROT_WRITE)
-			rc = search_range(&search, v->start, data_end(s, i), err);
+		if (v->backing != VMM_BACKING_FILE || (v->prot & (VMM_PROT_WRITE | VMM_PROT_SHARED)) != VMM_PROT_WRITE)
+			continue;
+		end = data_end(s, i);
+		if (end - v->end < least)
+			continue;
+		candidates++;
+		end = image_end(s, v->start, end);
+		if (end > v->end && end - v->end >= least && end - v->start <= RANGE_MAX)
+			rc = search_range(&search, v->start, v->end + before, end, err);
 	}
 	return rc;
 }

@@ -10,6 +10,7 @@
 #define HEADS_MIN 8   /* for pages of 256 KiB */
 #define MAX_SIZE 262144 /* common.h: kMaxSize, the last size class */
 #define CACHES_MAX 65536
+#define LOOKS_MAX 32 /* variables that name a thread cache; there are two or three */
 
 /* Whether a list head stands at bytes: nothing in it but the two links. */
 static bool is_head(const struct vmm_reading *r, const unsigned char *bytes, uint64_t address, unsigned word)
@@ -97,6 +98,21 @@ bool tc_find_heap(struct vmm_reading *r, const unsigned char *bytes, size_t leng
 	return false;
 }
 
+/*
+ * Where else than in tables that are known something may stand, from an offset into the data on: the root of the page map is
+ * most of it. A step of the loops over the data.
+ */
+static size_t skip_tables(const struct tc_heap *h, const struct tc_tables *t, size_t at)
+{
+	uint64_t address = h->data_start + at, central_end = t->central + t->classes * t->central_stride;
+
+	if (address >= h->root && address < h->stats)
+		at = (size_t)(h->stats - h->data_start);
+	else if (address >= t->central && address < central_end)
+		at = (size_t)(central_end - h->data_start);
+	return at;
+}
+
 static bool read_classes(const struct tc_heap *h, const unsigned char *data, size_t length, size_t at, struct tc_tables *ret)
 {
 	size_t pages = (size_t)(vmm_align_up(h->data_start + at + 4 * TC_CLASSES, h->word) - h->data_start);
@@ -124,7 +140,7 @@ bool tc_find_classes(const struct tc_heap *h, const unsigned char *data, struct 
 {
 	size_t length = (size_t)(h->data_end - h->data_start);
 
-	for (size_t at = 0; at + 16 <= length; at += 4)
+	for (size_t at = 0; (at = skip_tables(h, ret, at)) + 16 <= length; at += 4)
 		if (tc_u32(data + at + 4) == 8 && tc_u32(data + at) == 0 && tc_u32(data + at + 8) == 16 && read_classes(h, data, length, at, ret))
 			return true;
 	return false;
@@ -150,7 +166,7 @@ bool tc_find_central(const struct tc_heap *h, const unsigned char *data, struct 
 	uint64_t stride = vmm_align_up(144 * word + 12, 64);
 	size_t length = (size_t)(h->data_end - h->data_start), need = (size_t)stride * ret->classes;
 
-	for (size_t at = 0; length >= need && at <= length - need; at += word)
+	for (size_t at = 0; length >= need && (at = skip_tables(h, ret, at)) <= length - need; at += word)
 		if (vmm_word_of(data + at + stride, word, 1) == 1 && is_central(h, data, at, stride, ret)) {
 			ret->central = h->data_start + at;
 			ret->central_stride = stride;
@@ -195,63 +211,60 @@ static unsigned follow(struct vmm_walk *w, const struct tc_heap *h, const struct
 	return count;
 }
 
-/* Where a variable may stand at address or behind: not inside of the tables that are known. */
-static uint64_t after_tables(const struct tc_heap *h, const struct tc_tables *t, uint64_t address)
-{
-	uint64_t root_end = h->root + ((uint64_t)h->word << h->root_bits);
-	uint64_t central_end = t->central + t->classes * t->central_stride;
-
-	if (address >= h->root && address < root_end)
-		return root_end;
-	if (address >= t->central && address < central_end)
-		return central_end;
-	return address >= h->heads && address < h->stats ? h->stats : address;
-}
-
-static bool is_named(const struct tc_heap *h, const unsigned char *data, uint64_t value)
+static bool is_named(const struct tc_heap *h, const unsigned char *data, const struct tc_tables *t, uint64_t value)
 {
 	size_t length = (size_t)(h->data_end - h->data_start);
 
-	for (size_t at = 0; at + h->word <= length; at += h->word)
+	for (size_t at = 0; (at = skip_tables(h, t, at)) + h->word <= length; at += h->word)
 		if (vmm_word_of(data + at, h->word, 0) == value)
 			return true;
 	return false;
 }
 
 /*
- * The list of thread caches begins in a variable. Where next and prev stand differs: of 2.16 and later, 2.8 to 2.15,
- * and 2.8 to 2.15 where u64 is aligned to 8 bytes in ILP32. One whole list, the longest, is it.
+ * Where the links of a thread cache stand: in 2.16 and later, in 2.8 to 2.15, and in these where u64 is aligned to 8 bytes in
+ * ILP32. A place with a link to another cache is it, even if the list turns out broken; with one cache alone any will do.
  */
-bool tc_find_caches(struct vmm_walk *w, const struct tc_heap *h, const unsigned char *data, struct tc_tables *ret)
+static uint64_t links_of(struct vmm_walk *w, const struct tc_heap *h, const struct tc_tables *t, uint64_t cache)
 {
 	static const uint16_t links_64[] = {0x1030, 0x1020}, links_32[] = {0x820, 0x818, 0x828};
 	const uint16_t *links = h->word == 8 ? links_64 : links_32;
 	size_t count = h->word == 8 ? ARRAY_LEN(links_64) : ARRAY_LEN(links_32);
-	unsigned most = 0;
+	uint64_t pair[2], alone = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!vmm_walk_words(w, cache + links[i], pair, 2))
+			continue;
+		if (is_cache(w, h, t, pair[0]) || is_cache(w, h, t, pair[1]))
+			return links[i];
+		if (!pair[0] && !pair[1] && !alone)
+			alone = links[i];
+	}
+	return alone;
+}
+
+/* The list of thread caches begins in a variable; another one names any member of it. */
+bool tc_find_caches(struct vmm_walk *w, const struct tc_heap *h, const unsigned char *data, struct tc_tables *ret)
+{
+	size_t length = (size_t)(h->data_end - h->data_start);
+	unsigned most = 0, looks = 0;
 	uint64_t last = 0;
 
-	for (uint64_t at = h->data_start; at + h->word <= h->data_end; at += h->word) {
-		uint64_t known = after_tables(h, ret, at), value;
+	for (size_t at = 0; (at = skip_tables(h, ret, at)) + h->word <= length && looks < LOOKS_MAX; at += h->word) {
+		uint64_t value = vmm_word_of(data + at, h->word, 0), links, first = 0;
+		unsigned members;
 
-		if (known != at) {
-			at = known - h->word;
-			continue;
-		}
-		value = vmm_word_of(data + (at - h->data_start), h->word, 0);
 		if (!value || value == last || (value >= h->data_start && value < h->data_end) || !is_cache(w, h, ret, value))
 			continue;
 		last = value;
-		for (size_t i = 0; i < count; i++) {
-			uint64_t first = 0;
-			unsigned members = follow(w, h, ret, value, links[i], &first);
-
-			/* The variable names the first one; another that names any member may be near. */
-			if (members > most && first) {
-				most = members;
-				ret->links = links[i];
-				ret->first = first;
-			}
+		looks++;
+		links = links_of(w, h, ret, value);
+		members = links ? follow(w, h, ret, value, links, &first) : 0;
+		if (members > most) {
+			most = members;
+			ret->links = links;
+			ret->first = first;
 		}
 	}
-	return most > 0 && is_named(h, data, ret->first);
+	return most > 0 && is_named(h, data, ret, ret->first);
 }

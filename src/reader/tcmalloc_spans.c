@@ -8,7 +8,7 @@
 
 #define PAGE UINT64_C(4096)
 #define BLOCK (UINT64_C(16) << 10)
-#define BLOCKS 64
+#define BLOCKS 1024 /* spans of neighbours lie far apart: room for those of a GiB of small ones */
 #define EMPTY_MAX (UINT64_C(1) << 26)   /* slots that name nothing, or an absent page of slots */
 #define INVALID_MAX (UINT64_C(1) << 21) /* slots that name no span; a few hundred are stale */
 

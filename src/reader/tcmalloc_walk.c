@@ -45,9 +45,11 @@ static bool enter(struct page_heap_walk *p, const struct tc_span *s)
 {
 	while (p->area && s->start >= p->area->end)
 		if (!next_area(p))
-			return false;
-	if (!p->area || s->start < p->told)
+			break;
+	if (!p->area || s->start < p->told) {
+		vmm_walk_broken(p->w, s->start, "memory of tcmalloc that is not in the map that was read before");
 		return false;
+	}
 	vmm_walk_rest(p->w, p->told, s->start, VMM_CHUNK_META);
 	p->told = s->start + s->length;
 	return true;
