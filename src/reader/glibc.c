@@ -208,7 +208,8 @@ static int add_arena(struct vmm_reading *r, struct glibc_copy *copy, size_t numb
 	struct vmm_arena *arena = r->snapshot->arena;
 	const struct glibc_heaps *h = &copy->heaps;
 	struct glibc_arena *a = &h->arenas[number];
-	const char *threads = threads_of(r, arena_of, a), *of = copy->number ? " of another C library" : "";
+	/* Where there is just one arena it is everybody's: not worth saying. */
+	const char *threads = h->count > 1 ? threads_of(r, arena_of, a) : "", *of = copy->number ? " of another C library" : "";
 	struct vmm_heap heap = {.reader = "glibc", .id = vmm_arena_printf(arena, "glibc.%zu.%zu", copy->number, number)};
 	struct glibc_heap *data = vmm_arena_alloc(arena, sizeof(*data));
 	uint32_t index;
@@ -236,9 +237,9 @@ static int add_heaps(struct vmm_reading *r, struct glibc_copy *copy, struct vmm_
 
 	if (!arena_of)
 		return vmm_fail_nomem(err);
-	for (uint32_t i = 0; i < s->thread_count && h->count > 1; i++)
+	for (uint32_t i = 0; i < s->thread_count; i++)
 		if (s->threads[i].descriptor)
-			arena_of[i] = arena_of_thread(r, h, &s->threads[i]);
+			arena_of[i] = h->count > 1 ? arena_of_thread(r, h, &s->threads[i]) : h->arenas[0].address;
 	for (size_t i = 0; i < h->count && rc == 0; i++)
 		/* An arena that never got memory: another allocator serves this process. */
 		if (h->arenas[i].system_mem)

@@ -37,7 +37,6 @@ struct search {
 	unsigned word;
 	uint64_t align;
 	enum glibc_links links;
-	uint64_t sum;
 	uint64_t torn;  /* a tcache of the thread under way that did not add up; 0: none */
 	bool nomem;
 };
@@ -85,7 +84,6 @@ static bool follow(struct search *s, uint64_t head, unsigned bin, enum glibc_lin
 		if (length == LIST_MAX || at % s->align || !vmm_walk_words(s->w, at - s->word, words, 2) ||
 		    !fits_bin(s, words[0] & ~UINT64_C(7), bin) || !add_mark(s, at - 2 * s->word, GLIBC_MARK_CACHED))
 			return false;
-		s->sum += at * (length + 3);
 		at = links == GLIBC_LINKS_MANGLED ? words[1] ^ (at >> 12) : words[1];
 	}
 	*ret_length = length;
@@ -135,7 +133,6 @@ static bool read_tcache(struct search *s, const struct layout *l, uint64_t addre
 			counter = bytes[2 * bin] | (uint64_t)bytes[2 * bin + 1] << 8;
 		if ((head && !read_list(s, head, bin, &count)) || !count_fits(s, l, bin, counter, count))
 			return false;
-		s->sum = s->sum * 31 + counter;
 	}
 	return add_mark(s, address - 2 * l->word, GLIBC_MARK_OWN);
 }
@@ -254,7 +251,7 @@ static int by_address(const void *a, const void *b)
 }
 
 int glibc_find_cached(struct vmm_walk *w, const struct glibc_copy *copy, struct glibc_marks *ret, enum glibc_links *ret_links,
-                      uint64_t *ret_sum, struct vmm_err *err)
+                      struct vmm_err *err)
 {
 	const struct vmm_snapshot *snapshot = w->r->snapshot;
 	struct search s = {.w = w, .copy = copy, .marks = ret, .word = vmm_reading_word(w->r), .align = glibc_alignment(w->r, &copy->heaps)};
@@ -272,6 +269,5 @@ int glibc_find_cached(struct vmm_walk *w, const struct glibc_copy *copy, struct 
 		return vmm_fail_nomem(err);
 	qsort(ret->v, ret->count, ret->count ? sizeof(*ret->v) : 1, by_address);
 	*ret_links = s.links;
-	*ret_sum = s.sum;
 	return 0;
 }

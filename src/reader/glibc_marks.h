@@ -23,10 +23,10 @@ enum glibc_links { GLIBC_LINKS_UNKNOWN, GLIBC_LINKS_PLAIN, GLIBC_LINKS_MANGLED }
 
 /*
  * Finds the tcaches of all threads and the chunks in them, of all arenas of one library. Calls vmm_walk_broken() where
- * a thread's tcache does not add up. *ret_sum changes when one of them does. VMM_E_NOMEM.
+ * a thread's tcache does not add up. VMM_E_NOMEM.
  */
 int glibc_find_cached(struct vmm_walk *w, const struct glibc_copy *copy, struct glibc_marks *ret, enum glibc_links *ret_links,
-                      uint64_t *ret_sum, struct vmm_err *err);
+                      struct vmm_err *err);
 
 /*
  * Whether a chunk of this size whose user bytes begin at address is a tcache with chunks in it. Most are told apart by

@@ -541,10 +541,32 @@ static void tell_quickly(struct arena_walk *a, struct glibc_arena *arena)
 	}
 }
 
+/* A number that is another one when an allocation or a free has changed the arena's own lists or its end. */
+static uint64_t state_of(struct arena_walk *a)
+{
+	uint64_t sum = 0, words[2];
+	unsigned prefix = glibc_since_2_43(a->w->r, &a->copy->heaps) ? 2 : 2 + glibc_fastbin_count(a->w->r, &a->copy->heaps);
+
+	for (uint64_t at = a->arena->bins - prefix * a->word; at < a->arena->end; at += 2 * a->word)
+		if (vmm_walk_words(a->w, at, words, 2))
+			sum = (sum ^ words[0]) * UINT64_C(0x9e3779b97f4a7c15) + words[1];
+	return sum;
+}
+
+/* What was told is of one moment only where nothing has changed meanwhile. */
+static void note_motion(struct arena_walk *a, uint64_t before)
+{
+	vmm_walk_forget(a->w);
+	if (!a->w->broken && state_of(a) != before)
+		vmm_snapshot_note(a->w->r->snapshot, "heaps", "moving", a->arena->address,
+		                  "a heap changed while it was walked: its numbers add up, but are not of one moment; --stop holds the program still");
+}
+
 static void walk(struct arena_walk *a, struct glibc_arena *arena, struct vmm_err *err, int *ret_code)
 {
-	uint64_t sum;
+	uint64_t before;
 
+	before = state_of(a);
 	if (!read_arena(a, arena) || !read_fastbins(a)) {
 		broken(a, arena->address, "the arena cannot be read");
 		return;
@@ -554,13 +576,14 @@ static void walk(struct arena_walk *a, struct glibc_arena *arena, struct vmm_err
 		return;
 	}
 	qsort(a->segments, a->segment_count, sizeof(*a->segments), by_address);
-	*ret_code = glibc_find_cached(a->w, a->copy, &a->cached, &a->links, &sum, err);
+	*ret_code = glibc_find_cached(a->w, a->copy, &a->cached, &a->links, err);
 	if (*ret_code != 0 || a->w->broken)
 		return;
 	if (a->w->totals_only && a->fast_max && !arena->two_passes)
 		tell_quickly(a, arena);
 	else if (find_fast(a))
 		tell_all(a, PASS_TELL);
+	note_motion(a, before);
 }
 
 int glibc_walk_arena(struct vmm_walk *w, struct glibc_copy *copy, struct glibc_arena *arena, struct vmm_err *err)

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "../fake_target.h"
-#include "reader/reader.h"
+#include "reader/walk.h"
 
 #define PAGES_MAX 16
 #define PAGE 4096u
@@ -30,6 +30,38 @@ static void check_areas(const struct vmm_reading *r)
 	}
 }
 
+/* What is called proved adds up: the chunks of each heap to the mapped bytes of its areas. */
+static void check_sums(const struct vmm_reading *r)
+{
+	for (size_t h = 0; h < r->heap_count; h++) {
+		const struct vmm_heap_contents *c = r->heaps[h].heap.contents;
+
+		FUZZ_CHECK(r->heaps[h].heap.proved == (c != NULL));
+		for (size_t i = 0; c && i < r->area_count; i++) {
+			uint64_t sum = 0, mapped = 0;
+
+			if (r->areas[i].heap != h)
+				continue;
+			FUZZ_CHECK(r->areas[i].sums);
+			for (int k = 0; k < VMM_CHUNK_STATE_COUNT; k++)
+				sum += r->areas[i].sums->of[k].bytes;
+			for (uint32_t v = 0; v < r->snapshot->vma_count; v++) {
+				uint64_t start = vmm_max_u64(r->snapshot->vmas[v].start, r->areas[i].start);
+				uint64_t end = vmm_min_u64(r->snapshot->vmas[v].end, r->areas[i].end);
+
+				mapped += start < end ? end - start : 0;
+			}
+			FUZZ_CHECK(sum == mapped);
+		}
+	}
+}
+
+static int ignore_chunks(void *arg, const struct vmm_chunk_batch *batch)
+{
+	FUZZ_CHECK(batch->count > 0);
+	return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static unsigned char memory[ARRAY_LEN(places)][PAGES_MAX * PAGE];
@@ -37,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vmm_thread threads[] = {{.tid = 7, .name = "t", .region = VMM_NONE}};
 	struct fake_target t = {0};
 	struct vmm_reading r = {.target = &t.base};
+	const struct vmm_chunk_walk all = {.end = UINT64_MAX, .chunks = ignore_chunks};
 	struct vmm_snapshot *s;
 	size_t at = 4;
 	bool narrow;
@@ -67,6 +100,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.snapshot = s;
 	FUZZ_CHECK(vmm_readers_run(&r, NULL) == 0);
 	check_areas(&r);
+	FUZZ_CHECK(vmm_reading_walk(&r, NULL, NULL) == 0);
+	check_sums(&r);
+	FUZZ_CHECK(vmm_reading_walk(&r, &all, NULL) == 0);
 	vmm_reading_done(&r);
 	vmm_snapshot_destroy(s);
 	return 0;
