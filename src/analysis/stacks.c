@@ -93,8 +93,44 @@ static bool read_descriptor(struct stack_pass *p, const struct vmm_thread *th, u
 	return false;
 }
 
+/*
+ * The kernel joins a stack with what is mapped behind it. musl's descriptor cannot be asked for, but lies above the stack
+ * pointer and tells where the mapping of the stack began: struct pthread of 1.2, self at 0, map_base and map_size at 48
+ * and 50 hexadecimal, one word further in 1.2.1 (src/internal/pthread_impl.h).
+ */
+static void cut_behind_descriptor(struct stack_pass *p, const struct vmm_thread *th, uint64_t start, uint64_t *end)
+{
+	enum { BEFORE = 0x58, BEHIND = 8, LOOK = 16384 };
+	unsigned char bytes[LOOK];
+	uint64_t at = vmm_align_up(th->sp, 8), stop = vmm_min_u64(*end, at + DESCRIPTOR_TO_TOP), page = p->s->target.page_size;
+
+	if (!th->sp_known || p->s->target.bits != 64 || p->unreadable)
+		return;
+	for (; at < stop; at += LOOK - BEFORE - BEHIND) {
+		size_t length = (size_t)vmm_min_u64(LOOK, stop - at);
+		int rc = vmm_target_read_present(p->t, at, bytes, length, NULL, NULL);
+
+		p->unreadable = rc == VMM_E_DENIED;
+		if (rc < 0)
+			return;
+		for (size_t i = BEFORE; i + 16 <= length; i += 8) {
+			uint64_t base, size, self[2];
+
+			memcpy(&base, bytes + i, 8);
+			memcpy(&size, bytes + i + 8, 8);
+			memcpy(&self[0], bytes + i - 0x48, 8);
+			memcpy(&self[1], bytes + i - 0x50, 8);
+			if (base != start || size % page || size > *end - start || start + size <= at + i ||
+			    (self[0] != at + i - 0x48 && self[1] != at + i - 0x50))
+				continue;
+			*end = start + size;
+			return;
+		}
+	}
+}
+
 /* Falls back on the shape: the mapping that holds the anchor, when a guard lies below it. */
-static bool shape_of_stack(const struct stack_pass *p, const struct vmm_thread *th, uint64_t *ret_start, uint64_t *ret_end)
+static bool shape_of_stack(struct stack_pass *p, const struct vmm_thread *th, uint64_t *ret_start, uint64_t *ret_end)
 {
 	uint64_t anchor = th->sp_known ? th->sp : th->descriptor;
 	const struct vmm_vma *v = vmm_snapshot_vma_at(p->s, anchor);
@@ -111,6 +147,8 @@ static bool shape_of_stack(const struct stack_pass *p, const struct vmm_thread *
 		return false;
 	*ret_start = guard ? below->start : v->start;
 	*ret_end = v->end;
+	if (guard)
+		cut_behind_descriptor(p, th, *ret_start, ret_end);
 	return true;
 }
 
