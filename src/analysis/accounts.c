@@ -143,7 +143,7 @@ static void accounts_of_heaps(struct vmm_snapshot *s)
 	account_add(s, &rss, false);
 	for (uint32_t i = s->account_count - 2; i < s->account_count && proved < s->heap_count; i++)
 		if (!s->accounts[i].explanation[0])
-			s->accounts[i].explanation = "heaps whose contents are not proved are in neither sum";
+			s->accounts[i].explanation = "heaps whose contents are not proved, and those inside images, are in neither sum";
 }
 
 int vmm_accounts(struct vmm_snapshot *s, struct vmm_err *err)

@@ -13,7 +13,8 @@ bool vmm_heap_is(const struct vmm_heap *heap, const char *id)
 bool vmm_heap_accounts(const struct vmm_heap *h, struct vmm_heap_accounts *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	if (!h->contents)
+	/* A heap without a region lies in gaps of images: their regions have its bytes. */
+	if (!h->contents || (vmm_metric_known(&h->m, VMM_METRIC_SIZE) && h->m.value[VMM_METRIC_SIZE] == 0))
 		return false;
 	for (int state = 0; state < VMM_CHUNK_STATE_COUNT; state++) {
 		ret->size.sum += h->contents->sums.of[state].bytes;

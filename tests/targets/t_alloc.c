@@ -193,6 +193,7 @@ static void say_threads(void)
 	say("]");
 }
 
+#ifdef __GLIBC__
 /* What glibc says of its own heaps; of no meaning where another allocator serves. */
 struct mallinfo2 mallinfo2(void) __attribute__((weak));
 
@@ -209,6 +210,13 @@ static void say_mallinfo(void)
 	    "\"hblks\": %zu, \"hblkhd\": %zu, \"keepcost\": %zu}",
 	    m.arena, m.uordblks, m.fordblks, m.fsmblks, m.smblks, m.ordblks, m.hblks, m.hblkhd, m.keepcost);
 }
+
+#else
+static void say_mallinfo(void)
+{
+	say(", \"mallinfo\": null");
+}
+#endif
 
 static void wait_for_end(void)
 {
