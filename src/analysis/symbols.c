@@ -48,14 +48,14 @@ static void loading_done(struct loading *l)
 	free(l->symbols);
 }
 
-/* The file of a module, or its bytes in memory where there is none (vdso). */
+/* The file of a module. Of an object without one, memory holds what the loader took, which has no table. */
 static bool open_module(const struct vmm_symbols *syms, const struct vmm_module *m, struct vmm_image_bytes *ret)
 {
 	const struct vmm_snapshot *s = syms->snapshot;
 	const struct vmm_region *r = m->region < s->region_count ? &s->regions[m->region] : NULL;
 	struct stat st;
 
-	*ret = (struct vmm_image_bytes){.fd = -1, .target = syms->target, .address = m->start};
+	*ret = (struct vmm_image_bytes){.fd = -1};
 	for (uint32_t i = 0; r && i < r->block_count && r->first_block + i < s->block_count; i++) {
 		uint32_t at = s->blocks[r->first_block + i].vma;
 		const struct vmm_vma *v = at < s->vma_count ? &s->vmas[at] : NULL;
@@ -71,7 +71,7 @@ static bool open_module(const struct vmm_symbols *syms, const struct vmm_module 
 		ret->fd = -1;
 		return false;
 	}
-	return m->path[0] == '\0' || m->path[0] == '[';
+	return false;
 }
 
 static bool read_sections(struct loading *l)

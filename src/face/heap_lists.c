@@ -101,7 +101,7 @@ static void put_duplicates(struct vmm_out *out, const struct vmm_look *look, con
 	vmm_put_count(out, v->duplicate_groups);
 	vmm_out_text(out, v->duplicate_groups == 1 ? " group; all but one chunk of each take " : " groups; all but one chunk of each take ");
 	vmm_put_short_size(out, v->redundant_bytes);
-	vmm_out_text(out, "; ");
+	vmm_out_text(out, "\n  ");
 	vmm_put_count(out, v->compared);
 	vmm_out_text(out, " chunks compared");
 	if (v->not_resident) {
@@ -112,7 +112,7 @@ static void put_duplicates(struct vmm_out *out, const struct vmm_look *look, con
 	vmm_out_char(out, '\n');
 	if (!v->approximate)
 		return;
-	vmm_out_text(out, "  approximate: there are too many different contents to keep all; a group may be short of up to ");
+	vmm_out_text(out, "  approximate: too many contents to keep all; a group may lack up to ");
 	vmm_put_short_size(out, v->missed_bytes);
 	vmm_out_char(out, '\n');
 }

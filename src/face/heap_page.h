@@ -29,7 +29,7 @@ void vmm_heap_put_bars(struct vmm_out *out, const struct vmm_look *look, const s
 void vmm_heap_put_sizes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *page);
 void vmm_heap_put_lists(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *page);
 
-/* Right-aligned in width columns: "1,234", "1.2 GiB" in the look's units. */
+/* Right-aligned in width columns: "1,234", "1.2 GiB" in the look's units, "-" for nothing. */
 void vmm_heap_put_count(struct vmm_out *out, uint64_t count, size_t width);
 void vmm_heap_put_size(struct vmm_out *out, const struct vmm_look *look, uint64_t bytes, size_t width);
 

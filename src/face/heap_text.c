@@ -44,8 +44,10 @@ void vmm_heap_put_count(struct vmm_out *out, uint64_t count, size_t width)
 {
 	struct vmm_out *made = vmm_out_create_memory();
 
-	if (made)
+	if (made && count)
 		vmm_put_count(made, count);
+	else if (made)
+		vmm_out_char(made, '-');
 	put_right(out, made, width);
 }
 
@@ -53,8 +55,10 @@ void vmm_heap_put_size(struct vmm_out *out, const struct vmm_look *look, uint64_
 {
 	struct vmm_out *made = vmm_out_create_memory();
 
-	if (made)
+	if (made && bytes)
 		vmm_put_size(made, look, bytes);
+	else if (made)
+		vmm_out_char(made, '-');
 	put_right(out, made, width);
 }
 

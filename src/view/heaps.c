@@ -73,6 +73,8 @@ void vmm__get_trimmable(const struct vmm_row *row, struct vmm_value *v)
 
 	if (h && h->contents->trim_known)
 		put_number(v, h->contents->trimmable, !h->proved);
+	else if (h)
+		v->state = VMM_ABSENT; /* it cannot be asked */
 }
 
 void vmm__get_heap_threads(const struct vmm_row *row, struct vmm_value *v)
@@ -88,7 +90,7 @@ void vmm__part_details(const struct vmm_heap_part *part, struct vmm_value *v)
 	vmm_text_grouped(count, part->count);
 	vmm_text_grouped(bytes, part->bytes);
 	if (part->count)
-		snprintf(v->buffer, sizeof(v->buffer), "%s: %s chunk%s, %s bytes", part->label, count, part->count == 1 ? "" : "s", bytes);
+		snprintf(v->buffer, sizeof(v->buffer), "%s: %s bytes in %s chunk%s", part->label, bytes, count, part->count == 1 ? "" : "s");
 	else
 		snprintf(v->buffer, sizeof(v->buffer), "%s: %s bytes", part->label, bytes);
 	vmm__value_text(v, v->buffer);

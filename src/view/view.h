@@ -23,7 +23,7 @@ bool vmm__row_is_total(const struct vmm_row *row);
 bool vmm__row_range(const struct vmm_row *row, uint64_t *ret_start, uint64_t *ret_end);
 /* True when something behind the row is writable and executable at once. */
 bool vmm__row_write_exec(const struct vmm_row *row);
-/* "used: 12 chunks, 12,345 bytes". */
+/* "used: 12,345 bytes in 12 chunks". */
 void vmm__part_details(const struct vmm_heap_part *part, struct vmm_value *v);
 /* Bytes of the largest block of a region. */
 uint64_t vmm__region_largest(const struct vmm_snapshot *s, const struct vmm_region *r);

@@ -31,6 +31,12 @@ check summary-plain.txt "$face" summary 0 plain
 check map-80-colour.txt "$face" map 80 colour
 check moves-80.txt "$face" moves 80 plain
 check moves-120-colour.txt "$face" moves 120 colour
+for width in 40 80 120; do
+	check "heap-$width-letters.txt" "$face" heap $width letters
+done
+check heap-80-colour.txt "$face" heap 80 colour
+check heap-plain.txt "$face" heap 0 plain
+check tree-plain.txt "$face" tree 0 plain
 check help.txt "$vmmap" --help
 for topic in show at free heap strings ps help completions kinds where; do
 	check "help-$topic.txt" "$vmmap" help $topic

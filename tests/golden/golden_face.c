@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "analysis/heap_total.h"
+#include "face/heap_page.h"
 #include "face/moved.h"
 #include "face/picture.h"
 #include "face/summary.h"
-#include "golden/fake.h"
+#include "golden/fake_heap.h"
 
 static int emit_moves(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *old,
                       struct vmm_err *err)
@@ -53,6 +55,39 @@ static int emit_summary(struct vmm_out *out, const struct vmm_look *look, const 
 	return code;
 }
 
+#define HEAP_COLUMNS "size,rss,used,used_count,free,free_count,top,unused,overhead,largest_free,trimmable,threads"
+
+static int emit_heap(struct vmm_out *out, const struct vmm_look *look, struct vmm_snapshot *s, struct vmm_err *err)
+{
+	struct vmm_heap_page page = {.snapshot = s, .survey = &fake_survey, .duplicates = true};
+	struct vmm_query q;
+	int code = vmm_query_init(&q, "heaps", look->style.width < 120 ? "heap," HEAP_COLUMNS : "label," HEAP_COLUMNS, NULL, NULL, NULL, err);
+
+	if (code < 0)
+		return code;
+	q.columns_chosen = false; /* they give way on narrow lines, as those of the command do */
+	page.query = &q;
+	code = fake_add_heaps(s) ? vmm_heaps_total(s, NULL, s->arena, &page.total, err) : VMM_E_NOMEM;
+	if (code == 0)
+		code = vmm_heap_page_text(out, look, &page, err);
+	vmm_query_done(&q);
+	return code;
+}
+
+/* Regions with what chunks take of them. */
+static int emit_tree(struct vmm_out *out, const struct vmm_look *look, struct vmm_snapshot *s, struct vmm_err *err)
+{
+	struct vmm_query q;
+	int code = vmm_query_init(&q, "tree", "address,kind,size,rss,details", NULL, NULL, "heap", err);
+
+	if (code < 0)
+		return code;
+	q.parts = true;
+	code = fake_add_heaps(s) ? vmm_summary_table(out, look, &q, s, err) : VMM_E_NOMEM;
+	vmm_query_done(&q);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	struct vmm_snapshot *s = fake_snapshot();
@@ -72,6 +107,10 @@ int main(int argc, char **argv)
 		code = vmm_picture_emit(out, &look, s, 20, &err);
 	else if (strcmp(argv[1], "moves") == 0)
 		code = emit_moves(out, &look, s, &err);
+	else if (strcmp(argv[1], "heap") == 0)
+		code = emit_heap(out, &look, s, &err);
+	else if (strcmp(argv[1], "tree") == 0)
+		code = emit_tree(out, &look, s, &err);
 	vmm_out_finish(out, NULL);
 	vmm_snapshot_destroy(s);
 	if (code < 0)

@@ -124,7 +124,8 @@ def check_tables(checks, args, pid, page, rows):
     for region in regions:
         checks.equal(sum(s["bytes"] for s in region["chunks"].values()), region["size"], "%s: chunks and size" % region["address"])
     tree = run(args, "show", pid, "--view", "tree").stdout.decode()
-    checks.true("used: %s chunks, " % format(regions[0]["chunks"]["used"]["count"], ",") in tree, "parts in the tree")
+    checks.true("used: %s bytes in %s chunks" % (format(regions[0]["chunks"]["used"]["bytes"], ","),
+                                               format(regions[0]["chunks"]["used"]["count"], ",")) in tree, "parts in the tree")
     one = page["heaps"][0]["id"]
     single = document(args, checks, pid, "--heap", one)
     checks.equal([h["id"] for h in single["heaps"]], [one], "--heap")

@@ -9,7 +9,8 @@
 #include "face/heap_page.h"
 
 #define TOP_DEFAULT 10
-#define COLUMNS "label,size,rss,used,used_count,free,free_count,top,unused,overhead,largest_free,trimmable,threads"
+#define COLUMNS "size,rss,used,used_count,free,free_count,top,unused,overhead,largest_free,trimmable,threads"
+#define WIDE 120 /* columns from which on the table has the labels of heaps; below it has their ids */
 #define SHOWN_NAMES 12 /* ids of heaps listed in an error */
 
 /* Everything that is asked for, and what was read for it. */
@@ -22,6 +23,7 @@ struct looked {
 	struct vmm_symbols *symbols;
 	struct vmm_target *target;
 	uint64_t top;
+	bool own_columns;         /* the query waits for the width of the output */
 };
 
 static bool pick(void *arg, const struct vmm_chunk_batch *batch, const struct vmm_chunk *chunk)
@@ -112,6 +114,16 @@ static void put_rows(struct vmm_answer *a, const struct looked *l)
 	vmm_stream_destroy(stream);
 }
 
+/* The columns of the page are ours: they may give way on a narrow line. */
+static int choose_columns(struct looked *l, const struct vmm_look *look, struct vmm_err *err)
+{
+	bool wide = !look->style.width || look->style.width >= WIDE;
+	int code = vmm_query_init(&l->query, "heaps", wide ? "label," COLUMNS : "heap," COLUMNS, NULL, NULL, NULL, err);
+
+	l->query.columns_chosen = false;
+	return code;
+}
+
 static int emit(struct vmm_answer *a, const struct looked *l, struct vmm_err *err)
 {
 	VMM_CLEANUP_FREE struct vmm_note *notes = NULL;
@@ -152,10 +164,9 @@ static int prepare(struct looked *l, struct vmm_err *err)
 		code = vmm_fail(err, VMM_E_USAGE, 0, "--where picks chunks: it goes with --chunks, or with text and JSON");
 	if (code == 0 && where)
 		code = vmm_expr_compile(vmm_table_find("chunks"), where, &l->where, err);
-	if (code == 0)
-		code = vmm_query_init(&l->query, "heaps", columns ? columns : format == VMM_FORMAT_TEXT ? COLUMNS : NULL, NULL, NULL, NULL, err);
-	/* Those of the page are ours: they may give way on a narrow line. */
-	l->query.columns_chosen = columns != NULL;
+	l->own_columns = !columns && format == VMM_FORMAT_TEXT;
+	if (code == 0 && !l->own_columns)
+		code = vmm_query_init(&l->query, "heaps", columns, NULL, NULL, NULL, err);
 	return code;
 }
 
@@ -192,6 +203,8 @@ int vmm_cli_heap(const struct vmm_args *args)
 		return vmm_cli_fail_target(args, args->operand[0], &err);
 	}
 	code = vmm_answer_open(&a, args, &err);
+	if (code == 0 && l.own_columns)
+		code = choose_columns(&l, &a.look, &err);
 	if (code == 0)
 		code = emit(&a, &l, &err);
 	status = vmm_answer_close(&a, args, l.snapshot, code, &err);
