@@ -7,7 +7,16 @@
 
 #include "face/look.h"
 #include "vmmap/chunks.h"
+#include "vmmap/content.h"
 #include "vmmap/snapshot.h"
+
+/* What is looked up of an address while the target is open. */
+struct vmm_place_names {
+	bool named;                 /* symbol is set */
+	struct vmm_symbol symbol;
+	bool decoded;               /* content is set: what the chunk at the address begins with */
+	struct vmm_content content;
+};
 
 /* Everything that stands at one address; members are NULL where there is nothing. */
 struct vmm_place {
@@ -20,15 +29,18 @@ struct vmm_place {
 	const struct vmm_thread *thread;
 	const struct vmm_heap *heap;
 	const struct vmm_chunk_at *chunk; /* of heaps: what holds the address */
+	const struct vmm_symbol *symbol;  /* of images */
+	const struct vmm_content *content; /* of chunks that could be read */
 };
 
-/* at: what the heap has at the address, or NULL; kept in the result. */
-struct vmm_place vmm_place_find(const struct vmm_snapshot *s, const struct vmm_chunk_at *at);
+/* at: what the heap has at the address; names: of the same address. Both are kept in the result. */
+struct vmm_place vmm_place_find(const struct vmm_snapshot *s, const struct vmm_chunk_at *at, const struct vmm_place_names *names);
 
 /* The heap's part of an answer in text: chunk, neighbours, first bytes. */
 void vmm_place_put_chunk(struct vmm_out *out, const struct vmm_look *look, const struct vmm_place *p);
 
 /* The whole JSON document of docs/cli.md. */
-void vmm_places_json(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_chunk_at *at, size_t count);
+void vmm_places_json(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_chunk_at *at,
+                     const struct vmm_place_names *names, size_t count);
 
 #endif

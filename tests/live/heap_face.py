@@ -132,6 +132,25 @@ def check_tables(checks, args, pid, page, rows):
     checks.true(all(c["heap"] == one for c in single["largest"]), "chunks of --heap")
 
 
+def check_at(checks, args, pid, truth, stripped):
+    """The command at names symbols and says what a chunk holds."""
+    dog = truth["chunks"][0]["address"]
+    places = [truth["function"] + 1, truth["table"] + 8, dog + 2]
+    done = run(args, "at", pid, *["%#x" % p for p in places], "--json")
+    function, table, chunk = parse_json(done.stdout)["addresses"]
+    if stripped:
+        checks.equal((function["symbol"], table["symbol"]), (None, None), "symbols of a stripped program")
+    else:
+        checks.equal(function["symbol"]["name"], "planted_function", "symbol of a function")
+        checks.equal(int(function["symbol"]["address"], 16), truth["function"], "its address")
+        checks.true(function["symbol"]["function"], "it is a function")
+        checks.equal((table["symbol"]["plain"], table["symbol"]["size"], table["symbol"]["function"]), ("planted_table", 256, False),
+                     "symbol of a table")
+    checks.equal(chunk["content"], {"type": "object", "text": "zoo::Dog", "cut": False}, "content of a chunk")
+    text = run(args, "at", pid, "%#x" % dog).stdout.decode()
+    checks.true("class zoo::Dog" in text, "content of a chunk in text")
+
+
 def check_usage(checks, args, pid):
     for options in (("--heap", "nonsense"), ("--chunks", "--json"), ("--chunks", "--duplicates"), ("--chunks", "--stop"),
                     ("--where", "sise>1"), ("--csv", "--where", "size>1"), ("--top", "0")):
@@ -156,6 +175,7 @@ def main():
             page = check_lists(checks, args, target.pid, truth)
             rows = check_stream(checks, args, target.pid, truth, page)
             check_tables(checks, args, target.pid, page, rows)
+            check_at(checks, args, target.pid, truth, name.endswith("stripped"))
             check_usage(checks, args, target.pid)
             print("%s: %d chunks" % (name, len(rows)))
     checks.finish()

@@ -142,6 +142,8 @@ int main()
 	       malloc_usable_size(copies[0]));
 	printf(", \"copy_addresses\": [%llu, %llu]", (unsigned long long)(uintptr_t)copies[0],
 	       (unsigned long long)(uintptr_t)copies[COPIES - 1]);
+	printf(", \"function\": %llu, \"table\": %llu", (unsigned long long)(uintptr_t)planted_function,
+	       (unsigned long long)(uintptr_t)planted_table);
 	printf(", \"big\": %llu, \"big_size\": %zu}\n", (unsigned long long)(uintptr_t)big, malloc_usable_size(big));
 	fflush(stdout);
 	while (read(STDIN_FILENO, line, sizeof(line)) > 0) // getchar() would allocate

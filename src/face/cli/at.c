@@ -35,7 +35,7 @@ static void find_neighbours(const struct vmm_snapshot *s, struct vmm_place *p)
 	p->below = low > 0 ? &s->regions[low - 1] : NULL;
 }
 
-struct vmm_place vmm_place_find(const struct vmm_snapshot *s, const struct vmm_chunk_at *at)
+struct vmm_place vmm_place_find(const struct vmm_snapshot *s, const struct vmm_chunk_at *at, const struct vmm_place_names *names)
 {
 	uint64_t address = at->address;
 	struct vmm_place p = {.address = address};
@@ -57,6 +57,8 @@ struct vmm_place vmm_place_find(const struct vmm_snapshot *s, const struct vmm_c
 		p.heap = &s->heaps[p.region->heap];
 		p.chunk = at;
 	}
+	p.symbol = names->named ? &names->symbol : NULL;
+	p.content = names->decoded ? &names->content : NULL;
 	return p;
 }
 
@@ -147,6 +149,29 @@ static void put_module(struct vmm_out *out, const struct vmm_place *p)
 	if (m->build_id && m->build_id[0]) {
 		vmm_out_text(out, ", build-id ");
 		vmm_out_escaped(out, m->build_id, 0);
+	}
+	vmm_out_char(out, '\n');
+}
+
+/* "malloc+0x12  0x7f12-0x7f34", by its plain name; the name as the table has it where that differs. */
+static void put_symbol(struct vmm_out *out, const struct vmm_place *p)
+{
+	static const char *const what_table[] = {"", "vtable of ", "type information of "};
+	const struct vmm_symbol *s = p->symbol;
+	enum vmm_symbol_what what = VMM_SYMBOL_PLAIN;
+	char plain[512];
+	bool mangled = vmm_symbol_demangle(s->name, plain, sizeof(plain), &what);
+
+	vmm_out_text(out, what_table[what]);
+	vmm_out_escaped(out, mangled ? plain : s->name, 0);
+	vmm_out_char(out, ' ');
+	put_offset(out, p->address - s->address);
+	vmm_out_text(out, s->function ? ", function of " : ", ");
+	vmm_put_count(out, s->size);
+	vmm_out_text(out, s->size == 1 ? " byte" : " bytes");
+	if (mangled) {
+		vmm_out_text(out, ", ");
+		vmm_out_escaped(out, s->name, 0);
 	}
 	vmm_out_char(out, '\n');
 }
@@ -248,6 +273,10 @@ static void put_mapped(struct vmm_out *out, const struct vmm_look *look, const s
 		put_label(out, look, "module");
 		put_module(out, p);
 	}
+	if (p->symbol) {
+		put_label(out, look, "symbol");
+		put_symbol(out, p);
+	}
 	if (p->thread) {
 		put_label(out, look, "thread");
 		put_thread(out, p);
@@ -310,24 +339,52 @@ static void put_place(struct vmm_out *out, const struct vmm_look *look, const st
 		put_gap(out, look, p);
 }
 
-static int emit(struct vmm_answer *a, const struct vmm_snapshot *s, const struct vmm_chunk_at *at, size_t count)
+/* What a snapshot and more looks gave, by address. */
+struct looked {
+	struct vmm_snapshot *snapshot;
+	struct vmm_symbols *symbols;
+	struct vmm_chunk_at at[VMM_OPERANDS_MAX];
+	struct vmm_place_names names[VMM_OPERANDS_MAX];
+	size_t count;
+};
+
+static void emit(struct vmm_answer *a, const struct looked *l)
 {
+	const struct vmm_snapshot *s = l->snapshot;
+
 	if (a->format == VMM_FORMAT_JSON) {
-		vmm_places_json(a->output.out, s, at, count);
-		return 0;
+		vmm_places_json(a->output.out, s, l->at, l->names, l->count);
+		return;
 	}
-	for (size_t i = 0; i < count && s->vma_count; i++) {
-		struct vmm_place p = vmm_place_find(s, &at[i]);
+	for (size_t i = 0; i < l->count && s->vma_count; i++) {
+		struct vmm_place p = vmm_place_find(s, &l->at[i], &l->names[i]);
 
 		put_place(a->output.out, &a->look, s, &p);
 	}
 	vmm_summary_notes(a->output.out, &a->look, s);
-	return 0;
+}
+
+/* Names that symbol tables know, and what chunks begin with. */
+static int look_up(struct looked *l, struct vmm_target *t, struct vmm_err *err)
+{
+	struct vmm_content_context context = {l->snapshot, t, NULL};
+	int code = vmm_symbols_create(t, l->snapshot, &l->symbols, err);
+
+	context.symbols = l->symbols;
+	for (size_t i = 0; i < l->count && code == 0; i++) {
+		const struct vmm_chunk_at *at = &l->at[i];
+		struct vmm_place_names *n = &l->names[i];
+
+		n->named = at->region && vmm_symbols_find(l->symbols, at->address, &n->symbol);
+		n->decoded = at->found && at->head_bytes > 0;
+		if (n->decoded)
+			vmm_content_decode(&context, at->head, at->head_bytes, at->chunk.usable, &n->content);
+	}
+	return code;
 }
 
 /* Snapshot and chunks, in one pause where --stop asks for it. What is no address in a heap costs no walk. */
-static int look_at(const struct vmm_args *args, struct vmm_chunk_at *at, size_t count, struct vmm_snapshot **ret_snapshot,
-                   struct vmm_err *err)
+static int look_at(const struct vmm_args *args, struct looked *l, struct vmm_err *err)
 {
 	struct vmm_snapshot *s = NULL;
 	struct vmm_target *t;
@@ -340,47 +397,48 @@ static int look_at(const struct vmm_args *args, struct vmm_chunk_at *at, size_t 
 	if (code == 0)
 		code = vmm_cli_take_open(t, VMM_NEED_DEFAULT, &s, err);
 	if (code == 0) {
-		for (size_t i = 0; i < count; i++)
-			at[i].region = vmm_snapshot_vma_at(s, at[i].address) ? vmm_snapshot_region_at(s, at[i].address) : NULL;
-		code = vmm_target_chunks_at(t, s, at, count, err);
+		l->snapshot = s;
+		for (size_t i = 0; i < l->count; i++)
+			l->at[i].region = vmm_snapshot_vma_at(s, l->at[i].address) ? vmm_snapshot_region_at(s, l->at[i].address) : NULL;
+		code = vmm_target_chunks_at(t, s, l->at, l->count, err);
 		/* The snapshot is an answer of its own. */
 		if (code == VMM_E_GONE) {
 			s->partial = true;
 			code = 0;
 		}
 	}
+	if (code == 0)
+		code = look_up(l, t, err);
 	vmm_hold_end(&hold, s);
 	vmm_target_close(t);
-	if (code == 0)
-		*ret_snapshot = s;
-	else
-		vmm_snapshot_destroy(s);
 	return code;
+}
+
+static void looked_done(struct looked *l)
+{
+	vmm_symbols_destroy(l->symbols);
+	vmm_snapshot_destroy(l->snapshot);
 }
 
 int vmm_cli_at(const struct vmm_args *args)
 {
-	struct vmm_chunk_at at[VMM_OPERANDS_MAX] = {0};
-	size_t count = args->operand_count - 1;
+	VMM_CLEANUP(looked_done) struct looked l = {.count = args->operand_count - 1};
 	enum vmm_format format;
-	struct vmm_snapshot *s = NULL;
 	struct vmm_answer a;
 	struct vmm_err err;
-	int code, status;
+	int code;
 
 	code = vmm_cli_format(args, &format, &err);
 	if (code == 0 && (format == VMM_FORMAT_CSV || format == VMM_FORMAT_NDJSON))
 		code = vmm_fail(&err, VMM_E_USAGE, 0, "at has the formats text and json");
-	for (size_t i = 0; i < count && code == 0; i++)
-		code = vmm_cli_address(args->operand[i + 1], &at[i].address, &err);
+	for (size_t i = 0; i < l.count && code == 0; i++)
+		code = vmm_cli_address(args->operand[i + 1], &l.at[i].address, &err);
 	if (code == 0)
-		code = look_at(args, at, count, &s, &err);
+		code = look_at(args, &l, &err);
 	if (code < 0)
 		return vmm_cli_fail_target(args, args->operand[0], &err);
 	code = vmm_answer_open(&a, args, &err);
 	if (code == 0)
-		code = emit(&a, s, at, count);
-	status = vmm_answer_close(&a, args, s, code, &err);
-	vmm_snapshot_destroy(s);
-	return status;
+		emit(&a, &l);
+	return vmm_answer_close(&a, args, l.snapshot, code, &err);
 }

@@ -86,6 +86,14 @@ void vmm_place_put_chunk(struct vmm_out *out, const struct vmm_look *look, const
 		vmm_out_escaped(out, at->note, 0);
 		vmm_out_char(out, '\n');
 	}
+	if (at->found && p->content) {
+		char line[VMM_CONTENT_LINE_MAX];
+
+		put_label(out, look, "holds");
+		vmm_content_line(p->content, line);
+		vmm_out_escaped(out, line, 0);
+		vmm_out_char(out, '\n');
+	}
 	if (at->found)
 		put_head(out, look, at);
 	if (at->found && at->has_below)

@@ -89,6 +89,24 @@ static void put_json_owner(struct vmm_out *out, const struct vmm_place *p)
 		vmm_out_text(out, ",\"sp\":null}");
 }
 
+static void put_json_symbol(struct vmm_out *out, const struct vmm_place *p)
+{
+	const struct vmm_symbol *s = p->symbol;
+	enum vmm_symbol_what what;
+	char plain[512];
+
+	if (!s) {
+		vmm_out_text(out, ",\"symbol\":null");
+		return;
+	}
+	vmm_out_text(out, ",\"symbol\":{\"name\":");
+	vmm_out_json(out, s->name);
+	vmm_out_text(out, ",\"plain\":");
+	vmm_out_json(out, vmm_symbol_demangle(s->name, plain, sizeof(plain), &what) ? plain : s->name);
+	vmm_out_printf(out, ",\"address\":\"0x%llx\",\"size\":%llu,\"function\":%s}", (unsigned long long)s->address,
+	               (unsigned long long)s->size, s->function ? "true" : "false");
+}
+
 /* ,"key":{the chunk} or null. */
 static void put_json_chunk(struct vmm_out *out, const char *key, const struct vmm_chunk *c)
 {
@@ -133,6 +151,11 @@ static void put_json_heap(struct vmm_out *out, const struct vmm_place *p)
 	for (uint32_t i = 0; i < at->head_bytes; i++)
 		vmm_out_hex(out, at->head[i], 2);
 	vmm_out_char(out, '"');
+	if (p->content) {
+		vmm_out_printf(out, ",\"content\":{\"type\":\"%s\",\"text\":", vmm_content_id(p->content->type));
+		vmm_out_json(out, p->content->text);
+		vmm_out_printf(out, ",\"cut\":%s}", p->content->cut ? "true" : "false");
+	}
 }
 
 static void put_json_place(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_place *p)
@@ -144,6 +167,7 @@ static void put_json_place(struct vmm_out *out, const struct vmm_snapshot *s, co
 	put_json_row(out, "mapping", s, p->vma, VMM_ROW_VMA);
 	put_json_mapping(out, p);
 	put_json_owner(out, p);
+	put_json_symbol(out, p);
 	put_json_heap(out, p);
 	put_json_gap(out, p->gap);
 	put_json_row(out, "below", s, p->below, VMM_ROW_REGION);
@@ -151,7 +175,8 @@ static void put_json_place(struct vmm_out *out, const struct vmm_snapshot *s, co
 	vmm_out_char(out, '}');
 }
 
-void vmm_places_json(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_chunk_at *at, size_t count)
+void vmm_places_json(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_chunk_at *at,
+                     const struct vmm_place_names *names, size_t count)
 {
 	vmm_out_char(out, '{');
 	vmm__json_head(out);
@@ -163,7 +188,7 @@ void vmm_places_json(struct vmm_out *out, const struct vmm_snapshot *s, const st
 		vmm_out_printf(out, ",\"stopped_ns\":%llu", (unsigned long long)s->cost.stopped_ns);
 	vmm_out_printf(out, ",\"partial\":%s,\"addresses\":[", s->partial ? "true" : "false");
 	for (size_t i = 0; i < count; i++) {
-		struct vmm_place p = vmm_place_find(s, &at[i]);
+		struct vmm_place p = vmm_place_find(s, &at[i], &names[i]);
 
 		vmm_out_text(out, i ? "," : "");
 		put_json_place(out, s, &p);
