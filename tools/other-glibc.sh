@@ -31,6 +31,22 @@ unpack_libc() { # RELEASE: libc6 of that release into $work/RELEASE/root
 	echo "deb $mirror $1 main" >"$folder/list"
 	apt-get "${options[@]}" update -qq
 	(cd "$folder" && apt-get "${options[@]}" download -qq libc6 && dpkg -x libc6_*.deb root)
+	# tcmalloc with the C++ library that it needs; the first release with this name of the package is trixie.
+	(cd "$folder" && apt-get "${options[@]}" download -qq libtcmalloc-minimal4t64 libstdc++6 libgcc-s1 2>/dev/null &&
+		for package in libtcmalloc*.deb libstdc*.deb libgcc*.deb; do dpkg -x "$package" root; done) || true
+}
+
+test_tcmalloc() { # RELEASE LOADER
+	local programs=$work/$1/programs-tcmalloc library
+	library=$(find "$work/$1/root" -name libtcmalloc_minimal.so.4 | head -n 1)
+	[ -n "$library" ] || return 0
+	echo "== $1: $(basename "$work/$1"/libtcmalloc-minimal*.deb)"
+	mkdir -p "$programs"
+	printf '#!/bin/sh\nexec %s --library-path %s --preload %s %s "$@"\n' "$2" "${2%/*}:${library%/*}" "$library" \
+		"$build/tests/targets/t_alloc" >"$programs/t_alloc"
+	chmod +x "$programs/t_alloc"
+	python3 -B "$source/tests/live/alloc_tcmalloc.py" --vmmap "$build/vmmap" --targets "$programs" \
+		--chunks "$build/tests/live/chunks_of" --loaded
 }
 
 failed=0
@@ -49,5 +65,6 @@ for release in "$@"; do
 	done
 	python3 -B "$source/tests/live/alloc_glibc.py" --vmmap "$build/vmmap" --targets "$programs" --chunks "$build/tests/live/chunks_of" \
 		--count 20 || failed=1
+	test_tcmalloc "$release" "$loader" || failed=1
 done
 exit $failed

@@ -69,7 +69,8 @@ static int add_span(void *arg, const struct tc_span *span)
 		last->end += span->length;
 		return 0;
 	}
-	if (!vmm_reading_writable(s->r, span->start))
+	/* Not yet writable either: the program may have protected a block. */
+	if (!vmm_snapshot_vma_at(s->r->snapshot, span->start))
 		return 0;
 	if (s->count == RUNS_MAX)
 		return 1;

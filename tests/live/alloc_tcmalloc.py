@@ -37,8 +37,8 @@ def chunks_of(args, pid):
     return chunks, notes
 
 
-def shown_heap(args, pid):
-    document = parse_json(run(args, "show", pid, "--json").stdout)
+def shown_heap(args, pid, *options):
+    document = parse_json(run(args, "show", pid, "--json", *options).stdout)
     heaps = [h for h in document["heaps"] if h["reader"] == "tcmalloc"]
     return heaps[0] if len(heaps) == 1 else None, document
 
@@ -179,6 +179,31 @@ def wait_quiet(pid):
         subprocess.run(["sleep", "0.01"])
 
 
+def check_churn(checks, args, library):
+    """
+    Threads that do nothing but allocate: what is called proved is true. Objects that a thread has taken from a central list
+    and not yet put into its cache count as used, as they do in tcmalloc's own statistics: 32 at once.
+    """
+    proved = {}
+    with Target([os.path.join(args.targets, "t_churn"), "4", "5000"], env=preloading(library)) as target:
+        live, threads = target.truth["live"], target.truth["threads"]
+        for options, count in (((), 10), (("--stop",), 30)):
+            proved[options] = 0
+            for _ in range(count):
+                heap, document = shown_heap(args, target.pid, *options)
+                if not checks.true(heap, "churn: no heap"):
+                    continue
+                proved[options] += heap["proved"]
+                if heap["proved"]:
+                    checks.true(live <= heap["used_count"] <= live + (2 + 32) * threads + 16,
+                                "churn: %d blocks are in use, %d are held" % (heap["used_count"], live))
+                else:
+                    checks.equal(heap["used_bytes"], None, "churn: a number that is not proved")
+    # A thread can be held in the middle of malloc().
+    checks.true(proved[("--stop",)] >= 10, "churn: proved %d times of 30 while it is held" % proved[("--stop",)])
+    print("churn: proved %d of 10 times, held %d of 30" % (proved[()], proved[("--stop",)]))
+
+
 def check_without(checks, args):
     """A process with another malloc has no heap of it."""
     with Target([os.path.join(args.targets, "t_alloc"), "2", "500"]) as target:
@@ -186,11 +211,22 @@ def check_without(checks, args):
         checks.equal(heap, None, "heap of a process without it")
 
 
+def check_loaded(args):
+    """Under another release's C library and tcmalloc: the folder of targets holds scripts that start programs so."""
+    checks = Checks()
+    for threads in ("1", "8", "60"):
+        check_program(checks, args, "%s threads" % threads, [os.path.join(args.targets, "t_alloc"), threads, "1000", "aligned"], None)
+    checks.finish()
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("vmmap", "targets", "chunks"):
         parser.add_argument("--" + name, required=True)
+    parser.add_argument("--loaded", action="store_true", help="t_alloc comes with tcmalloc: check it alone")
     args = parser.parse_args()
+    if args.loaded:
+        check_loaded(args)
     libraries = [path for path in map(find_library, LIBRARIES) if path]
     if not libraries:
         skip("no libtcmalloc (apt install libtcmalloc-minimal4)")
@@ -206,6 +242,10 @@ def main():
     check_program(checks, args, name + " returning at once", [program, "4", "2000"],
                   preloading(libraries[-1], TCMALLOC_AGGRESSIVE_DECOMMIT="1"))
     check_program(checks, args, name + " sampling", [program, "4", "2000"], preloading(libraries[-1], TCMALLOC_SAMPLE_PARAMETER="20000"))
+    static = program + "_tcmalloc_static"
+    if os.path.exists(static):
+        check_program(checks, args, "static program", [static, "4", "2000", "aligned"], None)
+    check_churn(checks, args, libraries[0])
     check_real(checks, args, libraries[0])
     check_without(checks, args)
     checks.finish()
