@@ -9,6 +9,7 @@
 #include "reader/musl.h"
 
 #define RANGE_MAX (UINT64_C(16) << 20) /* a longer stretch of writable data is not searched */
+#define PAGES_MAX 8192                 /* of metas: for twenty million blocks and more */
 
 struct found {
 	struct vmm_reading *r;
@@ -138,13 +139,15 @@ static int take_page(struct found *f, uint64_t page, struct vmm_err *err)
 
 static int take_pages(struct found *f, struct vmm_err *err)
 {
-	uint64_t page = f->context.head, next;
+	uint64_t page = f->context.head, next, seen = 0;
 	int rc = 0;
 
-	/* Each has a page of its own: a longer list runs in a circle, and a reading with less budget ends earlier. */
-	while (page && rc == 0 && f->page_count < MUSL_PAGES_MAX && is_meta_page(f->r, &f->context, page, &next)) {
+	while (page && page != seen && rc == 0 && f->page_count < PAGES_MAX && is_meta_page(f->r, &f->context, page, &next)) {
+		/* Whoever comes by a page again that was kept at a power of two runs in a circle. */
+		if ((f->page_count & (f->page_count - 1)) == 0)
+			seen = page;
 		rc = take_page(f, page, err);
-		page = page == f->context.tail ? 0 : next;
+		page = next;
 	}
 	return rc;
 }

@@ -71,15 +71,17 @@ static void take_page(struct state *st, uint64_t page, const unsigned char *byte
 static void take_pages(struct state *st)
 {
 	const struct musl_context *c = &st->heap->context;
-	uint64_t page = c->head, next;
+	uint64_t page = c->head, next, seen = 0;
 
 	for (uint32_t i = 0; going(st); i++, page = next) {
 		const unsigned char *bytes = page % MUSL_PAGE ? NULL : vmm_walk_bytes(st->w, page, MUSL_PAGE);
 
-		if (!bytes || i == MUSL_PAGES_MAX || vmm_word_of(bytes, 8, 0) != c->secret || (uint32_t)vmm_word_of(bytes, 8, 2) != MUSL_METAS) {
+		if (!bytes || page == seen || i == MUSL_PAGES_MAX || vmm_word_of(bytes, 8, 0) != c->secret || (uint32_t)vmm_word_of(bytes, 8, 2) != MUSL_METAS) {
 			vmm_walk_broken(st->w, page, "a page of metadata cannot be read, or is none");
 			return;
 		}
+		if ((i & (i - 1)) == 0) /* a list in a circle comes by again */
+			seen = page;
 		next = vmm_word_of(bytes, 8, 1);
 		take_page(st, page, bytes);
 		if (!next)
