@@ -19,6 +19,7 @@ class Bench:
     def __init__(self, args):
         self.vmmap = os.path.join(args.build, "vmmap")
         self.measure = os.path.join(args.build, "bench", "measure")
+        self.copy = os.path.join(args.build, "bench", "raw_copy")
         self.targets = os.path.join(args.build, "tests", "targets")
         self.rounds = 1 if args.smoke else args.rounds
         self.missed = []
@@ -119,6 +120,49 @@ def small_process(bench):
         bench.judge("%s: peak memory" % name, results[name]["peak_bytes"] / MIB, 12, " MiB")
 
 
+def heaps(bench, chunks):
+    """glibc's heap with so many chunks against a copy of its bytes; then the same with many of them in fastbins."""
+    for mode, limit in (("many", 2), ("many_freed", 5)):
+        print("a heap of %d chunks%s" % (chunks, "" if mode == "many" else ", a quarter freed into fastbins"))
+        with bench.target("t_heap", mode, chunks) as target:
+            pid = str(target.pid)
+            commands = {"copy of the heap": [bench.copy, pid],
+                        "vmmap show --view heaps": [bench.vmmap, "show", pid, "--view", "heaps"],
+                        "the map alone (--view regions)": [bench.vmmap, "show", pid, "--view", "regions"],
+                        "vmmap heap": [bench.vmmap, "heap", pid]}
+            results = bench.compare(commands)
+            for name, result in results.items():
+                line(name, result)
+            for what, key in (("wall", "wall_ns"), ("CPU", "cpu_ns")):
+                ratio = results["vmmap show --view heaps"][key] / results["copy of the heap"][key]
+                bench.judge("totals / copy (%s)" % what, ratio, limit)
+            bench.judge("peak memory", max(r["peak_bytes"] for r in results.values()) / MIB, 150, " MiB")
+            if mode == "many":
+                stream(bench, pid, chunks)
+
+
+def stream(bench, pid, chunks):
+    results = bench.compare({form: [bench.vmmap, "heap", pid, "--chunks", "--format", form, "-o", "/dev/null"] for form in ("ndjson", "csv")})
+    for name, result in results.items():
+        line("vmmap heap --chunks --format %s" % name, result)
+        bench.judge("%s: chunks in a second" % name, chunks / result["wall_ns"] * 1e3, 2, " M", least=True)
+        bench.judge("%s: peak memory" % name, result["peak_bytes"] / MIB, 150, " MiB")
+
+
+def small_heap(bench):
+    """What looking into a small heap adds to the map."""
+    print("a small heap (bash)")
+    bash = subprocess.Popen(["bash", "-c", "echo; read -r x"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    bash.stdout.readline()
+    commands = {"map": [bench.vmmap, "show", str(bash.pid), "--view", "regions"],
+                "map and heap": [bench.vmmap, "show", str(bash.pid), "--view", "regions", "--columns", "address,size,used,unused"]}
+    results = bench.compare(commands)
+    bash.communicate()
+    for name, result in results.items():
+        line(name, result)
+    bench.judge("the heap's share", (results["map and heap"]["wall_ns"] - results["map"]["wall_ns"]) / 1e6, 5, " ms")
+
+
 def growth(bench, what, program, arguments, sizes, limit):
     """Cost per size, and how much faster than the size it grows from the smallest to the largest."""
     print("growth with %s" % what)
@@ -140,18 +184,26 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--smoke", action="store_true", help="one small round: shows only that everything runs")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a limit is missed")
+    parser.add_argument("--only", choices=["heaps"], help="just these")
     args = parser.parse_args()
     bench = Bench(args)
     # Linear means: no more than the size grows, and a quarter for noise. Flat means: half as much again at most.
     linear, flat = (lambda times: 1.25 * times), (lambda times: 1.5)
-    if args.smoke:
+    if args.only:
+        heaps(bench, 20000 if args.smoke else 10000000)
+        small_heap(bench)
+    elif args.smoke:
         against_the_kernel(bench, 2000, 1)
         small_process(bench)
+        heaps(bench, 20000)
+        small_heap(bench)
         growth(bench, "mappings", "t_maps", [(500, 1), (1000, 1)], [500, 1000], linear)
         growth(bench, "TiB reserved", "t_reserve", [(1,), (2,)], [1, 2], flat)
     else:
         against_the_kernel(bench, 60000, 18)
         small_process(bench)
+        heaps(bench, 10000000)
+        small_heap(bench)
         growth(bench, "mappings", "t_maps", [(n, 1) for n in (15000, 30000, 60000)], [15000, 30000, 60000], linear)
         growth(bench, "MiB resident", "t_maps", [(1000, n * 256) for n in (1, 2, 4)], [1000, 2000, 4000], linear)
         growth(bench, "TiB reserved", "t_reserve", [(n,) for n in (1, 5, 20)], [1, 5, 20], flat)

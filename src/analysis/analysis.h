@@ -8,8 +8,13 @@
 #include "model/build.h"
 #include "model/target.h"
 
-/* Runs the claim passes and makes regions and blocks of what they found. */
-int vmm_classify(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_err *err);
+struct vmm_prefetch;
+
+/*
+ * Runs the claim passes and makes regions and blocks of what they found. prefetch: pages as they were while the map was
+ * read (numbers.h), or NULL.
+ */
+int vmm_classify(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, struct vmm_err *err);
 /* Free and unusable stretches of the user address space. */
 int vmm_space_gaps(struct vmm_snapshot *s, struct vmm_err *err);
 /* Totals by kind, and the total that VmSize and VmRSS are held against. */

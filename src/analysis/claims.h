@@ -33,9 +33,12 @@ struct vmm_claim {
 	const struct vmm_chunk_sums *chunks; /* of a heap that was walked; NULL otherwise */
 };
 
+struct vmm_prefetch;
+
 struct vmm_claims {
 	struct vmm_claim *v; /* sorted by start, disjoint */
 	size_t count, capacity;
+	const struct vmm_prefetch *prefetch; /* pages as they were while the map was read; may be NULL */
 };
 
 /* A claim on nothing yet: indexes VMM_NONE, strings "". */

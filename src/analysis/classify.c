@@ -196,10 +196,10 @@ static int build_regions(struct region_build *b, const struct vmm_claims *c, str
 	return rc;
 }
 
-int vmm_classify(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_err *err)
+int vmm_classify(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, struct vmm_err *err)
 {
 	struct region_build b = {.t = t, .s = s};
-	struct vmm_claims claims = {0};
+	struct vmm_claims claims = {.prefetch = prefetch};
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(pass_table) && rc == 0; i++)

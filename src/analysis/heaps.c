@@ -1,5 +1,6 @@
 /* Memory of allocators, as their readers found it. */
 #include "analysis/claims.h"
+#include "analysis/numbers.h"
 #include "reader/walk.h"
 
 /* Cuts of an area become cuts of the claim. */
@@ -25,6 +26,7 @@ int vmm_claim_heaps(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_cla
 	struct vmm_reading r = {.target = t, .snapshot = s};
 	int rc = 0;
 
+	r.run_count = vmm_prefetch_runs(c->prefetch, &r.runs, &r.runs_end);
 	/* Who owns what is asked for together with the images; of a target that has gone there is nothing to read. */
 	if (s->needs & VMM_NEED_IMAGES && !s->partial)
 		rc = vmm_readers_run(&r, err);

@@ -23,6 +23,11 @@ struct vmm_prefetch;
 struct vmm_prefetch *vmm_prefetch_start(struct vmm_target *t, uint32_t needs);
 /* Waits for the thread. NULL is allowed. */
 void vmm_prefetch_join(struct vmm_prefetch *p);
+/*
+ * The runs of all pages below *ret_end, by rising address; they belong to the prefetch. 0: it knows of no pages but
+ * guards, or of none. NULL is allowed.
+ */
+size_t vmm_prefetch_runs(const struct vmm_prefetch *p, const struct vmm_page_run **ret_runs, uint64_t *ret_end);
 void vmm_prefetch_destroy(struct vmm_prefetch *p);
 
 /*

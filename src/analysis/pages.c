@@ -65,6 +65,16 @@ void vmm_prefetch_join(struct vmm_prefetch *p)
 		pthread_join(p->thread, NULL);
 }
 
+size_t vmm_prefetch_runs(const struct vmm_prefetch *p, const struct vmm_page_run **ret_runs, uint64_t *ret_end)
+{
+	/* At the limit the walk was stopped with 1. */
+	if (!p || p->flags & VMM_PAGES_GUARDS || p->rc < 0)
+		return 0;
+	*ret_runs = p->runs;
+	*ret_end = p->walked_to;
+	return p->count;
+}
+
 void vmm_prefetch_destroy(struct vmm_prefetch *p)
 {
 	if (p)

@@ -20,7 +20,7 @@ static int analyse(struct vmm_target *t, struct vmm_snapshot *s, const struct vm
 	s->cost.pages_ns = vmm_now_ns() - begin;
 	begin = vmm_now_ns();
 	if (rc == 0)
-		rc = vmm_classify(t, s, err);
+		rc = vmm_classify(t, s, prefetch, err);
 	s->cost.images_ns = vmm_now_ns() - begin;
 	return rc;
 }
@@ -50,7 +50,7 @@ int vmm_target_snapshot(struct vmm_target *t, const struct vmm_take *take, struc
 			vmm_snapshot_note(s, "process", "gone", 0, "the process ended while it was read: what is shown is partial");
 			s->needs &= ~(uint32_t)VMM_NEED_PAGES;
 			s->thread_count = 0;
-			rc = vmm_classify(t, s, err);
+			rc = vmm_classify(t, s, prefetch, err);
 		}
 	}
 	vmm_prefetch_destroy(prefetch);

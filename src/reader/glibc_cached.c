@@ -267,7 +267,8 @@ int glibc_find_cached(struct vmm_walk *w, const struct glibc_copy *copy, struct 
 	}
 	if (s.nomem)
 		return vmm_fail_nomem(err);
-	qsort(ret->v, ret->count, ret->count ? sizeof(*ret->v) : 1, by_address);
+	if (ret->count)
+		qsort(ret->v, ret->count, sizeof(*ret->v), by_address);
 	*ret_links = s.links;
 	return 0;
 }

@@ -137,7 +137,7 @@ int glibc_add_segments(struct vmm_reading *r, const struct glibc_copy *copy, con
 	s.align = glibc_alignment(r, &copy->heaps);
 	s.page = r->snapshot->target.page_size;
 	if (s.w->memory) {
-		vmm_walk_memory_reset(s.w->memory, BUDGET, vmm_now_ns() + TIME_NS);
+		vmm_walk_memory_reset(s.w->memory, true, BUDGET, vmm_now_ns() + TIME_NS);
 		rc = search_all(&s, copy->params_known ? copy->params.sbrk_base : 0, err);
 	} else
 		rc = vmm_fail_nomem(err);

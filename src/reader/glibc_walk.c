@@ -305,7 +305,8 @@ static void try_stray(struct arena_walk *a, const struct scan *s)
 }
 
 /* Tells a chunk now that the next header has said whether it is free. */
-static inline void settle(struct arena_walk *a, const struct scan *s, bool in_use, enum pass pass)
+static inline __attribute__((always_inline)) void settle(struct arena_walk *a, const struct scan *s, const unsigned word, bool in_use,
+                                                         const enum pass pass)
 {
 	enum vmm_chunk_state state = VMM_CHUNK_USED;
 
@@ -315,14 +316,15 @@ static inline void settle(struct arena_walk *a, const struct scan *s, bool in_us
 		state = take_mark(a, s->chunk);
 	else if (pass == PASS_BOTH && s->size <= a->fast_max && collect(a, s->chunk, s->link))
 		state = VMM_CHUNK_FAST;
-	if (s->size - GLIBC_CACHE_LEAST <= GLIBC_CACHE_MOST - GLIBC_CACHE_LEAST && state == VMM_CHUNK_USED && a->w->totals_only)
+	if (__builtin_expect(s->size - GLIBC_CACHE_LEAST <= GLIBC_CACHE_MOST - GLIBC_CACHE_LEAST, 0) && state == VMM_CHUNK_USED &&
+	    a->w->totals_only)
 		try_stray(a, s);
 	if (state == VMM_CHUNK_FREE || state == VMM_CHUNK_FAST) {
 		if (!a->free_start)
 			a->free_start = s->chunk;
 	} else if (a->free_start)
 		end_run(a, s->chunk);
-	vmm_walk_chunk(a->w, s->chunk + a->word, s->size, state == VMM_CHUNK_USED ? a->word : 0, 0, state);
+	vmm_walk_chunk(a->w, s->chunk + word, s->size, state == VMM_CHUNK_USED ? word : 0, 0, state);
 }
 
 /* Tells the end of a segment: top, or the fencepost before its end. */
@@ -413,7 +415,7 @@ static inline __attribute__((always_inline)) bool scan_segment(struct arena_walk
 				return false;
 			}
 			if (tell)
-				settle(a, &s, flags & PREV_INUSE, pass);
+				settle(a, &s, word, flags & PREV_INUSE, pass);
 			else if (flags & PREV_INUSE && s.size <= a->fast_max)
 				collect(a, s.chunk, s.link);
 		}
@@ -575,7 +577,8 @@ static void walk(struct arena_walk *a, struct glibc_arena *arena, struct vmm_err
 		broken(a, arena->address, "what the arena got from the system is not all found");
 		return;
 	}
-	qsort(a->segments, a->segment_count, sizeof(*a->segments), by_address);
+	if (a->segment_count)
+		qsort(a->segments, a->segment_count, sizeof(*a->segments), by_address);
 	*ret_code = glibc_find_cached(a->w, a->copy, &a->cached, &a->links, err);
 	if (*ret_code != 0 || a->w->broken)
 		return;

@@ -53,6 +53,9 @@ struct vmm_reading {
 	uint64_t budget; /* bytes that may still be read: a hostile target cannot keep us busy */
 	bool denied;     /* memory may not be read */
 	const struct vmm_reader_ops *running;
+	const struct vmm_page_run *runs; /* pages below runs_end as they were a moment ago; run_count 0: not known */
+	size_t run_count;
+	uint64_t runs_end;
 };
 
 struct vmm_reader_ops {

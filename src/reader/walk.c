@@ -122,7 +122,8 @@ void vmm_walk_chunk_any(struct vmm_walk *w, uint64_t start, uint64_t size, uint3
 	}
 	vmm_walk_sums_add(w, start, size, lead, tail, state);
 	what = vmm_walk_memory_run(w->memory, start, &from, &to);
-	if (what & VMM_PAGE_PRESENT && !(what & VMM_PAGE_ZERO)) {
+	if (what & VMM_PAGE_PRESENT && !(what & VMM_PAGE_ZERO) && w->totals_only) {
+		w->small_used = true;
 		w->run_start = vmm_max_u64(from, w->area->start);
 		w->run_end = vmm_min_u64(to, w->area->end);
 	}
@@ -170,7 +171,7 @@ void vmm_walk_broken(struct vmm_walk *w, uint64_t address, const char *text)
 	w->broken_text = text;
 }
 
-static void begin_try(struct vmm_walk *w)
+static void begin_try(struct vmm_walk *w, bool first)
 {
 	uint64_t size = 0, now = vmm_now_ns();
 
@@ -180,21 +181,22 @@ static void begin_try(struct vmm_walk *w)
 			w->r->areas[i].sums = NULL;
 		}
 	memset(w->small, 0, sizeof(w->small));
-	w->small_count = w->small_padding = 0;
+	w->small_padding = 0;
+	w->small_used = false;
 	w->run_start = w->run_end = 0;
 	w->batch_count = 0;
 	w->broken = false;
 	vmm_walk_sums_reset(w->sums);
-	vmm_walk_memory_reset(w->memory, BUDGET_BASE + BUDGET_TIMES * size, now + TIME_BASE_NS + (size >> 30) * TIME_PER_GIB_NS);
+	vmm_walk_memory_reset(w->memory, first, BUDGET_BASE + BUDGET_TIMES * size, now + TIME_BASE_NS + (size >> 30) * TIME_PER_GIB_NS);
 }
 
 /* One try at one heap. */
-static int try_walk(struct vmm_walk *w, struct vmm_err *err)
+static int try_walk(struct vmm_walk *w, bool first, struct vmm_err *err)
 {
 	const struct vmm_found_heap *f = &w->r->heaps[w->heap];
 	int rc;
 
-	begin_try(w);
+	begin_try(w, first);
 	rc = f->reader->walk(w, f->data, err);
 	end_area(w);
 	if (rc == 0 && w->stop == VMM_E_NOMEM)
@@ -228,7 +230,7 @@ static int walk_heap(struct vmm_walk *w, struct vmm_err *err)
 	/* A consumer has had its chunks, and cannot give them back. */
 	for (unsigned again = 0; again < AGAIN_MAX; again++) {
 		w->again = false;
-		rc = try_walk(w, err);
+		rc = try_walk(w, again == 0, err);
 		if (rc != 0 || vmm_walk_memory_trouble(w->memory) || (!w->again && !w->broken))
 			break;
 		if (w->consumer || (--tries <= 0 && vmm_now_ns() - begin > PATIENCE_NS))

@@ -28,9 +28,10 @@ struct vmm_walk {
 
 	/* The present run that the last chunk lay in, clipped to the area: the quick path of vmm_walk_chunk(). */
 	uint64_t run_start, run_end;
+	bool small_used;             /* there may be something in small */
 	bool totals_only;            /* nobody wants the chunks themselves */
 	uint64_t small[VMM_CHUNK_STATE_COUNT][VMM_WALK_SMALL]; /* chunks by state and usable size, wholly resident */
-	uint64_t small_count, small_padding;                   /* chunks in small, and their headers' and paddings' bytes */
+	uint64_t small_padding; /* bytes of their headers and paddings */
 
 	struct vmm_chunk batch[VMM_WALK_BATCH];
 	size_t batch_count;
@@ -65,10 +66,11 @@ static inline void vmm_walk_chunk(struct vmm_walk *w, uint64_t start, uint64_t s
 {
 	uint64_t usable = size - lead - tail;
 
-	if (usable < VMM_WALK_SMALL && start >= w->run_start && start < w->run_end && size <= w->run_end - start && w->totals_only) {
+	/* The run is empty where the chunks themselves are wanted. */
+	if (usable < VMM_WALK_SMALL && start >= w->run_start && start + size <= w->run_end) {
 		w->small[state][usable]++;
-		w->small_count++;
-		w->small_padding += lead + tail;
+		if (lead + tail)
+			w->small_padding += lead + tail;
 		return;
 	}
 	vmm_walk_chunk_any(w, start, size, lead, tail, state);
@@ -96,7 +98,7 @@ const unsigned char *vmm_walk_bytes(struct vmm_walk *w, uint64_t address, size_t
 /* count words of the target's width, at most 64. */
 bool vmm_walk_words(struct vmm_walk *w, uint64_t address, uint64_t *ret_words, unsigned count);
 /*
- * For long sequential reads: as many bytes at address as lie in one present run, at most half a MiB; valid until the
+ * For long sequential reads: as many bytes at address as lie in one present run, at most 256 KiB; valid until the
  * next call of this function (the others do not disturb it). *ret_length 0: absent.
  */
 const unsigned char *vmm_walk_window(struct vmm_walk *w, uint64_t address, size_t *ret_length);

@@ -11,7 +11,7 @@
 #define SLICES 64
 #define SLOTS 2048 /* pages in the cache */
 #define AHEAD_MAX 64
-#define WINDOW_MAX (UINT64_C(512) << 10)
+#define WINDOW_MAX (UINT64_C(256) << 10) /* stays in the cache of one processor while it is looked at */
 #define WINDOW_MIN (UINT64_C(16) << 10)
 #define NOWHERE UINT64_MAX
 
@@ -34,6 +34,7 @@ struct vmm_walk_memory {
 	uint64_t next_page, ahead; /* where sequential reading goes on, and how many pages it fetches at once */
 	unsigned char *window;
 	uint64_t window_next, window_length;
+	bool first_look; /* what is known of the page map from before is fresh enough */
 	uint64_t budget, deadline_ns;
 	const char *trouble;
 };
@@ -52,7 +53,7 @@ struct vmm_walk_memory *vmm_walk_memory_create(struct vmm_reading *r)
 		vmm_walk_memory_destroy(m);
 		return NULL;
 	}
-	vmm_walk_memory_reset(m, 0, 0);
+	vmm_walk_memory_reset(m, true, 0, 0);
 	return m;
 }
 
@@ -67,8 +68,9 @@ void vmm_walk_memory_destroy(struct vmm_walk_memory *m)
 	free(m);
 }
 
-void vmm_walk_memory_reset(struct vmm_walk_memory *m, uint64_t budget, uint64_t deadline_ns)
+void vmm_walk_memory_reset(struct vmm_walk_memory *m, bool first_look, uint64_t budget, uint64_t deadline_ns)
 {
+	m->first_look = first_look;
 	for (size_t i = 0; i < SLICES; i++)
 		m->slices[i].number = NOWHERE;
 	memset(m->page_of, 0xff, sizeof(m->page_of));
@@ -119,6 +121,28 @@ static int slice_add(void *arg, const struct vmm_page_run *run)
 	return 0;
 }
 
+/* Fills a slice from what was read of the page map before. False: that does not reach so far. */
+static bool fill_from_known(const struct vmm_walk_memory *m, struct slice_fill *fill)
+{
+	const struct vmm_page_run *runs = m->r->runs;
+	uint64_t start = fill->s->number * SLICE;
+	size_t low = 0, high = m->r->run_count;
+
+	if (!m->first_look || !high || m->r->runs_end < start + SLICE)
+		return false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (runs[middle].end <= start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < m->r->run_count && runs[low].start < start + SLICE; low++)
+		slice_add(fill, &runs[low]);
+	return true;
+}
+
 static const struct slice *slice_of(struct vmm_walk_memory *m, uint64_t address)
 {
 	uint64_t number = address / SLICE;
@@ -130,7 +154,9 @@ static const struct slice *slice_of(struct vmm_walk_memory *m, uint64_t address)
 		return s;
 	s->number = number;
 	s->count = 0;
-	rc = m->r->target->ops->pages(m->r->target, number * SLICE, number * SLICE + SLICE, 0, slice_add, &fill, NULL);
+	rc = fill_from_known(m, &fill)
+	         ? 0
+	         : m->r->target->ops->pages(m->r->target, number * SLICE, number * SLICE + SLICE, 0, slice_add, &fill, NULL);
 	if (rc < 0 || fill.full) {
 		s->count = 0;
 		m->trouble = fill.full ? "memory is out" : rc == VMM_E_GONE ? "the process ended" : "the page map cannot be read";

@@ -10,8 +10,11 @@
 struct vmm_walk_memory *vmm_walk_memory_create(struct vmm_reading *r);
 /* NULL is allowed. */
 void vmm_walk_memory_destroy(struct vmm_walk_memory *m);
-/* Forgets all that was read, and sets how many bytes may be copied and until when (vmm_now_ns). */
-void vmm_walk_memory_reset(struct vmm_walk_memory *m, uint64_t budget, uint64_t deadline_ns);
+/*
+ * Forgets all that was read, and sets how many bytes may be copied and until when (vmm_now_ns). first_look: what the
+ * reading knows of the page map already may serve; a second look must see what has changed.
+ */
+void vmm_walk_memory_reset(struct vmm_walk_memory *m, bool first_look, uint64_t budget, uint64_t deadline_ns);
 /* Puts the deadline off. */
 void vmm_walk_memory_extend(struct vmm_walk_memory *m, uint64_t ns);
 /* Whether a bound was hit, memory ran out, or the target went away: what the walk found is not whole then. */

@@ -148,7 +148,7 @@ void vmm_walk_sums_drain(struct vmm_walk *w)
 {
 	struct vmm_walk_sums *s = w->sums;
 
-	if (!w->small_count)
+	if (!w->small_used)
 		return;
 	for (int state = 0; state < VMM_CHUNK_STATE_COUNT; state++)
 		for (uint64_t size = 0; size < VMM_WALK_SMALL; size++) {
@@ -163,7 +163,8 @@ void vmm_walk_sums_drain(struct vmm_walk *w)
 		}
 	add_to(&s->c.sums, VMM_CHUNK_META, 0, w->small_padding, w->small_padding);
 	add_to(&s->area_sums, VMM_CHUNK_META, 0, w->small_padding, w->small_padding);
-	w->small_count = w->small_padding = 0;
+	w->small_padding = 0;
+	w->small_used = false;
 }
 
 void vmm_walk_sums_trim(struct vmm_walk *w, uint64_t start, uint64_t end)

@@ -34,7 +34,7 @@ static struct vmm_snapshot *classify(struct fake_target *t)
 
 static void run(struct fake_target *t, struct vmm_snapshot *s)
 {
-	assert_int_equal(vmm_classify(&t->base, s, NULL), 0);
+	assert_int_equal(vmm_classify(&t->base, s, NULL, NULL), 0);
 	assert_int_equal(vmm_space_gaps(s, NULL), 0);
 	vmm_totals(s);
 }
