@@ -254,7 +254,7 @@ static bool is_utf16(struct view *v)
 		unsigned unit = v->bytes[at] | (unsigned)v->bytes[at + 1] << 8;
 
 		ended = unit == 0;
-		if (ended || (unit < 0x20 && unit != '\t' && unit != '\n' && unit != '\r') || unit == 0x7f || unit > 0x24f)
+		if (ended || unit > 0x24f || (vmm_point_unsafe(unit) && unit != '\t' && unit != '\n' && unit != '\r'))
 			break;
 		if (unit < 0x80) {
 			ascii++;

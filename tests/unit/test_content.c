@@ -44,6 +44,7 @@ static void test_texts(void **state)
 	IS("\033[31m red\0\xff\xff\xff\xff\xff\xff", 16, 16, "bytes", "1b5b3331 6d207265 6400ffff ffffffff", false);
 	IS("ab\xe2\x80\xaegnp.exe\0\xff\xff\xff", 16, 16, "bytes", "6162e280 ae676e70 2e657865 00ffffff", false);
 	IS("a\0b\0c\0d\0\0\0\xff\xff", 12, 12, "utf16", "abcd", false);
+	IS("h\0e\0l\0l\0\x92\0\xff\xff\xff\xff\xff\xff", 16, 16, "bytes", "68006500 6c006c00 9200ffff ffffffff", false);
 	IS("o\0p\0e\0n\0 \0e\0n\0d\0", 16, 16, "utf16", "open end", true);
 	IS("\xe9\0t\0\xe9\0!\0s\0u\0r\0e\0\0\0\xff\xff", 20, 20, "utf16", "\xc3\xa9t\xc3\xa9!sure", false);
 	vmm_snapshot_destroy(s);

@@ -66,9 +66,9 @@ static void test_own_names(void **state)
 	assert_true(vmm_symbols_find(l.symbols, data + 399, &s));
 	assert_string_equal(s.name, "test_symbols_table");
 	assert_int_equal(s.address, data);
-	assert_int_equal(s.size, 400);
+	assert_true(s.size >= 400); /* sanitizers make it more */
 	assert_false(s.function);
-	assert_true(!vmm_symbols_find(l.symbols, data + 400, &s) || strcmp(s.name, "test_symbols_table") != 0);
+	assert_true(!vmm_symbols_find(l.symbols, data + s.size, &s) || strcmp(s.name, "test_symbols_table") != 0);
 	done(&l);
 }
 
