@@ -122,4 +122,6 @@ void vmm_heap_put_lists(struct vmm_out *out, const struct vmm_look *look, const 
 	put_largest(out, look, p);
 	if (p->duplicates)
 		put_duplicates(out, look, p->survey);
+	if (p->survey->note_count)
+		vmm_out_text(out, "  incomplete: not every heap could be walked to its end, see the notes\n");
 }

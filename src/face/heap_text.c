@@ -136,19 +136,25 @@ static void put_holders(struct vmm_out *out, const struct vmm_look *look, const 
 {
 	const struct vmm_snapshot *s = p->snapshot;
 	const struct vmm_chunk_sums *sums = &p->total->contents->sums;
-	uint64_t rss = 0;
+	uint64_t rss = 0, unproved = 0;
 
 	for (int i = 0; i < VMM_CHUNK_STATE_COUNT; i++)
 		rss += sums->of[i].rss;
+	for (uint32_t i = 0; i < s->heap_count; i++)
+		unproved += vmm_heap_is(&s->heaps[i], p->id) && !s->heaps[i].contents;
 	vmm_heap_put_heading(out, look, "Who holds it");
 	vmm_out_text(out, "  the program uses ");
 	put_short_of(out, sums->of[VMM_CHUNK_USED].rss, rss);
 	vmm_out_text(out, " resident, in ");
 	vmm_put_count(out, sums->of[VMM_CHUNK_USED].count);
 	vmm_out_text(out, sums->of[VMM_CHUNK_USED].count == 1 ? " chunk\n" : " chunks\n");
-	vmm_out_text(out, "  nobody uses ");
-	put_short_of(out, vmm_chunk_sums_unused(sums), rss);
-	vmm_out_text(out, ": freed but kept; the allocator's own takes ");
+	if (vmm_chunk_sums_unused(sums)) {
+		vmm_out_text(out, "  nobody uses ");
+		put_short_of(out, vmm_chunk_sums_unused(sums), rss);
+		vmm_out_text(out, ": freed but kept; the allocator's own takes ");
+	} else {
+		vmm_out_text(out, "  nothing is freed but kept; the allocator's own takes ");
+	}
 	vmm_put_short_size(out, sums->of[VMM_CHUNK_META].rss);
 	vmm_out_char(out, '\n');
 	/* Each reader once, where it comes up first. */
@@ -159,6 +165,11 @@ static void put_holders(struct vmm_out *out, const struct vmm_look *look, const 
 			before = strcmp(s->heaps[j].reader, s->heaps[i].reader) == 0;
 		if (!before)
 			put_remedy(out, p, s->heaps[i].reader);
+	}
+	if (unproved) {
+		vmm_out_text(out, "  not counted here: ");
+		vmm_put_count(out, unproved);
+		vmm_out_text(out, unproved == 1 ? " heap that is not proved\n" : " heaps that are not proved\n");
 	}
 }
 
@@ -192,6 +203,15 @@ static void put_accounts(struct vmm_out *out, const struct vmm_look *look, const
 	vmm_summary_accounts(out, look, shown, count);
 }
 
+/* Why there are no heaps. */
+static const char *none_text(const struct vmm_snapshot *s)
+{
+	for (uint32_t i = 0; i < s->note_count; i++)
+		if (strcmp(s->notes[i].code, "denied") == 0)
+			return "\nHeaps are not known: memory may not be read.\n";
+	return "\nNo heap of an allocator that vmmap knows was found.\n";
+}
+
 int vmm_heap_page_text(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *p, struct vmm_err *err)
 {
 	const struct vmm_snapshot *s = p->snapshot;
@@ -200,7 +220,7 @@ int vmm_heap_page_text(struct vmm_out *out, const struct vmm_look *look, const s
 	vmm_summary_head(out, look, s);
 	if (s->heap_count == 0) {
 		if (s->vma_count)
-			vmm_out_text(out, "\nNo heap of an allocator that vmmap knows was found.\n");
+			vmm_out_text(out, none_text(s));
 		vmm_summary_notes(out, look, s);
 		return 0;
 	}

@@ -72,10 +72,15 @@ static int take(struct looked *l, struct vmm_err *err)
 	return code;
 }
 
+/* Whether a note of the same sort on the same heap, which its text begins with, is there already. */
 static bool told(const struct vmm_note *notes, size_t count, const struct vmm_note *n)
 {
+	const char *colon = strstr(n->text, ": ");
+	size_t length = colon ? (size_t)(colon - n->text) : strlen(n->text);
+
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(notes[i].text, n->text) == 0)
+		if (strcmp(notes[i].from, n->from) == 0 && strcmp(notes[i].code, n->code) == 0 &&
+		    strncmp(notes[i].text, n->text, length) == 0)
 			return true;
 	return false;
 }
