@@ -7,8 +7,9 @@ import sys
 from live import Checks, Target, arguments, kinds_command, parse_json, run, skip, work_folder
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-FORMS = ([], ["--fast"], ["--raw"], ["--raw", "--numa"], ["--top", "3", "--sort", "rss:desc"], ["--kind", "image,stack"],
-         ["--where", "rss>1M"], ["--where", "size<0"])
+FORMS = (["show"], ["show", "--fast"], ["show", "--raw"], ["show", "--raw", "--numa"], ["show", "--top", "3", "--sort", "rss:desc"],
+         ["show", "--kind", "image,stack"], ["show", "--where", "rss>1M"], ["show", "--where", "size<0"],
+         ["heap"], ["heap", "--duplicates"], ["heap", "--stop", "--where", "size>1000"])
 
 
 def validator(path):
@@ -29,7 +30,7 @@ def validator(path):
 
 def check(checks, judge, args, pid, what):
     for words in FORMS:
-        done = run(args, "show", pid, "--json", *words)
+        done = run(args, words[0], pid, "--json", *words[1:])
         name = "%s %s" % (what, " ".join(words))
         if checks.equal(done.returncode, 0, "%s: exit status (%s)" % (name, done.stderr.decode().strip())):
             errors = list(judge.iter_errors(parse_json(done.stdout)))
