@@ -60,6 +60,7 @@ struct mimalloc_span {
 	uint64_t free, local_free, thread_free, heap;
 	uint32_t capacity, reserved, used; /* blocks: ever handed out, room for, in use */
 	uint32_t slices;
+	bool is_delayed; /* a block of it is on its heap's list */
 };
 
 /*

@@ -3,6 +3,7 @@
 
 #define SEGMENT_SLICES_MAX (UINT64_C(1) << 28)
 #define INFO_SLICES_MAX 8
+#define DELAY_MASK UINT64_C(3) /* bits of thread_free that are no address; MI_NO_DELAYED_FREE: 2 */
 #define BLOCK_HUGE_A UINT64_C(0x80000000) /* a size of 32 bits that says: the whole page */
 
 #define HEADER_A .used = 0xd0, .cookie = 0xd8, .slice_count = 0xe0, .info_count = 0xe8, .kind = 0xf0, .entry_count = 0xf8, \
@@ -79,7 +80,8 @@ bool mimalloc_parse_span(const struct mimalloc_layout *l, const struct mimalloc_
 		.reserved = (uint32_t)field(entry, 12, 2),
 		.free = field(entry, l->free, 8),
 		.local_free = field(entry, l->local_free, 8),
-		.thread_free = field(entry, l->thread_free, 8) & ~UINT64_C(3),
+		.thread_free = field(entry, l->thread_free, 8) & ~DELAY_MASK,
+		.is_delayed = (field(entry, l->thread_free, 8) & DELAY_MASK) == 2,
 		.heap = field(entry, l->heap, 8),
 		.used = (uint32_t)field(entry, l->block_used, l->wide ? 2 : 4),
 		.block_size = field(entry, l->block_size, l->wide ? 8 : 4),

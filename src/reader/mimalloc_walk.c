@@ -12,6 +12,7 @@
 
 #define HEAPS_MAX 4096 /* that share one thread's segments */
 #define PAGE_BYTES UINT64_C(4096)
+#define FETCH_PAGES 128 /* of the kernel, in a page of blocks */
 #define BITS 64u
 #define BLOCKS_MAX 65536u /* of a page: capacity has 16 bits */
 #define ENTRIES_BYTES (MIMALLOC_ENTRIES_MAX * MIMALLOC_ENTRY_MAX)
@@ -232,28 +233,29 @@ static void mark_delayed(struct state *st, const struct mimalloc_span *span, uin
 	}
 }
 
-/* Fetches a page's memory in order before its list is followed criss-cross. */
+/* Fetches a page's memory in order before lists are followed through most of it criss-cross. */
 static void fetch(struct state *st, const struct mimalloc_span *span)
 {
-	uint64_t end = span->blocks + span->capacity * span->block_size, step = vmm_max_u64(PAGE_BYTES, span->block_size);
+	uint64_t end = span->blocks + span->capacity * span->block_size, pages = (end - span->start) / PAGE_BYTES;
 
-	if (end - span->start <= 512 * 1024)
-		for (uint64_t at = span->blocks; at < end; at += step)
+	if (pages <= FETCH_PAGES && span->block_size < PAGE_BYTES && span->capacity - span->used >= pages / 2)
+		for (uint64_t at = span->blocks; at < end; at += PAGE_BYTES)
 			vmm_walk_bytes(st->w, at, 1);
 }
 
 static void tell_page(struct state *st, const struct mimalloc_span *span)
 {
-	uint64_t size = span->block_size, at = span->blocks, own = 0, others = 0;
+	uint64_t size = span->block_size, at = span->blocks, own = 0, others = 0, delayed = 0;
 
 	memset(st->is_free, 0, (span->capacity / BITS + 1) * sizeof(*st->is_free));
-	if (span->used < span->capacity / 2)
-		fetch(st, span);
+	fetch(st, span);
 	mark_list(st, span, span->free, &own);
 	mark_list(st, span, span->local_free, &own);
 	mark_list(st, span, span->thread_free, &others);
-	mark_delayed(st, span, &others);
-	if (!st->w->broken && (own != span->capacity - span->used || others > span->used))
+	mark_delayed(st, span, &delayed);
+	if (span->is_delayed && !delayed)
+		vmm_walk_broken(st->w, span->start, "blocks that others freed are just being taken back");
+	if (!st->w->broken && (own != span->capacity - span->used || others + delayed > span->used))
 		vmm_walk_broken(st->w, span->start, "blocks in use and free do not add up to those handed out");
 	if (st->w->broken)
 		return;

@@ -94,7 +94,7 @@ def check_huge(checks, args):
 def check_churn(checks, args):
     """
     Four threads allocate at full speed. What is called proved is true, but for blocks that a thread had just taken off a
-    list of those that others freed, to count them: held in its registers alone, they pass for used.
+    page's list of those that others freed, to count them: held in its registers alone, they pass for used.
     """
     proved = still = exact = 0
     with Target([os.path.join(args.targets, "t_churn"), "4", "20000"], env=preloaded(args.library)) as target:
@@ -114,7 +114,7 @@ def check_churn(checks, args):
                     used = sum(h["used_count"] for h in heaps.values())
                     exact += used <= live_blocks + 3 * threads + 4
                     checks.true(live_blocks <= used <= live_blocks * 1.03, "churn: %d blocks in use of %d" % (used, live_blocks))
-    checks.true(exact > 0, "churn: never exact while it stood still")
+    checks.true(2 * exact > still, "churn: exact in %d of %d looks while it stood still" % (exact, still))
     print("churn: all heaps proved in %d of %d looks; stopped in %d, exact in %d" % (proved, live.test_count(10), still, exact))
 
 

@@ -217,6 +217,7 @@ static void abandoned_and_freed_segments_are_told_apart(void **state)
 
 	make(&t, &old);
 	put(segment + old.thread, 0, 8);
+	put(entry(&old, 1) + old.thread_free, block(&old, 9) | 3, 8);
 	put(entry(&old, 1) + old.heap, 0, 8);
 	put(entry(&old, 2) + old.heap, 0, 8);
 	s = look(&t, &r);
@@ -267,6 +268,9 @@ static void what_does_not_add_up_is_not_believed(void **state)
 	make(&t, &old);
 	link_block(&old, 9, block(&old, 3));
 	is_unproved(&t, "a block freed by others and by its thread");
+	make(&t, &old);
+	put(data + 0x100 + old.delayed, 0, 8);
+	is_unproved(&t, "a block that its owner has taken off its heap's list, but not taken back");
 	make(&t, &old);
 	put(segment + old.used, 3, 8);
 	is_unproved(&t, "a page too few");
@@ -324,6 +328,45 @@ static void look_alikes_are_passed_by(void **state)
 	}
 }
 
+/* mimalloc 3: an arena of 64 MiB behind a slice that its mapping was cut for, in the layouts of 3.0, 3.1 and 3.4. */
+static void arenas_of_mimalloc_3_are_found(void **state)
+{
+	static unsigned char memory[SLICE];
+	const unsigned shapes[][2] = {{0x20, 0x40}, {0x20, 0x50}, {0x28, 0x68}}; /* of slice_count, of the first bitmap's pointer */
+	const uint64_t arena = SEGMENT + SLICE;
+
+	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
+		for (unsigned wrong = 0; wrong < 3; wrong++) {
+			struct fake_target t = {0};
+			struct vmm_reading r;
+			struct vmm_snapshot *s;
+
+			memset(memory, 0, sizeof(memory));
+			put(memory, arena, 8);
+			put(memory + shapes[i][0], 1024, 8);
+			put(memory + shapes[i][0] + 8, 1, 8);
+			for (unsigned k = 0; k < 5; k++) {
+				put(memory + shapes[i][1] + 8 * k, arena + 0x400 + 0x180 * k + (k ? 0x200 : 0), 8);
+				put(memory + 0x400 + 0x180 * k + (k ? 0x200 : 0), wrong == 1 && k == 3 ? 3 : 2, 8);
+			}
+			if (wrong == 2)
+				put(memory + shapes[i][1] + 8, SEGMENT, 8);
+			fake_map(&t, SEGMENT, SEGMENT + SLICE + SIZE, "rw-p", 0, "", -1);
+			fake_map(&t, SEGMENT + SLICE + SIZE, SEGMENT + SLICE + 2 * SIZE, "---p", 0, "", -1);
+			t.memory[0] = (struct fake_memory){arena, arena + sizeof(memory), memory, 0};
+			t.memory_count = 1;
+			s = look(&t, &r);
+			assert_int_equal(r.heap_count, wrong ? 0 : 1);
+			if (!wrong) {
+				assert_string_equal(r.heaps[0].heap.id, "mimalloc3");
+				assert_false(r.heaps[0].heap.proved);
+				assert_int_equal(r.areas[0].start, arena);
+				assert_int_equal(r.areas[0].end, arena + 2 * SIZE);
+			}
+			finish(&r, s);
+		}
+}
+
 static void swapped_memory_is_not_read(void **state)
 {
 	struct fake_target t;
@@ -370,4 +413,4 @@ static void memory_can_run_out_anywhere(void **state)
 TEST_MAIN(cmocka_unit_test(all_blocks_are_told), cmocka_unit_test(blocks_in_use_are_where_they_are), cmocka_unit_test(owners_are_named),
           cmocka_unit_test(abandoned_and_freed_segments_are_told_apart), cmocka_unit_test(what_does_not_add_up_is_not_believed),
           cmocka_unit_test(lists_of_heaps_are_not_believed_either), cmocka_unit_test(look_alikes_are_passed_by),
-          cmocka_unit_test(swapped_memory_is_not_read), cmocka_unit_test(memory_can_run_out_anywhere))
+          cmocka_unit_test(arenas_of_mimalloc_3_are_found), cmocka_unit_test(swapped_memory_is_not_read), cmocka_unit_test(memory_can_run_out_anywhere))
