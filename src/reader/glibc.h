@@ -63,6 +63,9 @@ struct glibc_copy {
 	size_t number; /* 0: the first */
 	bool several;  /* the target has other copies too */
 	/* Caches that no thread's TLS names: of threads that a fork() has left behind, or whose TLS was not found. */
+	const uint64_t *cached; /* struct glibc_marks of all caches, good for the next arena too; NULL: not known */
+	size_t cached_count;
+	int links; /* enum glibc_links */
 	uint64_t *strays; /* GLIBC_STRAYS_MAX places, NULL until there is one */
 	size_t stray_count;
 };

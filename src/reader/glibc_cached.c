@@ -10,7 +10,7 @@
 #include "reader/glibc_marks.h"
 
 #define TLS_BELOW (256 << 10) /* bytes below a thread descriptor that are searched at most: the program's own TLS comes first */
-#define LOOKS 8
+#define LOOKS 30 /* at a list while it changes: a few microseconds each */
 #define LIST_MAX 65535  /* chunks in one list: counters have 16 bits */
 #define SMALL_BINS 64
 #define BINS_MAX 76
@@ -37,6 +37,8 @@ struct search {
 	unsigned word;
 	uint64_t align;
 	enum glibc_links links;
+	unsigned skipped; /* lists that changed too fast */
+	bool now;       /* read what changes just now */
 	uint64_t torn;  /* a tcache of the thread under way that did not add up; 0: none */
 	bool nomem;
 };
@@ -76,12 +78,13 @@ static bool fits_bin(const struct search *s, uint64_t size, unsigned bin)
 /* Follows one list under one reading of links; *ret_length chunks are added to the marks. */
 static bool follow(struct search *s, uint64_t head, unsigned bin, enum glibc_links links, uint64_t *ret_length)
 {
+	bool (*words_at)(struct vmm_walk *, uint64_t, uint64_t *, unsigned) = s->now ? vmm_walk_words_now : vmm_walk_words;
 	uint64_t length = 0;
 
 	for (uint64_t at = head; at; length++) {
 		uint64_t words[2];
 
-		if (length == LIST_MAX || at % s->align || !vmm_walk_words(s->w, at - s->word, words, 2) ||
+		if (length == LIST_MAX || at % s->align || !words_at(s->w, at - s->word, words, 2) ||
 		    !fits_bin(s, words[0] & ~UINT64_C(7), bin) || !add_mark(s, at - 2 * s->word, GLIBC_MARK_CACHED))
 			return false;
 		at = links == GLIBC_LINKS_MANGLED ? words[1] ^ (at >> 12) : words[1];
@@ -117,6 +120,49 @@ static bool count_fits(const struct search *s, const struct layout *l, unsigned 
 	return counter + length == s->copy->params.tcache_count;
 }
 
+static uint64_t counter_of(const struct layout *l, const unsigned char *bytes, unsigned bin)
+{
+	return l->counter == 2 ? bytes[2 * bin] | (uint64_t)bytes[2 * bin + 1] << 8 : bytes[bin];
+}
+
+/* One list with its counter; a list that does not add up leaves no marks. */
+static bool read_bin(struct search *s, const struct layout *l, unsigned bin, uint64_t head, uint64_t counter)
+{
+	size_t before = s->marks->count;
+	uint64_t length = 0;
+
+	if ((!head || read_list(s, head, bin, &length)) && count_fits(s, l, bin, counter, length))
+		return true;
+	s->marks->count = before;
+	return false;
+}
+
+/*
+ * The same of a thread that is at work: each list changes only now and then, so one of many quick looks at it gets it
+ * between two changes. Lists of one thread are then of different moments, which does not matter: no chunk is in two. A
+ * list that changes too fast is left out and counted. False: it stands still, and does not add up.
+ */
+static bool read_bin_now(struct search *s, const struct layout *l, uint64_t address, unsigned bin)
+{
+	uint64_t per_word = s->word / l->counter, counters, head, first_counters = 0, first_head = 0;
+	bool good = false, changes = false;
+
+	s->now = true;
+	for (unsigned look = 0; look < LOOKS && !good && !s->nomem; look++) {
+		if (!vmm_walk_words_now(s->w, address + bin / per_word * s->word, &counters, 1) ||
+		    !vmm_walk_words_now(s->w, address + l->entries + (uint64_t)bin * s->word, &head, 1))
+			break;
+		changes = changes || (look && (head != first_head || counters != first_counters));
+		first_head = head;
+		first_counters = counters;
+		good = read_bin(s, l, bin, head, counters >> (bin % per_word * 8 * l->counter) & ((1u << 8 * l->counter) - 1));
+	}
+	s->now = false;
+	if (!good && changes)
+		s->skipped++;
+	return good || changes;
+}
+
 static bool read_tcache(struct search *s, const struct layout *l, uint64_t address)
 {
 	unsigned char bytes[BINS_MAX * 8 + 0x98];
@@ -126,14 +172,10 @@ static bool read_tcache(struct search *s, const struct layout *l, uint64_t addre
 	if (!read || length > sizeof(bytes))
 		return false;
 	memcpy(bytes, read, length);
-	for (unsigned bin = 0; bin < l->bins; bin++) {
-		uint64_t head = vmm_word_of(bytes + l->entries, l->word, bin), counter = bytes[bin], count = 0;
-
-		if (l->counter == 2)
-			counter = bytes[2 * bin] | (uint64_t)bytes[2 * bin + 1] << 8;
-		if ((head && !read_list(s, head, bin, &count)) || !count_fits(s, l, bin, counter, count))
+	for (unsigned bin = 0; bin < l->bins; bin++)
+		if (!read_bin(s, l, bin, vmm_word_of(bytes + l->entries, l->word, bin), counter_of(l, bytes, bin)) &&
+		    !read_bin_now(s, l, address, bin))
 			return false;
-	}
 	return add_mark(s, address - 2 * l->word, GLIBC_MARK_OWN);
 }
 
@@ -164,14 +206,9 @@ static bool try_pointer(struct search *s, uint64_t address)
 			continue;
 		if (known(s, address))
 			return true;
-		/* Its thread may be at work: what was read is then of several moments. */
-		for (unsigned look = 0; look < LOOKS && !s->nomem; look++) {
-			if (look)
-				vmm_walk_forget(s->w);
-			if (read_tcache(s, l, address))
-				return true;
-			s->marks->count = before;
-		}
+		if (read_tcache(s, l, address))
+			return true;
+		s->marks->count = before;
 		s->torn = address;
 	}
 	return false;
@@ -183,10 +220,8 @@ static bool looks_like_cache(const struct search *s, const struct layout *l, con
 	bool any = false;
 
 	for (unsigned bin = 0; bin < l->bins; bin++) {
-		uint64_t head = vmm_word_of(bytes + l->entries, l->word, bin), counter = bytes[bin];
+		uint64_t head = vmm_word_of(bytes + l->entries, l->word, bin), counter = counter_of(l, bytes, bin);
 
-		if (l->counter == 2)
-			counter = bytes[2 * bin] | (uint64_t)bytes[2 * bin + 1] << 8;
 		if (head % s->align || (!l->slots && (head != 0) != (counter != 0)))
 			return false;
 		any = any || head;
@@ -267,6 +302,10 @@ int glibc_find_cached(struct vmm_walk *w, const struct glibc_copy *copy, struct 
 	}
 	if (s.nomem)
 		return vmm_fail_nomem(err);
+	if (s.skipped && !w->broken)
+		vmm_snapshot_note(w->r->snapshot, "heaps", "moving", 0,
+		                  "lists in caches of threads changed faster than they could be read: chunks in them count as used; --stop holds "
+		                  "the program still");
 	if (ret->count)
 		qsort(ret->v, ret->count, sizeof(*ret->v), by_address);
 	*ret_links = s.links;

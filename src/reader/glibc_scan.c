@@ -73,15 +73,38 @@ void glibc_seek_marks(struct glibc_arena_walk *a, uint64_t first)
 	set_next_mark(a);
 }
 
+uint64_t glibc_state_of(struct glibc_arena_walk *a)
+{
+	uint64_t sum = 0, words[2];
+	unsigned prefix = glibc_since_2_43(a->w->r, &a->copy->heaps) ? 2 : 2 + glibc_fastbin_count(a->w->r, &a->copy->heaps);
+
+	for (uint64_t at = a->arena->bins - prefix * a->word; at < a->arena->end; at += 2 * a->word)
+		if (vmm_walk_words(a->w, at, words, 2))
+			sum = (sum ^ words[0]) * UINT64_C(0x9e3779b97f4a7c15) + words[1];
+	return sum;
+}
+
+bool glibc_moving(struct glibc_arena_walk *a)
+{
+	if (!a->moving) {
+		vmm_walk_forget(a->w);
+		a->moving = glibc_state_of(a) != a->state;
+	}
+	return a->moving;
+}
+
 /* The state of a marked chunk; goes on to the next mark. */
 static enum vmm_chunk_state take_mark(struct glibc_arena_walk *a, uint64_t chunk)
 {
 	enum vmm_chunk_state state = VMM_CHUNK_USED;
 
-	if (chunk > a->next_mark) {
+	if (chunk > a->next_mark && !glibc_moving(a)) {
 		vmm_walk_broken(a->w, a->next_mark, "a free list leads to an address where no chunk begins");
 		return state;
 	}
+	glibc_seek_marks(a, chunk); /* in a heap that moves, chunks may have left their lists and be merged by now */
+	if (a->next_mark != chunk)
+		return state;
 	if (mark_address(&a->fast, a->fast_at) == chunk) {
 		state = VMM_CHUNK_FAST;
 		a->fast_at++;

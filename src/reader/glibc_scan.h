@@ -30,6 +30,8 @@ struct glibc_arena_walk {
 	uint64_t next_mark;        /* the next chunk that is marked */
 	uint64_t free_start;       /* where the run of free chunks before here begins; 0: none */
 	uint64_t fast_broken;      /* where a fastbin leads to what is no chunk */
+	uint64_t state; /* glibc_state_of() before the walk */
+	bool moving;    /* it is another one by now */
 	bool nomem;
 };
 
@@ -45,7 +47,11 @@ enum glibc_pass { PASS_COLLECT, PASS_TELL, PASS_BOTH };
  * is to stop. Marks must have been sought for its first chunk unless it only collects.
  */
 bool glibc_scan(struct glibc_arena_walk *a, const struct glibc_segment *g, enum glibc_pass pass);
-/* Sets the marks to the first one of a segment. */
+/* Sets the marks to the first ones at or above an address. */
 void glibc_seek_marks(struct glibc_arena_walk *a, uint64_t first);
+/* A number that is another one when an allocation or a free has changed the arena's own lists or its end. */
+uint64_t glibc_state_of(struct glibc_arena_walk *a);
+/* Whether it is another one than before the walk: what does not fit together then may be of two moments. */
+bool glibc_moving(struct glibc_arena_walk *a);
 
 #endif

@@ -170,7 +170,7 @@ static bool tell_segment(struct glibc_arena_walk *a, const struct glibc_segment 
 	a->free_start = 0;
 	if (!glibc_scan(a, g, pass))
 		return false;
-	if (a->next_mark < g->end) {
+	if (a->next_mark < g->end && !glibc_moving(a)) {
 		vmm_walk_broken(a->w, a->next_mark, "a free list leads to an address where no chunk begins");
 		return false;
 	}
@@ -201,32 +201,43 @@ static void tell_quickly(struct glibc_arena_walk *a, struct glibc_arena *arena)
 	}
 }
 
-/* A number that is another one when an allocation or a free has changed the arena's own lists or its end. */
-static uint64_t state_of(struct glibc_arena_walk *a)
-{
-	uint64_t sum = 0, words[2];
-	unsigned prefix = glibc_since_2_43(a->w->r, &a->copy->heaps) ? 2 : 2 + glibc_fastbin_count(a->w->r, &a->copy->heaps);
-
-	for (uint64_t at = a->arena->bins - prefix * a->word; at < a->arena->end; at += 2 * a->word)
-		if (vmm_walk_words(a->w, at, words, 2))
-			sum = (sum ^ words[0]) * UINT64_C(0x9e3779b97f4a7c15) + words[1];
-	return sum;
-}
-
 /* What was told is of one moment only where nothing has changed meanwhile. */
-static void note_motion(struct glibc_arena_walk *a, uint64_t before)
+static void note_motion(struct glibc_arena_walk *a)
 {
-	vmm_walk_forget(a->w);
-	if (!a->w->broken && state_of(a) != before)
+	if (!a->w->broken && glibc_moving(a))
 		vmm_snapshot_note(a->w->r->snapshot, "heaps", "moving", a->arena->address,
 		                  "a heap changed while it was walked: its numbers add up, but are not of one moment; --stop holds the program still");
 }
 
+/* Reads the caches of all threads, once for all arenas: what is in them may be of any. */
+static int find_cached(struct glibc_arena_walk *a, struct vmm_err *err)
+{
+	struct glibc_copy *copy = a->copy;
+	struct glibc_marks found = {0};
+	enum glibc_links links;
+	uint64_t *kept;
+	int rc;
+
+	if (!copy->cached) {
+		rc = glibc_find_cached(a->w, copy, &found, &links, err);
+		kept = rc == 0 ? vmm_arena_array(a->w->r->snapshot->arena, found.count + 1, sizeof(*kept)) : NULL;
+		if (kept && found.count)
+			memcpy(kept, found.v, found.count * sizeof(*kept));
+		free(found.v);
+		if (!kept)
+			return rc ? rc : vmm_fail_nomem(err);
+		copy->cached = kept;
+		copy->cached_count = found.count;
+		copy->links = (int)links;
+	}
+	a->cached = (struct glibc_marks){(uint64_t *)copy->cached, copy->cached_count, 0};
+	a->links = (enum glibc_links)copy->links;
+	return 0;
+}
+
 static void walk(struct glibc_arena_walk *a, struct glibc_arena *arena, struct vmm_err *err, int *ret_code)
 {
-	uint64_t before;
-
-	before = state_of(a);
+	a->state = glibc_state_of(a);
 	if (!read_arena(a, arena) || !read_fastbins(a)) {
 		vmm_walk_broken(a->w, arena->address, "the arena cannot be read");
 		return;
@@ -237,14 +248,14 @@ static void walk(struct glibc_arena_walk *a, struct glibc_arena *arena, struct v
 	}
 	if (a->segment_count)
 		qsort(a->segments, a->segment_count, sizeof(*a->segments), by_address);
-	*ret_code = glibc_find_cached(a->w, a->copy, &a->cached, &a->links, err);
+	*ret_code = find_cached(a, err);
 	if (*ret_code != 0 || a->w->broken)
 		return;
 	if (a->w->totals_only && a->fast_max && !arena->two_passes)
 		tell_quickly(a, arena);
 	else if (find_fast(a))
 		tell_all(a, PASS_TELL);
-	note_motion(a, before);
+	note_motion(a);
 }
 
 int glibc_walk_arena(struct vmm_walk *w, struct glibc_copy *copy, struct glibc_arena *arena, struct vmm_err *err)
@@ -255,9 +266,10 @@ int glibc_walk_arena(struct vmm_walk *w, struct glibc_copy *copy, struct glibc_a
 	a.align = glibc_alignment(w->r, &copy->heaps);
 	a.least = a.word == 8 ? 32 : 16;
 	walk(&a, arena, err, &rc);
+	if (w->broken || w->restart)
+		copy->cached = NULL; /* the next try reads them anew */
 	free(a.segments);
 	free(a.candidates);
-	free(a.cached.v);
 	free(a.fast.v);
 	return rc == 0 && a.nomem ? vmm_fail_nomem(err) : rc;
 }

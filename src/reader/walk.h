@@ -102,6 +102,8 @@ bool vmm_walk_words(struct vmm_walk *w, uint64_t address, uint64_t *ret_words, u
  * next call of this function (the others do not disturb it). *ret_length 0: absent.
  */
 const unsigned char *vmm_walk_window(struct vmm_walk *w, uint64_t address, size_t *ret_length);
+/* The same, but as it is just now: for what changes so often that one read of a few words is all one can get of it. */
+bool vmm_walk_words_now(struct vmm_walk *w, uint64_t address, uint64_t *ret_words, unsigned count);
 /* Forgets what vmm_walk_bytes() and vmm_walk_words() have read: to look again at what has changed meanwhile. */
 void vmm_walk_forget(struct vmm_walk *w);
 /* Resident bytes of [start, end): present and not the shared zero page. */

@@ -263,11 +263,35 @@ bool vmm_walk_words(struct vmm_walk *w, uint64_t address, uint64_t *ret_words, u
 	return true;
 }
 
+bool vmm_walk_words_now(struct vmm_walk *w, uint64_t address, uint64_t *ret_words, unsigned count)
+{
+	unsigned char bytes[64 * 8];
+	unsigned word = vmm_reading_word(w->r);
+	uint64_t start, end, length = (uint64_t)count * word;
+
+	if (count > 64 || !(vmm_walk_memory_run(w->memory, address, &start, &end) & VMM_PAGE_PRESENT) || end - address < length ||
+	    copy(w->memory, address, bytes, length) < length)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		ret_words[i] = vmm_word_of(bytes, word, i);
+	return true;
+}
+
 void vmm_walk_forget(struct vmm_walk *w)
 {
 	memset(w->memory->page_of, 0xff, sizeof(w->memory->page_of));
 	w->memory->next_page = NOWHERE;
 	w->memory->ahead = 1;
+}
+
+/* A page that was absent when its slice was read may be there by now: heaps grow while they are walked. */
+static bool present_now(struct vmm_walk_memory *m, uint64_t address, uint64_t *ret_start, uint64_t *ret_end)
+{
+	if (vmm_walk_memory_run(m, address, ret_start, ret_end) & VMM_PAGE_PRESENT)
+		return true;
+	m->slices[address / SLICE % SLICES].number = NOWHERE;
+	m->first_look = false;
+	return vmm_walk_memory_run(m, address, ret_start, ret_end) & VMM_PAGE_PRESENT;
 }
 
 /*
@@ -280,7 +304,7 @@ const unsigned char *vmm_walk_window(struct vmm_walk *w, uint64_t address, size_
 	uint64_t start, end, length;
 
 	*ret_length = 0;
-	if (!(vmm_walk_memory_run(m, address, &start, &end) & VMM_PAGE_PRESENT))
+	if (!present_now(m, address, &start, &end))
 		return m->window;
 	if (address - m->window_next < WINDOW_MIN || m->window_next - address < WINDOW_MIN)
 		m->window_length = vmm_min_u64(2 * m->window_length, WINDOW_MAX);
