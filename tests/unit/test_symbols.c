@@ -1,11 +1,14 @@
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "fake_target.h"
 #include "test.h"
 #include "vmmap/vmmap.h"
 
@@ -108,6 +111,52 @@ static void test_nothing_there(void **state)
 	done(&l);
 }
 
+/* Files of both classes, with what nm (binutils) says of them; the fuzzer's seeds, behind their first two bytes. */
+static void test_files(void **state)
+{
+	static const struct {
+		const char *file, *name;
+		uint64_t bias, address, size;
+		bool function;
+	} samples[] = {
+	    {"static32", "fn", 0, 0x400094, 0x15, true},        {"static32", "hidden", 0, 0x4000a9, 0x18, true},
+	    {"static32", "table", 0, 0x401118, 0x10, false},    {"static64", "hidden", 0, 0x4000f7, 0x12, true},
+	    {"static64", "table", 0, 0x401150, 0x10, false},    {"shared", "other", 0x400000, 0x400254, 17, true},
+	    {"shared", "table", 0x400000, 0x401390, 16, false},
+	};
+	struct vmm_region region = {.start = 0x400000, .end = 0x500000, .kind = VMM_KIND_IMAGE, .block_count = 1, .details = "", .path = "/x"};
+	struct vmm_block block = {.start = 0x400000, .end = 0x500000, .label = ""};
+
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		struct vmm_module module = {.start = 0x400000, .end = 0x500000, .bias = samples[i].bias, .path = "/x"};
+		struct fake_target t = {.base.ops = &fake_ops, .vma_count = 1};
+		struct vmm_snapshot snapshot = {.regions = &region, .region_count = 1, .blocks = &block, .block_count = 1,
+		                                .modules = &module, .module_count = 1, .vmas = t.vmas, .vma_count = 1};
+		int from, to = memfd_create("file", MFD_CLOEXEC);
+		struct vmm_symbols *symbols = NULL;
+		char path[300], bytes[4096];
+		struct vmm_symbol s;
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "%s/fuzz/corpus/fuzz_symbols/%s", VMM_TESTS_DIR, samples[i].file);
+		from = open(path, O_RDONLY | O_CLOEXEC);
+		n = read(from, bytes, sizeof(bytes));
+		assert_true(from >= 0 && to >= 0 && n > 2 && n < (ssize_t)sizeof(bytes));
+		assert_int_equal(write(to, bytes + 2, (size_t)n - 2), n - 2);
+		t.vmas[0] = (struct vmm_vma){.start = 0x400000, .end = 0x500000, .name = "/x", .backing = VMM_BACKING_FILE};
+		t.file[0] = to;
+		assert_int_equal(vmm_symbols_create(&t.base, &snapshot, &symbols, NULL), 0);
+		assert_true(vmm_symbols_find(symbols, samples[i].address + samples[i].size - 1, &s));
+		assert_string_equal(s.name, samples[i].name);
+		assert_int_equal(s.address, samples[i].address);
+		assert_int_equal(s.size, samples[i].size);
+		assert_int_equal(s.function, samples[i].function);
+		vmm_symbols_destroy(symbols);
+		close(from);
+		close(to);
+	}
+}
+
 static void test_no_memory(void **state)
 {
 	struct looked l = look();
@@ -128,4 +177,5 @@ static void test_no_memory(void **state)
 	done(&l);
 }
 
-TEST_MAIN(cmocka_unit_test(test_own_names), cmocka_unit_test(test_library_names), cmocka_unit_test(test_nothing_there), cmocka_unit_test(test_no_memory))
+TEST_MAIN(cmocka_unit_test(test_own_names), cmocka_unit_test(test_library_names), cmocka_unit_test(test_nothing_there), cmocka_unit_test(test_files),
+          cmocka_unit_test(test_no_memory))
