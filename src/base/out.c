@@ -229,6 +229,16 @@ void vmm_out_json(struct vmm_out *out, const char *s)
 	vmm_out_char(out, '"');
 }
 
+/* Bytes of s that are printable ASCII and need no escape, in CSV or on a terminal: most texts are nothing else. */
+static size_t plain_length(const char *s, size_t length)
+{
+	size_t n = 0;
+
+	while (n < length && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
 void vmm_out_csv(struct vmm_out *out, const char *s)
 {
 	size_t length = strlen(s);
@@ -239,8 +249,14 @@ void vmm_out_csv(struct vmm_out *out, const char *s)
 	for (size_t i = 0; i < length;) {
 		char e[32];
 		uint32_t point;
-		size_t n = vmm_utf8_decode(s + i, length - i, &point);
+		size_t n = plain_length(s + i, length - i);
 
+		if (n) {
+			vmm_out_bytes(out, s + i, n);
+			i += n;
+			continue;
+		}
+		n = vmm_utf8_decode(s + i, length - i, &point);
 		if (point == '"')
 			vmm_out_text(out, "\"\"");
 		else
@@ -258,10 +274,17 @@ size_t vmm_out_escaped(struct vmm_out *out, const char *s, size_t limit)
 	for (size_t i = 0; i < length;) {
 		char e[32];
 		uint32_t point;
-		size_t n = vmm_utf8_decode(s + i, length - i, &point);
-		size_t bytes = vmm_escape_terminal(e, sizeof(e), s + i, n);
-		size_t w = vmm_text_width(e, bytes);
+		size_t n = plain_length(s + i, limit ? vmm_min_u64(limit - 1 - width, length - i) : length - i), bytes, w;
 
+		if (n) {
+			vmm_out_bytes(out, s + i, n);
+			width += n;
+			i += n;
+			continue;
+		}
+		n = vmm_utf8_decode(s + i, length - i, &point);
+		bytes = vmm_escape_terminal(e, sizeof(e), s + i, n);
+		w = vmm_text_width(e, bytes);
 		if (limit && (width + w > limit || (width + w == limit && i + n < length))) {
 			/* The ellipsis needs a column of its own; what is cut may still fit exactly. */
 			vmm_out_text(out, "…");
