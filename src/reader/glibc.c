@@ -119,17 +119,21 @@ static int add_chain(struct vmm_reading *r, const struct glibc_heaps *h, const s
 }
 
 /*
- * Where the main arena begins: as many bytes below the end of its top as it got from the system. What lies before
- * came from sbrk() by other hands: a static program's thread-local data. 0: it is not one piece.
+ * Where the main arena begins: as many bytes below the end of its top as it got from the system. What lies before or
+ * behind came from sbrk() by other hands: a static program's thread-local data. 0: it is not one piece.
  */
-static uint64_t main_start(struct vmm_reading *r, const struct glibc_arena *a, const struct vmm_area *area)
+static uint64_t main_start(struct vmm_reading *r, const struct glibc_copy *copy, const struct glibc_arena *a,
+                           const struct vmm_area *area, uint64_t *ret_end)
 {
 	uint64_t word = vmm_reading_word(r), size, end;
 
 	if (!vmm_reading_words(r, a->top + word, &size, 1))
 		return 0;
-	end = a->top + (size & ~UINT64_C(7));
-	return end == area->end && a->system_mem <= end - area->start && end - a->system_mem <= a->top ? end - a->system_mem : 0;
+	end = vmm_add_sat(a->top, size & ~UINT64_C(7));
+	if (end > area->end || a->system_mem > end - area->start || end - a->system_mem > a->top)
+		return 0;
+	*ret_end = end;
+	return end == area->end || (copy->params_known && copy->params.sbrk_base == end - a->system_mem) ? end - a->system_mem : 0;
 }
 
 /* The stretch of brk heap around address; false: none is there. */
@@ -153,13 +157,14 @@ static int add_main(struct vmm_reading *r, const struct glibc_copy *copy, const 
                     const char *label, struct vmm_err *err)
 {
 	struct vmm_area area = {.heap = heap, .details = label};
-	uint64_t start;
+	uint64_t start, end = 0;
 
-	if (!brk_around(r->snapshot, a->top, &area.start, &area.end) || !(start = main_start(r, a, &area)))
+	if (!brk_around(r->snapshot, a->top, &area.start, &area.end) || !(start = main_start(r, copy, a, &area, &end)))
 		return glibc_add_segments(r, copy, a, heap, label, err);
 	add_cut(&area, area.start, "not malloc's");
 	add_cut(&area, start, "chunks");
 	add_cut(&area, a->top, "top");
+	add_cut(&area, end, "not malloc's");
 	return vmm_reading_add_area(r, &area, err);
 }
 

@@ -246,6 +246,9 @@ int linux_pages(struct vmm_target *base, uint64_t start, uint64_t end, uint32_t 
 
 	if (rc < 0)
 		return rc;
+	/* The ioctl refuses anything else in the words in which a kernel without it would. */
+	start = vmm_align_down(start, t->page_size);
+	end = vmm_align_up(end, t->page_size);
 	if (flags & VMM_PAGES_WHOLE) {
 		/* A 32-bit vmmap would have to know where its own address space ends. */
 		if (sizeof(void *) == 4 || !probe_scan(t))
