@@ -20,6 +20,7 @@ static int (*const pass_table[])(struct vmm_target *, struct vmm_snapshot *, str
 struct region_build {
 	struct vmm_target *t;
 	struct vmm_snapshot *s;
+	const struct vmm_prefetch *prefetch;
 	struct vmm_region *regions;
 	struct vmm_block *blocks;
 	size_t region_count, region_capacity, block_count, block_capacity;
@@ -110,7 +111,7 @@ static int number_blocks(struct region_build *b, size_t first, size_t count, str
 		b->parts[i] = (struct vmm_part){b->blocks[first + i].start, b->blocks[first + i].end, &m[i]};
 		b->blocks[first + i].m = &m[i];
 	}
-	return vmm_numbers_share(b->t, b->s, v, b->parts, count, err);
+	return vmm_numbers_share(b->t, b->s, b->prefetch, v, b->parts, count, err);
 }
 
 static int number_all_blocks(struct region_build *b, struct vmm_err *err)
@@ -198,7 +199,7 @@ static int build_regions(struct region_build *b, const struct vmm_claims *c, str
 
 int vmm_classify(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, struct vmm_err *err)
 {
-	struct region_build b = {.t = t, .s = s};
+	struct region_build b = {.t = t, .s = s, .prefetch = prefetch};
 	struct vmm_claims claims = {.prefetch = prefetch};
 	int rc = 0;
 

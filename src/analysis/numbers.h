@@ -43,9 +43,10 @@ struct vmm_part {
 };
 /*
  * Shares the numbers of one mapping out to parts that tile it, page by page; a page that parts share is split by
- * bytes. What the page map cannot prove equal to the mapping's own sum stays unknown.
+ * bytes. What the page map cannot prove equal to the mapping's own sum stays unknown. prefetch: what was read of the
+ * page map before, where that tells enough; may be NULL.
  */
-int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_vma *v, struct vmm_part *parts,
-                      size_t count, struct vmm_err *err);
+int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, const struct vmm_vma *v,
+                      struct vmm_part *parts, size_t count, struct vmm_err *err);
 
 #endif

@@ -106,8 +106,32 @@ static void share_part(const struct share_walk *w, size_t part, bool guards_know
 	vmm_numbers_derive(w->v, w->shares[part][SHARE_GUARD], guards_known, m);
 }
 
-int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_vma *v, struct vmm_part *parts,
-                      size_t count, struct vmm_err *err)
+/* The pages of a mapping, from the prefetch where it knows as much as is asked for. */
+static int walk_pages(struct vmm_target *t, const struct vmm_prefetch *prefetch, uint32_t flags, struct share_walk *w,
+                      struct vmm_err *err)
+{
+	const struct vmm_page_run *runs;
+	uint64_t end;
+	size_t count = flags ? 0 : vmm_prefetch_runs(prefetch, &runs, &end), low = 0, high = count;
+	int rc = 0;
+
+	if (!count || end < w->v->end)
+		return t->ops->pages(t, w->v->start, w->v->end, flags, on_run, w, err);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (runs[middle].end <= w->v->start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; rc == 0 && low < count && runs[low].start < w->v->end; low++)
+		rc = on_run(w, &runs[low]);
+	return rc;
+}
+
+int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, const struct vmm_vma *v,
+                      struct vmm_part *parts, size_t count, struct vmm_err *err)
 {
 	const struct vmm_metrics *m = &v->m;
 	bool resident = !vmm_metric_known(m, VMM_METRIC_RSS) || m->value[VMM_METRIC_RSS] ||
@@ -121,7 +145,7 @@ int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct
 	if (!w.shares)
 		return vmm_fail_nomem(err);
 	if (resident && s->needs & VMM_NEED_PAGES && v->start < s->target.user_end) {
-		rc = t->ops->pages(t, v->start, v->end, flags, on_run, &w, err);
+		rc = walk_pages(t, prefetch, flags, &w, err);
 		walked = rc == 0;
 	} else if (resident) {
 		walked = false;

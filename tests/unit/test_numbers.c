@@ -164,7 +164,7 @@ static void pages_are_split_by_bytes(void **state)
 	assert_non_null(s);
 	s->needs = VMM_NEED_DEFAULT;
 	s->target.user_end = 0x7ffffffff000;
-	assert_int_equal(vmm_numbers_share(&t.base, s, v, parts, 3, NULL), 0);
+	assert_int_equal(vmm_numbers_share(&t.base, s, NULL, v, parts, 3, NULL), 0);
 	expect(&m[0], VMM_METRIC_RSS, 0x100);
 	expect(&m[1], VMM_METRIC_RSS, 0xf00 + 0x800);
 	expect(&m[2], VMM_METRIC_RSS, 0x800);
@@ -198,7 +198,7 @@ static void a_torn_page_map_proves_nothing(void **state)
 	assert_non_null(s);
 	s->needs = VMM_NEED_DEFAULT;
 	s->target.user_end = 0x7ffffffff000;
-	assert_int_equal(vmm_numbers_share(&t.base, s, v, parts, 2, NULL), 0);
+	assert_int_equal(vmm_numbers_share(&t.base, s, NULL, v, parts, 2, NULL), 0);
 	expect(&m[0], VMM_METRIC_RSS, UNKNOWN);
 	expect(&m[0], VMM_METRIC_SWAP, 0);
 	expect(&m[0], VMM_METRIC_SIZE, 0x800);
