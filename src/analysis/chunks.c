@@ -59,5 +59,7 @@ int vmm_target_chunks(struct vmm_target *t, const struct vmm_snapshot *s, const 
 		walk->note(walk->arg, &copy.notes[i]);
 	vmm_reading_done(&r);
 	vmm_arena_destroy(copy.arena);
+	if (rc == 0 && t->ops->alive && !t->ops->alive(t))
+		return vmm_fail(err, VMM_E_GONE, 0, "the target ended while its heaps were walked");
 	return rc;
 }

@@ -177,6 +177,8 @@ static void pass_note(void *arg, const struct vmm_note *note)
 /* One walk over the heaps that have strings of the batch. */
 static int find_owners(struct search *k)
 {
+	int rc;
+
 	struct vmm_chunk_walk walk = {.start = UINT64_MAX, .end = 0, .chunks = own, .note = pass_note, .arg = k};
 
 	for (size_t i = 0; i < k->count; i++) {
@@ -186,7 +188,9 @@ static int find_owners(struct search *k)
 		walk.end = k->records[i].address + 1;
 	}
 	k->cursor = 0;
-	return vmm_target_chunks(k->t, k->s, &walk, k->err);
+	rc = vmm_target_chunks(k->t, k->s, &walk, k->err);
+	k->gone = rc == VMM_E_GONE;
+	return k->gone ? 0 : rc;
 }
 
 static int tell(struct search *k, const struct record *r)
@@ -377,12 +381,15 @@ static int search_all(struct search *k)
 			rc = batch_check(k);
 	}
 	/* What was found before the target went away is told all the same. */
-	k->gone = rc == VMM_E_GONE;
+	k->gone |= rc == VMM_E_GONE;
 	if (rc == 0 || k->gone) {
 		int told = hand_out(k, UINT64_MAX);
 
-		rc = told && told != STOPPED ? told : rc;
+		if (told && told != STOPPED)
+			return told;
 	}
+	if (k->gone)
+		return vmm_fail(k->err, VMM_E_GONE, 0, "the target ended while it was read");
 	return rc == STOPPED && !k->failed ? 0 : rc;
 }
 

@@ -62,6 +62,8 @@ struct vmm_source_ops {
 	 * Returns a descriptor that the caller closes. VMM_E_DENIED, VMM_E_NO_TARGET (gone or replaced), VMM_E_GONE.
 	 */
 	int (*open_file)(struct vmm_target *t, const struct vmm_vma *vma, struct vmm_err *err);
+	/* Whether the target is still there: to a walk one that has gone looks like one that changes. NULL: always. */
+	bool (*alive)(struct vmm_target *t);
 	/*
 	 * Stops the target, and lets it go again; both NULL for what does not run. Never called twice in a row, and
 	 * resume() before close(). Once stop() succeeded, resume() fills *ret and cannot fail.

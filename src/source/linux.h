@@ -23,6 +23,7 @@ struct linux_target {
 	int os_pagemap; /* why pagemap was refused */
 	bool no_scan;   /* the kernel lacks PAGEMAP_SCAN */
 	bool no_vm_readv;
+	bool ended;       /* its memory was gone when it was read; it may go on ending for a while */
 	uint8_t bits;   /* 32, 64, 0 when unknown */
 	uint32_t page_size;
 	struct vmm_page_region_buffer *scan; /* scratch of linux_pages.c */

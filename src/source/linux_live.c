@@ -271,6 +271,13 @@ static int live_fill(struct vmm_target *base, const struct vmm_take *take, struc
 	return rc;
 }
 
+static bool live_alive(struct vmm_target *t)
+{
+	const struct linux_target *l = (const struct linux_target *)t;
+
+	return !l->ended && linux_alive(l);
+}
+
 const struct vmm_source_ops vmm_source_linux_live = {
 	.id = "live",
 	.help = "a running process, by PID or name",
@@ -281,6 +288,7 @@ const struct vmm_source_ops vmm_source_linux_live = {
 	.read = linux_read,
 	.pages = linux_pages,
 	.open_file = linux_open_file,
+	.alive = live_alive,
 	.stop = linux_stop,
 	.resume = linux_resume,
 };

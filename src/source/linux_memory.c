@@ -61,8 +61,12 @@ int64_t linux_read(struct vmm_target *base, uint64_t address, void *ret_bytes, s
 		if (!t->no_vm_readv && n <= 0)
 			n = read_by_iovec(t, address + done, to, length - done);
 
-		/* The PID is a number that can be given to another process; what was read counts only while ours lives. */
-		if (n > 0 && t->pid_fd >= 0 && !linux_alive(t))
+		/*
+		 * The PID is a number that can be given to another process; what was read counts only while ours lives. One that
+		 * is ending has no memory any more: ESRCH.
+		 */
+		t->ended = (n > 0 && t->pid_fd >= 0 && !linux_alive(t)) || (n < 0 && !t->no_vm_readv && errno == ESRCH);
+		if (t->ended)
 			return vmm_fail(err, VMM_E_GONE, ESRCH, "%d: the process ended while it was read", t->pid);
 		if (n < 0 && (errno == ENOSYS || errno == EPERM))
 			t->no_vm_readv = true;
