@@ -151,7 +151,7 @@ static const struct vmm_column string_columns[] = {
 	       "of a heap's memory: used, cached, fast, free, top, meta or reserved"),
 	COLUMN("chunk", ADDRESS, chunk, "Chunk", "", HEAPS, D | J,
 	       "the heap's chunk that it begins in: of one in use what malloc() returned, of others where they start"),
-	COLUMN("chunk_size", BYTES, chunk_size, "Size", "", HEAPS, D | W | J, "bytes of that chunk that the program may use"),
+	COLUMN("chunk_size", COUNT, chunk_size, "Chunk size", "", HEAPS, D | W | J, "bytes of that chunk that the program may use"),
 	COLUMN("heap", TEXT, heap, "Heap", "", OWNERS, J, "id of the heap"),
 	COLUMN("region", ADDRESS, region, "Region", "", OWNERS, J, "first address of the region that holds it"),
 	COLUMN("protection", TEXT, protection, "Prot", "", MAPS, 0, "protection of that region"),

@@ -230,7 +230,9 @@ def check_many(checks, args):
         checks.equal(len(many), target.truth["many"], "many: strings")
         checks.equal(len({r["chunk"] for r in many}), len(many), "many: chunks")
         checks.true(all(r["state"] == "used" for r in many), "many: states")
-        checks.true(peak <= max(before, 160 << 10), "many: %d KiB of memory" % peak)
+        with open(args.vmmap, "rb") as f:
+            checked = b"__asan_init" in f.read()  # its own bookkeeping takes memory
+        checks.true(checked or peak <= max(before, 160 << 10), "many: %d KiB of memory" % peak)
         print("many: %d strings, peak of all children %d MiB" % (len(many), peak >> 10))
 
 
