@@ -306,21 +306,6 @@ static bool named_libc(const char *path)
 	return strncmp(base, "libc", 4) == 0 && strstr(base, ".so");
 }
 
-/* The end of the writable data of one object: its file mapping and the anonymous .bss behind it. */
-static uint64_t data_end(const struct vmm_snapshot *s, uint32_t i)
-{
-	uint64_t end = s->vmas[i].end;
-
-	for (i++; i < s->vma_count && s->vmas[i].start == end; i++) {
-		const struct vmm_vma *v = &s->vmas[i];
-
-		if (v->backing != VMM_BACKING_ANON || v->name[0] || !(v->prot & VMM_PROT_WRITE))
-			break;
-		end = v->end;
-	}
-	return end;
-}
-
 static int search_objects(struct vmm_reading *r, bool libc_only, size_t *copies, struct vmm_err *err)
 {
 	const struct vmm_snapshot *s = r->snapshot;
@@ -331,7 +316,7 @@ static int search_objects(struct vmm_reading *r, bool libc_only, size_t *copies,
 
 		if (v->backing == VMM_BACKING_FILE && (v->prot & (VMM_PROT_WRITE | VMM_PROT_SHARED)) == VMM_PROT_WRITE &&
 		    named_libc(v->name) == libc_only)
-			rc = search_range(r, v->start, data_end(s, i), copies, err);
+			rc = search_range(r, v->start, vmm_reading_data_end(s, i), copies, err);
 	}
 	return rc;
 }

@@ -389,27 +389,6 @@ static int read_copy(struct vmm_reading *r, struct jemalloc_cache *c, const stru
 	return rc;
 }
 
-/*
- * The end of the writable data of one object: its file mapping and the anonymous .bss behind it. Other memory may have come
- * to lie right behind that; where the object's end is known, it counts.
- */
-static uint64_t data_end(const struct vmm_snapshot *s, uint32_t i)
-{
-	uint64_t start = s->vmas[i].start, end = s->vmas[i].end;
-
-	for (i++; i < s->vma_count && s->vmas[i].start == end; i++) {
-		const struct vmm_vma *v = &s->vmas[i];
-
-		if (v->backing != VMM_BACKING_ANON || v->name[0] || !(v->prot & VMM_PROT_WRITE))
-			break;
-		end = v->end;
-	}
-	for (uint32_t k = 0; k < s->module_count; k++)
-		if (s->modules[k].start <= start && start < s->modules[k].end)
-			end = vmm_min_u64(end, s->modules[k].end);
-	return end;
-}
-
 /* Only objects with data of 2 MiB and more can hold a root: most processes have none. */
 static int jemalloc_detect(struct vmm_reading *r, struct vmm_err *err)
 {
@@ -425,7 +404,7 @@ static int jemalloc_detect(struct vmm_reading *r, struct vmm_err *err)
 
 		if (v->backing != VMM_BACKING_FILE || (v->prot & (VMM_PROT_WRITE | VMM_PROT_SHARED)) != VMM_PROT_WRITE)
 			continue;
-		end = data_end(s, i);
+		end = vmm_reading_data_end(s, i);
 		if (end - v->start < JEMALLOC_LEAF_BYTES)
 			continue;
 		if (!c && !(c = jemalloc_cache_create()))

@@ -37,18 +37,6 @@ static bool guarded_brk(const struct vmm_snapshot *s)
 	return false;
 }
 
-/* The end of an object's writable data: its file mapping and the anonymous .bss behind it. */
-static uint64_t data_end(const struct vmm_snapshot *s, uint32_t i)
-{
-	uint64_t end = s->vmas[i].end;
-
-	for (i++; i < s->vma_count && s->vmas[i].start == end && s->vmas[i].backing == VMM_BACKING_ANON && !s->vmas[i].name[0] &&
-	          s->vmas[i].prot & VMM_PROT_WRITE;
-	     i++)
-		end = s->vmas[i].end;
-	return end;
-}
-
 /* Whether a page begins as one of metas. */
 static bool is_meta_page(struct vmm_reading *r, const struct musl_context *c, uint64_t page, uint64_t *ret_next)
 {
@@ -96,7 +84,7 @@ static int search(struct found *f, bool *ret_found, struct vmm_err *err)
 
 		if (v->backing == VMM_BACKING_FILE && (v->prot & (VMM_PROT_WRITE | VMM_PROT_SHARED)) == VMM_PROT_WRITE &&
 		    (is_static || named_musl(v->name)))
-			rc = search_range(f, v->start, data_end(s, i), ret_found, err);
+			rc = search_range(f, v->start, vmm_reading_data_end(s, i), ret_found, err);
 	}
 	return rc;
 }

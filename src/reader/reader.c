@@ -104,3 +104,20 @@ bool vmm_reading_writable(const struct vmm_reading *r, uint64_t address)
 	return v && (v->prot & (VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_SHARED)) == (VMM_PROT_READ | VMM_PROT_WRITE) &&
 	       (v->backing == VMM_BACKING_ANON || v->backing == VMM_BACKING_FILE);
 }
+
+uint64_t vmm_reading_data_end(const struct vmm_snapshot *s, uint32_t i)
+{
+	uint64_t start = s->vmas[i].start, end = s->vmas[i].end;
+
+	for (i++; i < s->vma_count && s->vmas[i].start == end; i++) {
+		const struct vmm_vma *v = &s->vmas[i];
+
+		if (v->backing != VMM_BACKING_ANON || v->name[0] || !(v->prot & VMM_PROT_WRITE))
+			break;
+		end = v->end;
+	}
+	for (uint32_t k = 0; k < s->module_count; k++)
+		if (s->modules[k].start <= start && start < s->modules[k].end)
+			end = vmm_min_u64(end, s->modules[k].end);
+	return end;
+}

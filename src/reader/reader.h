@@ -90,6 +90,11 @@ unsigned vmm_reading_word(const struct vmm_reading *r);
 bool vmm_reading_words(struct vmm_reading *r, uint64_t address, uint64_t *ret_words, unsigned count);
 /* The same for bytes; absent pages read as zero. False: nothing could be read. */
 bool vmm_reading_bytes(struct vmm_reading *r, uint64_t address, void *ret_bytes, size_t length);
+/*
+ * The end of an object's writable data whose file mapping is the i-th one: behind the anonymous .bss. The kernel may have
+ * joined that with other memory that was mapped behind it: where the object's end is known, it counts.
+ */
+uint64_t vmm_reading_data_end(const struct vmm_snapshot *s, uint32_t i);
 /* Whether address lies in private writable memory that is no part of the kernel's own mappings. */
 bool vmm_reading_writable(const struct vmm_reading *r, uint64_t address);
 

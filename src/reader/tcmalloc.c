@@ -259,30 +259,6 @@ static int search_range(struct search *s, uint64_t start, uint64_t at, uint64_t 
 	return rc;
 }
 
-/* The end of the writable data of one object: its file mapping and the anonymous .bss behind it. */
-static uint64_t data_end(const struct vmm_snapshot *s, uint32_t i)
-{
-	uint64_t end = s->vmas[i].end;
-
-	for (i++; i < s->vma_count && s->vmas[i].start == end; i++) {
-		const struct vmm_vma *v = &s->vmas[i];
-
-		if (v->backing != VMM_BACKING_ANON || v->name[0] || !(v->prot & VMM_PROT_WRITE))
-			break;
-		end = v->end;
-	}
-	return end;
-}
-
-/* What of it is the image's: the kernel may have joined .bss with memory that was mapped behind it. */
-static uint64_t image_end(const struct vmm_snapshot *s, uint64_t address, uint64_t end)
-{
-	for (uint32_t i = 0; i < s->module_count; i++)
-		if (s->modules[i].start <= address && address < s->modules[i].end)
-			return vmm_min_u64(end, s->modules[i].end);
-	return end;
-}
-
 static int tcmalloc_detect(struct vmm_reading *r, struct vmm_err *err)
 {
 	const struct vmm_snapshot *s = r->snapshot;
@@ -301,12 +277,11 @@ static int tcmalloc_detect(struct vmm_reading *r, struct vmm_err *err)
 
 		if (v->backing != VMM_BACKING_FILE || (v->prot & (VMM_PROT_WRITE | VMM_PROT_SHARED)) != VMM_PROT_WRITE)
 			continue;
-		end = data_end(s, i);
-		if (end - v->end < least)
+		end = vmm_reading_data_end(s, i);
+		if (end <= v->end || end - v->end < least)
 			continue;
 		candidates++;
-		end = image_end(s, v->start, end);
-		if (end > v->end && end - v->end >= least && end - v->start <= RANGE_MAX)
+		if (end - v->start <= RANGE_MAX)
 			rc = search_range(&search, v->start, v->end + before, end, err);
 	}
 	return rc;
