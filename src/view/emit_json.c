@@ -192,19 +192,21 @@ static void json_free(struct vmm_out *out, const struct vmm_snapshot *s)
 	}
 }
 
+void vmm__json_note(struct vmm_out *out, const struct vmm_note *n, bool first)
+{
+	vmm__json_key_text(out, first ? "\n{\"from\":" : ",\n{\"from\":", n->from);
+	vmm__json_key_text(out, ",\"code\":", n->code);
+	vmm__json_key_text(out, ",\"text\":", n->text);
+	vmm__json_key_address(out, ",\"address\":", n->address != 0, n->address);
+	vmm__json_key_number(out, ",\"count\":", true, n->count);
+	vmm_out_char(out, '}');
+}
+
 void vmm__json_notes(struct vmm_out *out, const struct vmm_snapshot *s)
 {
 	vmm_out_text(out, ",\n\"notes\":[");
-	for (uint32_t i = 0; i < s->note_count; i++) {
-		const struct vmm_note *n = &s->notes[i];
-
-		vmm__json_key_text(out, i ? ",\n{\"from\":" : "\n{\"from\":", n->from);
-		vmm__json_key_text(out, ",\"code\":", n->code);
-		vmm__json_key_text(out, ",\"text\":", n->text);
-		vmm__json_key_address(out, ",\"address\":", n->address != 0, n->address);
-		vmm__json_key_number(out, ",\"count\":", true, n->count);
-		vmm_out_char(out, '}');
-	}
+	for (uint32_t i = 0; i < s->note_count; i++)
+		vmm__json_note(out, &s->notes[i], i == 0);
 	vmm_out_char(out, ']');
 }
 

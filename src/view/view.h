@@ -75,6 +75,8 @@ void vmm__json_mappings(struct vmm_out *out, const struct vmm_query *q, const st
 void vmm__json_target(struct vmm_out *out, const struct vmm_target_info *t);
 void vmm__json_accounts(struct vmm_out *out, const struct vmm_snapshot *s);
 void vmm__json_notes(struct vmm_out *out, const struct vmm_snapshot *s);
+/* One of them. */
+void vmm__json_note(struct vmm_out *out, const struct vmm_note *n, bool first);
 /* ,"heaps":[...]: all, or the one with this id; with their numbers of chunks by size. */
 void vmm__json_heaps(struct vmm_out *out, const struct vmm_snapshot *s, const char *id, bool with_sizes);
 /* {"used":{"count","bytes","rss"},...} or null. */

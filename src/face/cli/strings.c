@@ -202,14 +202,10 @@ static void end_json(const struct listing *l, struct vmm_out *out, const struct 
 		vmm__json_key_number(out, ",\"stopped_ns\":", true, l->s->cost.stopped_ns);
 	vmm_out_text(out, ",\"notes\":[");
 	for (size_t i = 0; i < l->note_count; i++) {
-		const struct kept_note *n = &l->notes[i];
+		const struct kept_note *k = &l->notes[i];
+		const struct vmm_note n = {.from = k->from, .code = k->code, .text = k->text, .address = k->address, .count = k->count};
 
-		vmm__json_key_text(out, i ? ",\n{\"from\":" : "\n{\"from\":", n->from);
-		vmm__json_key_text(out, ",\"code\":", n->code);
-		vmm__json_key_text(out, ",\"text\":", n->text);
-		vmm__json_key_address(out, ",\"address\":", n->address != 0, n->address);
-		vmm__json_key_number(out, ",\"count\":", true, n->count);
-		vmm_out_char(out, '}');
+		vmm__json_note(out, &n, i == 0);
 	}
 	vmm_out_text(out, "]}\n");
 }
