@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-#include "fake_target.h"
-#include "reader/walk.h"
+#include "fake_walk.h"
 
 #define DATA 0x7f0000100000u /* libc's .data */
 #define MAIN (DATA + 0x200)  /* main_arena */
@@ -117,19 +116,16 @@ static struct vmm_snapshot *look(struct fake_target *t, struct vmm_reading *r)
 	s->target.bits = 64;
 	s->threads = threads;
 	s->thread_count = 1;
-	*r = (struct vmm_reading){.target = &t->base, .snapshot = s};
-	assert_int_equal(vmm_readers_run(r, NULL), 0);
-	assert_int_equal(vmm_reading_walk(r, NULL, NULL), 0);
+	fake_look_at(t, s, r);
 	assert_int_equal(r->heap_count, 1);
 	return s;
 }
 
 static void finish(struct vmm_reading *r, struct vmm_snapshot *s)
 {
-	vmm_reading_done(r);
 	s->threads = NULL;
 	s->thread_count = 0;
-	vmm_snapshot_destroy(s);
+	fake_look_done(r, s);
 }
 
 static void check_state(const struct vmm_heap_contents *c, enum vmm_chunk_state state, uint64_t count, uint64_t bytes)

@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "fake_jemalloc.h"
-#include "reader/walk.h"
+#include "fake_walk.h"
 
 static struct fake_jemalloc process;
 
@@ -11,17 +11,8 @@ static struct vmm_snapshot *look(struct vmm_reading *r)
 {
 	struct vmm_snapshot *s = jm_make(&process);
 
-	assert_non_null(s);
-	*r = (struct vmm_reading){.target = &process.t.base, .snapshot = s};
-	assert_int_equal(vmm_readers_run(r, NULL), 0);
-	assert_int_equal(vmm_reading_walk(r, NULL, NULL), 0);
+	fake_look_at(&process.t, s, r);
 	return s;
-}
-
-static void finish(struct vmm_reading *r, struct vmm_snapshot *s)
-{
-	vmm_reading_done(r);
-	vmm_snapshot_destroy(s);
 }
 
 static void check_state(const struct vmm_heap *h, enum vmm_chunk_state state, uint64_t count, uint64_t bytes)
@@ -59,7 +50,7 @@ static void check_all(bool old)
 	assert_int_equal(r.areas[0].start, JM_HEAP);
 	assert_int_equal(r.areas[0].end, JM_HEAP + JM_HEAP_SIZE);
 	assert_string_equal(r.areas[1].details, "jemalloc metadata of arena 0");
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 static void both_layouts_are_told(void **state)
@@ -94,7 +85,7 @@ static void what_does_not_add_up_is_not_proved(void **state)
 		assert_null(r.heaps[0].heap.contents);
 		assert_true(r.heaps[1].heap.proved);
 		assert_true(s->note_count > 0);
-		finish(&r, s);
+		fake_look_done(&r, s);
 	}
 }
 
@@ -115,7 +106,7 @@ static void caches_that_do_not_fit_are_not_believed(void **state)
 		check_state(&r.heaps[0].heap, VMM_CHUNK_USED, 11, 10 * 32 + 16384);
 		assert_int_equal(s->note_count, 1);
 		assert_string_equal(s->notes[0].code, "caches");
-		finish(&r, s);
+		fake_look_done(&r, s);
 	}
 }
 
@@ -130,7 +121,7 @@ static void large_blocks_without_a_spare_page(void **state)
 	s = look(&r);
 	assert_true(r.heaps[0].heap.proved);
 	check_state(&r.heaps[0].heap, VMM_CHUNK_USED, 10, 9 * 32 + 20480);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 static void nothing_is_found_where_nothing_is(void **state)
@@ -148,7 +139,7 @@ static void nothing_is_found_where_nothing_is(void **state)
 		s = look(&r);
 		assert_int_equal(r.heap_count, 0);
 		assert_int_equal(s->note_count, 0);
-		finish(&r, s);
+		fake_look_done(&r, s);
 	}
 }
 
@@ -169,7 +160,7 @@ static void a_map_that_is_swapped_out_is_told(void **state)
 	assert_int_equal(vmm_reading_walk(&r, NULL, NULL), 0);
 	assert_int_equal(r.heap_count, 2);
 	assert_false(r.heaps[0].heap.proved);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 static void memory_can_run_out_anywhere(void **state)
@@ -191,7 +182,7 @@ static void memory_can_run_out_anywhere(void **state)
 		vmm_alloc_fail_after(0);
 		assert_true(rc == 0 || rc == VMM_E_NOMEM);
 		assert_true(n < 1000);
-		finish(&r, s);
+		fake_look_done(&r, s);
 	}
 }
 

@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "fake_target.h"
-#include "reader/walk.h"
+#include "fake_walk.h"
 
 #define SEGMENT UINT64_C(0x20000000000)
 #define SIZE (UINT64_C(32) << 20)
@@ -96,24 +96,6 @@ static void make(struct fake_target *t, const struct shape *l)
 	t->memory_count = 2;
 }
 
-static struct vmm_snapshot *look(struct fake_target *t, struct vmm_reading *r)
-{
-	struct vmm_snapshot *s = fake_snapshot(t, "");
-
-	assert_non_null(s);
-	s->target.bits = 64;
-	*r = (struct vmm_reading){.target = &t->base, .snapshot = s};
-	assert_int_equal(vmm_readers_run(r, NULL), 0);
-	assert_int_equal(vmm_reading_walk(r, NULL, NULL), 0);
-	return s;
-}
-
-static void finish(struct vmm_reading *r, struct vmm_snapshot *s)
-{
-	vmm_reading_done(r);
-	vmm_snapshot_destroy(s);
-}
-
 static void check_sums(const struct vmm_heap *h, uint64_t first)
 {
 	const struct vmm_chunk_sums *sums;
@@ -139,7 +121,7 @@ static void all_blocks_are_told(void **state)
 		struct vmm_snapshot *s;
 
 		make(&t, shapes[i]);
-		s = look(&t, &r);
+		s = fake_look(&t, 64, &r);
 		assert_int_equal(r.heap_count, 1);
 		assert_int_equal(r.area_count, 1);
 		assert_int_equal(r.areas[0].start, SEGMENT);
@@ -147,7 +129,7 @@ static void all_blocks_are_told(void **state)
 		assert_string_equal(r.heaps[0].heap.id, "mimalloc.0");
 		assert_int_equal(s->note_count, 0);
 		check_sums(&r.heaps[0].heap, shapes[i]->first);
-		finish(&r, s);
+		fake_look_done(&r, s);
 	}
 }
 
@@ -176,7 +158,7 @@ static void blocks_in_use_are_where_they_are(void **state)
 	struct vmm_snapshot *s;
 
 	make(&t, &old);
-	s = look(&t, &r);
+	s = fake_look(&t, 64, &r);
 	assert_int_equal(vmm_reading_walk(&r, &walk, NULL), 0);
 	assert_int_equal(list.count, 5);
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
@@ -184,7 +166,7 @@ static void blocks_in_use_are_where_they_are(void **state)
 		assert_int_equal(list.chunks[i].usable, 64);
 	}
 	assert_int_equal(list.chunks[4].address, SEGMENT + 2 * SLICE);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 static void owners_are_named(void **state)
@@ -205,7 +187,7 @@ static void owners_are_named(void **state)
 	assert_string_equal(r.heaps[0].heap.label, "mimalloc, thread 12 \"worker\"");
 	assert_int_equal(r.heaps[0].heap.thread_count, 1);
 	assert_int_equal(r.heaps[0].heap.threads[0], 0);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 /* The thread has ended: its heap is gone with it, what others freed is on the pages' lists alone. */
@@ -220,30 +202,30 @@ static void abandoned_and_freed_segments_are_told_apart(void **state)
 	put(entry(&old, 1) + old.thread_free, block(&old, 9) | 3, 8);
 	put(entry(&old, 1) + old.heap, 0, 8);
 	put(entry(&old, 2) + old.heap, 0, 8);
-	s = look(&t, &r);
+	s = fake_look(&t, 64, &r);
 	assert_string_equal(r.heaps[0].heap.id, "mimalloc.abandoned");
 	assert_true(r.heaps[0].heap.proved);
 	assert_int_equal(r.heaps[0].heap.contents->sums.of[VMM_CHUNK_USED].count, 6);
-	finish(&r, s);
+	fake_look_done(&r, s);
 	put(segment + old.used, 0, 8);
-	s = look(&t, &r);
+	s = fake_look(&t, 64, &r);
 	assert_string_equal(r.heaps[0].heap.id, "mimalloc.freed");
 	assert_true(r.heaps[0].heap.proved);
 	assert_int_equal(r.heaps[0].heap.contents->sums.of[VMM_CHUNK_USED].count, 0);
 	assert_int_equal(r.heaps[0].heap.contents->sums.of[VMM_CHUNK_FREE].bytes, SIZE / 2);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 static void is_unproved(struct fake_target *t, const char *what)
 {
 	struct vmm_reading r;
-	struct vmm_snapshot *s = look(t, &r);
+	struct vmm_snapshot *s = fake_look(t, 64, &r);
 
 	if (r.heap_count != 1 || r.heaps[0].heap.proved || s->note_count != 1)
 		fail_msg("%s: believed", what);
 	assert_string_equal(s->notes[0].code, "unproved");
 	assert_null(r.heaps[0].heap.contents);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 static void what_does_not_add_up_is_not_believed(void **state)
@@ -322,9 +304,9 @@ static void look_alikes_are_passed_by(void **state)
 
 		make(&t, &old);
 		put(segment + changes[i].at, changes[i].value, 8);
-		s = look(&t, &r);
+		s = fake_look(&t, 64, &r);
 		assert_int_equal(r.heap_count, 0);
-		finish(&r, s);
+		fake_look_done(&r, s);
 	}
 }
 
@@ -355,7 +337,7 @@ static void arenas_of_mimalloc_3_are_found(void **state)
 			fake_map(&t, SEGMENT + SLICE + SIZE, SEGMENT + SLICE + 2 * SIZE, "---p", 0, "", -1);
 			t.memory[0] = (struct fake_memory){arena, arena + sizeof(memory), memory, 0};
 			t.memory_count = 1;
-			s = look(&t, &r);
+			s = fake_look(&t, 64, &r);
 			assert_int_equal(r.heap_count, wrong ? 0 : 1);
 			if (!wrong) {
 				assert_string_equal(r.heaps[0].heap.id, "mimalloc3");
@@ -363,7 +345,7 @@ static void arenas_of_mimalloc_3_are_found(void **state)
 				assert_int_equal(r.areas[0].start, arena);
 				assert_int_equal(r.areas[0].end, arena + 2 * SIZE);
 			}
-			finish(&r, s);
+			fake_look_done(&r, s);
 		}
 }
 
@@ -378,11 +360,11 @@ static void swapped_memory_is_not_read(void **state)
 	t.memory[1].end = SEGMENT + SLICE;
 	t.memory[2] = (struct fake_memory){SEGMENT + SLICE, SEGMENT + 4 * SLICE, segment + SLICE, VMM_PAGE_SWAPPED};
 	t.memory_count = 3;
-	s = look(&t, &r);
+	s = fake_look(&t, 64, &r);
 	assert_int_equal(r.heap_count, 1);
 	assert_false(r.heaps[0].heap.proved);
 	assert_non_null(strstr(s->notes[0].text, "swapped out"));
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 static void memory_can_run_out_anywhere(void **state)
@@ -405,7 +387,7 @@ static void memory_can_run_out_anywhere(void **state)
 			rc = vmm_reading_walk(&r, NULL, NULL);
 		vmm_alloc_fail_after(0);
 		assert_true(rc == 0 || rc == VMM_E_NOMEM);
-		finish(&r, s);
+		fake_look_done(&r, s);
 		assert_true(n < 1000);
 	}
 }

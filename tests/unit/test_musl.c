@@ -2,27 +2,9 @@
 #include "test.h"
 
 #include "musl_image.h"
-#include "reader/walk.h"
+#include "fake_walk.h"
 
 static struct musl_image image;
-
-static struct vmm_snapshot *look(struct fake_target *t, struct vmm_reading *r)
-{
-	struct vmm_snapshot *s = fake_snapshot(t, "");
-
-	assert_non_null(s);
-	s->target.bits = 64;
-	*r = (struct vmm_reading){.target = &t->base, .snapshot = s};
-	assert_int_equal(vmm_readers_run(r, NULL), 0);
-	assert_int_equal(vmm_reading_walk(r, NULL, NULL), 0);
-	return s;
-}
-
-static void finish(struct vmm_reading *r, struct vmm_snapshot *s)
-{
-	vmm_reading_done(r);
-	vmm_snapshot_destroy(s);
-}
 
 static void every_slot_is_told(void **state)
 {
@@ -33,7 +15,7 @@ static void every_slot_is_told(void **state)
 
 	image_make(&image);
 	image_map(&t, &image);
-	s = look(&t, &r);
+	s = fake_look(&t, 64, &r);
 	assert_int_equal(s->note_count, 0);
 	assert_int_equal(r.heap_count, 2);
 	assert_string_equal(r.heaps[0].heap.id, "musl.0");
@@ -50,7 +32,7 @@ static void every_slot_is_told(void **state)
 	assert_int_equal(sums->of[VMM_CHUNK_USED].count, 1);
 	assert_int_equal(sums->of[VMM_CHUNK_USED].bytes, 100);
 	assert_int_equal(sums->of[VMM_CHUNK_META].bytes, 256 - 100);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 static void neighbours_are_one_area(void **state)
@@ -61,7 +43,7 @@ static void neighbours_are_one_area(void **state)
 
 	image_make(&image);
 	image_map(&t, &image);
-	s = look(&t, &r);
+	s = fake_look(&t, 64, &r);
 	assert_int_equal(r.area_count, 3);
 	assert_int_equal(r.areas[0].start, IMAGE_GROUP);
 	assert_int_equal(r.areas[0].end, IMAGE_BIG + 3 * 4096);
@@ -69,7 +51,7 @@ static void neighbours_are_one_area(void **state)
 	assert_int_equal(r.areas[1].end, IMAGE_METAS + 4096);
 	assert_int_equal(r.areas[2].start, IMAGE_GAP);
 	assert_int_equal(r.areas[2].end, IMAGE_GAP + 256);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 static int find_chunk(void *arg, const struct vmm_chunk_batch *batch)
@@ -94,7 +76,7 @@ static void blocks_begin_where_the_program_has_them(void **state)
 
 	image_make(&image);
 	image_map(&t, &image);
-	s = look(&t, &r);
+	s = fake_look(&t, 64, &r);
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
 		struct vmm_chunk found = {.usable = wanted[i].usable};
 		struct vmm_chunk_walk walk = {.end = UINT64_MAX, .chunks = find_chunk, .arg = &found};
@@ -102,7 +84,7 @@ static void blocks_begin_where_the_program_has_them(void **state)
 		assert_int_equal(vmm_reading_walk(&r, &walk, NULL), 0);
 		assert_int_equal(found.address, wanted[i].address);
 	}
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 /* A machine whose pages have no fixed size: everything behind the secret stands one word further on. */
@@ -116,11 +98,11 @@ static void contexts_with_a_page_size_are_found(void **state)
 	memmove(image.data + 0x110, image.data + 0x108, 0x400);
 	image_put(&image, IMAGE_CONTEXT + 8, 4096, 8);
 	image_map(&t, &image);
-	s = look(&t, &r);
+	s = fake_look(&t, 64, &r);
 	assert_int_equal(r.heap_count, 2);
 	assert_true(r.heaps[0].heap.proved);
 	assert_int_equal(r.heaps[0].heap.contents->sums.of[VMM_CHUNK_USED].count, 5);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 /* malloc() has taken the slot, but not marked it; free() has marked it, but not given it back: nobody holds it. */
@@ -134,17 +116,17 @@ static void slots_that_pass_are_free(void **state)
 	image_put(&image, IMAGE_SLOT(0) - 3, 0xff, 1);
 	image_put(&image, IMAGE_SLOT(0) - 2, 0, 2);
 	image_map(&t, &image);
-	s = look(&t, &r);
+	s = fake_look(&t, 64, &r);
 	assert_true(r.heaps[0].heap.proved);
 	assert_int_equal(r.heaps[0].heap.contents->sums.of[VMM_CHUNK_USED].count, 4);
 	assert_int_equal(r.heaps[0].heap.contents->sums.of[VMM_CHUNK_FREE].count, 2 + 5);
-	finish(&r, s);
+	fake_look_done(&r, s);
 	/* There are no more such slots than threads. */
 	image_put(&image, IMAGE_SLOT(1) - 3, 0xff, 1);
 	image_put(&image, IMAGE_SLOT(1) - 2, 0, 2);
-	s = look(&t, &r);
+	s = fake_look(&t, 64, &r);
 	assert_false(r.heaps[0].heap.proved);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 static void is_unproved(const char *what)
@@ -154,11 +136,11 @@ static void is_unproved(const char *what)
 	struct vmm_snapshot *s;
 
 	image_map(&t, &image);
-	s = look(&t, &r);
+	s = fake_look(&t, 64, &r);
 	if (r.heap_count == 0 || r.heaps[0].heap.proved || s->note_count == 0)
 		fail_msg("%s: believed", what);
 	assert_string_equal(s->notes[0].code, "unproved");
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 static void what_does_not_add_up_is_not_believed(void **state)
@@ -211,9 +193,9 @@ static void look_alikes_are_passed_by(void **state)
 		image_make(&image);
 		image_put(&image, changes[i].address, changes[i].value, changes[i].size);
 		image_map(&t, &image);
-		s = look(&t, &r);
+		s = fake_look(&t, 64, &r);
 		assert_int_equal(r.heap_count, 0);
-		finish(&r, s);
+		fake_look_done(&r, s);
 	}
 }
 
@@ -238,7 +220,7 @@ static void memory_can_run_out_anywhere(void **state)
 			rc = vmm_reading_walk(&r, NULL, NULL);
 		vmm_alloc_fail_after(0);
 		assert_true(rc == 0 || rc == VMM_E_NOMEM);
-		finish(&r, s);
+		fake_look_done(&r, s);
 		assert_true(n < 1000);
 	}
 }

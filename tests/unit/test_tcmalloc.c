@@ -2,28 +2,10 @@
 #include "test.h"
 
 #include "base/arena.h"
-#include "reader/walk.h"
+#include "fake_walk.h"
 #include "tcmalloc_image.h"
 
 static struct tc_image image;
-
-static struct vmm_snapshot *look(bool wide, struct vmm_reading *r)
-{
-	struct vmm_snapshot *s = fake_snapshot(&image.t, "");
-
-	assert_non_null(s);
-	s->target.bits = wide ? 64 : 32;
-	*r = (struct vmm_reading){.target = &image.t.base, .snapshot = s};
-	assert_int_equal(vmm_readers_run(r, NULL), 0);
-	assert_int_equal(vmm_reading_walk(r, NULL, NULL), 0);
-	return s;
-}
-
-static void finish(struct vmm_reading *r, struct vmm_snapshot *s)
-{
-	vmm_reading_done(r);
-	vmm_snapshot_destroy(s);
-}
 
 static void check_state(const struct vmm_reading *r, enum vmm_chunk_state state, uint64_t count, uint64_t bytes)
 {
@@ -40,7 +22,7 @@ static void every_block_is_told(void **state)
 		struct vmm_snapshot *s;
 
 		image_make(&image, wide);
-		s = look(wide, &r);
+		s = fake_look(&image.t, wide ? 64 : 32, &r);
 		assert_int_equal(s->note_count, 0);
 		assert_int_equal(r.heap_count, 1);
 		assert_string_equal(r.heaps[0].heap.id, "tcmalloc.0");
@@ -56,7 +38,7 @@ static void every_block_is_told(void **state)
 		assert_int_equal(r.areas[0].end, image.heap + 65536);
 		assert_int_equal(r.areas[0].cut_count, 2);
 		assert_int_equal(r.areas[0].cuts[1].address, image.heap);
-		finish(&r, s);
+		fake_look_done(&r, s);
 	}
 }
 
@@ -69,10 +51,10 @@ static void a_sampled_block_has_the_size_asked_for(void **state)
 	image_put(&image, image_span(&image, 1) + 40, 1 << 26, 4);
 	image_word(&image, image_span(&image, 1) + 32, image.spans + 0x800);
 	image_word(&image, image.spans + 0x800, 4000);
-	s = look(true, &r);
+	s = fake_look(&image.t, 64, &r);
 	assert_true(r.heaps[0].heap.proved);
 	check_state(&r, VMM_CHUNK_USED, 3, 2 * 1024 + 4096);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 /* A thread that was stopped between the list and the number beside it. */
@@ -83,10 +65,10 @@ static void one_object_on_its_way_is_borne(void **state)
 
 	image_make(&image, true);
 	image_put(&image, image.caches + (IMAGE_CLASS * 4 + 1) * 8, 2, 4);
-	s = look(true, &r);
+	s = fake_look(&image.t, 64, &r);
 	assert_true(r.heaps[0].heap.proved);
 	check_state(&r, VMM_CHUNK_CACHED, 3, 3 * 1024);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 /* One word each that makes the image contradict itself. */
@@ -120,12 +102,12 @@ static void what_does_not_add_up_is_not_proved(void **state)
 
 		image_make(&image, true);
 		image_word(&image, places[i][0], places[i][1]);
-		s = look(true, &r);
+		s = fake_look(&image.t, 64, &r);
 		assert_int_equal(r.heap_count, 1);
 		assert_false(r.heaps[0].heap.proved);
 		assert_int_equal(s->note_count, 1);
 		assert_string_equal(s->notes[0].code, "unproved");
-		finish(&r, s);
+		fake_look_done(&r, s);
 	}
 }
 
@@ -136,14 +118,14 @@ static void without_its_lists_there_is_none(void **state)
 
 	image_make(&image, true);
 	image_word(&image, image.heads + 100 * 48, 1);
-	s = look(true, &r);
+	s = fake_look(&image.t, 64, &r);
 	assert_int_equal(r.heap_count, 0);
-	finish(&r, s);
+	fake_look_done(&r, s);
 	image_make(&image, true);
 	image_put(&image, image.stats + 24, IMAGE_PAGE, 8); /* committed bytes */
-	s = look(true, &r);
+	s = fake_look(&image.t, 64, &r);
 	assert_int_equal(r.heap_count, 0);
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 static void memory_may_run_out_anywhere(void **state)
@@ -166,7 +148,7 @@ static void memory_may_run_out_anywhere(void **state)
 			rc = vmm_reading_walk(&r, NULL, NULL);
 		vmm_alloc_fail_after(0);
 		assert_true(rc == 0 || rc == VMM_E_NOMEM);
-		finish(&r, s);
+		fake_look_done(&r, s);
 	}
 	assert_int_equal(rc, 0);
 	assert_true(n > 10);
@@ -200,7 +182,7 @@ static void regions_are_found_by_name(void **state)
 	assert_int_equal(r.areas[0].end, 0x300000);
 	assert_string_equal(r.areas[0].details, "Google tcmalloc region NORMAL");
 	assert_string_equal(r.areas[1].details, "Google tcmalloc region METADATA");
-	finish(&r, s);
+	fake_look_done(&r, s);
 }
 
 TEST_MAIN(cmocka_unit_test(every_block_is_told), cmocka_unit_test(a_sampled_block_has_the_size_asked_for),
