@@ -186,7 +186,7 @@ def check_real(checks, args):
 
 def main():
     args = arguments(__doc__, chunks={"required": True, "help": "the program that prints chunks"},
-                     count={"type": int, "default": test_count(20), "help": "walks of a heap in motion"})
+                     count={"type": int, "default": min(12, test_count(12)), "help": "walks of a heap in motion"})
     checks = Checks()
     for program in ("t_alloc", "t_alloc32", "t_alloc_static"):
         check_alloc(checks, args, program, 1, 3000)
