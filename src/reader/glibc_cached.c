@@ -37,6 +37,7 @@ struct search {
 	unsigned word;
 	uint64_t align;
 	enum glibc_links links;
+	bool slack;       /* one list of the cache under way may be out by one */
 	unsigned skipped; /* lists that changed too fast */
 	bool now;       /* read what changes just now */
 	uint64_t torn;  /* a tcache of the thread under way that did not add up; 0: none */
@@ -110,7 +111,7 @@ static bool read_list(struct search *s, uint64_t head, unsigned bin, uint64_t *r
 	return false;
 }
 
-static bool count_fits(const struct search *s, const struct layout *l, unsigned bin, uint64_t counter, uint64_t length)
+static bool count_is(const struct search *s, const struct layout *l, unsigned bin, uint64_t counter, uint64_t length)
 {
 	if (!l->slots)
 		return counter == length;
@@ -118,6 +119,18 @@ static bool count_fits(const struct search *s, const struct layout *l, unsigned 
 	if (!s->copy->params_known || bin >= s->copy->params.tcache_bins)
 		return counter + length <= LIST_MAX;
 	return counter + length == s->copy->params.tcache_count;
+}
+
+/* A thread can stand still between taking a chunk off a list and counting it: one of its lists may be out by one. */
+static bool count_fits(struct search *s, const struct layout *l, unsigned bin, uint64_t counter, uint64_t length)
+{
+	if (count_is(s, l, bin, counter, length))
+		return true;
+	if (s->slack && (count_is(s, l, bin, counter + 1, length) || (counter && count_is(s, l, bin, counter - 1, length)))) {
+		s->slack = false;
+		return true;
+	}
+	return false;
 }
 
 static uint64_t counter_of(const struct layout *l, const unsigned char *bytes, unsigned bin)
@@ -172,6 +185,7 @@ static bool read_tcache(struct search *s, const struct layout *l, uint64_t addre
 	if (!read || length > sizeof(bytes))
 		return false;
 	memcpy(bytes, read, length);
+	s->slack = true;
 	for (unsigned bin = 0; bin < l->bins; bin++)
 		if (!read_bin(s, l, bin, vmm_word_of(bytes + l->entries, l->word, bin), counter_of(l, bytes, bin)) &&
 		    !read_bin_now(s, l, address, bin))

@@ -225,7 +225,7 @@ static void what_is_broken_is_not_proved(void **state)
 	check_broken(FAST + 16, ((FAST + 16) >> 12) ^ FAST, FAST);   /* a fastbin in a circle */
 	check_broken(FAST + 16, ((FAST + 16) >> 12) ^ 0x1230, FAST); /* a fastbin that leads nowhere */
 	check_broken(MAIN + 0x18, FAST + 0x10, FAST + 0x10);         /* its head is no chunk */
-	check_broken(CACHE, 2, CACHE);                               /* a cache with fewer chunks than it counts */
+	check_broken(CACHE, 3, CACHE);                               /* a cache with fewer chunks than it counts */
 	check_broken(CACHED + 16, 0x1000, CACHE);                    /* its list leads nowhere */
 	check_broken(CACHED + 16, ((CACHED + 16) >> 12) ^ (CACHED + 16), CACHE); /* or in a circle */
 	check_broken(BEHIND + 24, BRK_END - BRK + 0x1000, MAIN);     /* a page that it got is nowhere */
