@@ -96,7 +96,9 @@ def check_stream(checks, args, pid, truth, page):
         for start, stretch in chunks:
             checks.equal(start, position, "region %#x: next chunk" % region)
             position = start + stretch
-        checks.true(any(position == end for _, end in mapped), "region %#x: %#x ends a mapping" % (region, position))
+        # The kernel may have joined the mapping with one behind it that is not malloc's.
+        checks.true(position % 4096 == 0 and any(start < position <= end for start, end in mapped),
+                    "region %#x: %#x ends on a page of a mapping" % (region, position))
     used = {int(r["address"], 16): r["size"] for r in rows if r["state"] == "used"}
     for chunk in truth["chunks"]:
         checks.equal(used.get(chunk["address"]), chunk["size"], "%#x in the stream" % chunk["address"])
