@@ -40,7 +40,7 @@ int vmm_target_chunks(struct vmm_target *t, const struct vmm_snapshot *s, const 
 {
 	/* The snapshot is sealed: what the readers add goes to a copy with an arena of its own. */
 	struct vmm_snapshot copy = *s;
-	struct vmm_reading r = {.target = t, .snapshot = &copy};
+	struct vmm_reading r = {.target = t, .snapshot = &copy, .walk_start = walk->start, .walk_end = walk->end};
 	int rc;
 
 	copy.arena = vmm_arena_create();

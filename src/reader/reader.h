@@ -56,6 +56,7 @@ struct vmm_reading {
 	const struct vmm_page_run *runs; /* pages below runs_end as they were a moment ago; run_count 0: not known */
 	size_t run_count;
 	uint64_t runs_end;
+	uint64_t walk_start, walk_end; /* only heaps with an area that touches this range are walked; walk_end 0: all */
 };
 
 struct vmm_reader_ops {

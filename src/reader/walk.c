@@ -260,10 +260,10 @@ static bool wanted(const struct vmm_walk *w)
 {
 	if (!w->r->heaps[w->heap].reader->walk)
 		return false;
-	if (!w->consumer)
+	if (!w->r->walk_end)
 		return true;
 	for (size_t i = 0; i < w->r->area_count; i++)
-		if (w->r->areas[i].heap == w->heap && w->r->areas[i].start < w->consumer->end && w->r->areas[i].end > w->consumer->start)
+		if (w->r->areas[i].heap == w->heap && w->r->areas[i].start < w->r->walk_end && w->r->areas[i].end > w->r->walk_start)
 			return true;
 	return false;
 }
