@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/search.h"
 struct vmm_claim vmm_claim_init(uint64_t start, uint64_t end, enum vmm_kind kind)
 {
 	return (struct vmm_claim){.start = start, .end = end, .kind = kind, .details = "", .path = "",
@@ -12,17 +13,7 @@ struct vmm_claim vmm_claim_init(uint64_t start, uint64_t end, enum vmm_kind kind
 /* Index of the first claim that ends above address. */
 static size_t first_above(const struct vmm_claims *c, uint64_t address)
 {
-	size_t low = 0, high = c->count;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (c->v[mid].end <= address)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return VMM_FIRST_ABOVE(c->v, c->count, end, address);
 }
 
 int vmm_claims_add(struct vmm_claims *c, const struct vmm_claim *claim, struct vmm_err *err)

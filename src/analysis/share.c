@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/search.h"
 /* What the page map tells of every part. */
 enum share { SHARE_RSS, SHARE_SWAP, SHARE_ANON, SHARE_EXCLUSIVE, SHARE_HUGE, SHARE_GUARD, SHARE_COUNT };
 
@@ -112,21 +113,13 @@ static int walk_pages(struct vmm_target *t, const struct vmm_prefetch *prefetch,
 {
 	const struct vmm_page_run *runs;
 	uint64_t end;
-	size_t count = flags ? 0 : vmm_prefetch_runs(prefetch, &runs, &end), low = 0, high = count;
+	size_t count = flags ? 0 : vmm_prefetch_runs(prefetch, &runs, &end);
 	int rc = 0;
 
 	if (!count || end < w->v->end)
 		return t->ops->pages(t, w->v->start, w->v->end, flags, on_run, w, err);
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (runs[middle].end <= w->v->start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; rc == 0 && low < count && runs[low].start < w->v->end; low++)
-		rc = on_run(w, &runs[low]);
+	for (size_t i = VMM_FIRST_ABOVE(runs, count, end, w->v->start); rc == 0 && i < count && runs[i].start < w->v->end; i++)
+		rc = on_run(w, &runs[i]);
 	return rc;
 }
 

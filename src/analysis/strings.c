@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/search.h"
 #include "format/strings.h"
 #include "model/target.h"
 
@@ -131,21 +132,11 @@ static void sort_records(struct search *k)
 /* The first record at address or above. */
 static size_t lower_bound(const struct search *k, uint64_t address)
 {
-	size_t low = 0, high = k->count;
-
 	/* Chunks mostly come by rising address. */
 	if (k->cursor < k->count && k->records[k->cursor].address >= address &&
 	    (k->cursor == 0 || k->records[k->cursor - 1].address < address))
 		return k->cursor;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (k->records[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return VMM_FIRST_FROM(k->records, k->count, address, address);
 }
 
 static int own(void *arg, const struct vmm_chunk_batch *batch)
@@ -346,22 +337,13 @@ static int search_region(struct search *k, const struct vmm_region *r)
 {
 	const struct vmm_snapshot *s = k->s;
 	uint64_t start = vmm_max_u64(r->start, k->q->start), end = k->q->end ? vmm_min_u64(r->end, k->q->end) : r->end;
-	uint32_t low = 0, high = s->vma_count;
 	int rc = 0;
 
 	if (start >= end || r->outside || r->kind == VMM_KIND_DEVICE)
 		return 0;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (s->vmas[middle].end <= start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; rc == 0 && low < s->vma_count && s->vmas[low].start < end; low++)
-		if (readable(&s->vmas[low]))
-			rc = search_range(k, vmm_max_u64(s->vmas[low].start, start), vmm_min_u64(s->vmas[low].end, end));
+	for (size_t i = VMM_FIRST_ABOVE(s->vmas, s->vma_count, end, start); rc == 0 && i < s->vma_count && s->vmas[i].start < end; i++)
+		if (readable(&s->vmas[i]))
+			rc = search_range(k, vmm_max_u64(s->vmas[i].start, start), vmm_min_u64(s->vmas[i].end, end));
 	/* A string does not go on in another owner's memory. */
 	return rc ? rc : vmm_strings_end(k->finder);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/search.h"
 #include "analysis/image.h"
 #include "format/cxx_name.h"
 
@@ -218,18 +219,10 @@ void vmm_symbols_destroy(struct vmm_symbols *syms)
 /* The last entry at or below an address that holds it. */
 static const struct entry *find_entry(const struct table *t, uint64_t address)
 {
-	size_t low = 0, high = t->count;
+	size_t above = VMM_FIRST_ABOVE(t->entries, t->count, address, address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (t->entries[middle].address > address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	for (size_t back = 0; back < BACK_MAX && back < low; back++) {
-		const struct entry *e = &t->entries[low - 1 - back];
+	for (size_t back = 0; back < BACK_MAX && back < above; back++) {
+		const struct entry *e = &t->entries[above - 1 - back];
 
 		/* One of unknown size reaches to the next; it is the nearest then. */
 		if (address - e->address < e->size || (e->size == 0 && back == 0 && address - e->address < 65536))

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/search.h"
 #include "reader/glibc_marks.h"
 
 #define NONE UINT32_MAX /* no chunk */
@@ -87,17 +88,10 @@ static void lookup_done(struct lookup *l)
 
 static uint32_t find_in_bucket(const struct lookup *l, uint64_t address)
 {
-	size_t bucket = (size_t)((address - l->first) >> l->shift), low = l->buckets[bucket], high = l->buckets[bucket + 1];
+	size_t bucket = (size_t)((address - l->first) >> l->shift), first = l->buckets[bucket];
+	size_t i = first + VMM_FIRST_FROM(l->links + first, l->buckets[bucket + 1] - first, at, address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (l->links[middle].at < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < l->count && l->links[low].at == address ? (uint32_t)low : NONE;
+	return i < l->count && l->links[i].at == address ? (uint32_t)i : NONE;
 }
 
 /* The index of a chunk, NONE when it is none of them. */

@@ -8,6 +8,8 @@
  */
 #include "reader/glibc_scan.h"
 
+#include "base/search.h"
+
 #define PREV_INUSE 1
 #define IS_MMAPPED 2
 #define FLAGS UINT64_C(7)
@@ -23,19 +25,9 @@ struct scan {
 
 static bool in_segments(const struct glibc_arena_walk *a, uint64_t chunk)
 {
-	size_t low = 0, high = a->segment_count;
+	size_t i = VMM_FIRST_ABOVE(a->segments, a->segment_count, end, chunk);
 
-	if (high == 1)
-		return chunk >= a->segments[0].first && chunk < a->segments[0].end;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (a->segments[middle].end <= chunk)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < a->segment_count && a->segments[low].first <= chunk;
+	return i < a->segment_count && a->segments[i].first <= chunk;
 }
 
 /* Keeps a chunk that may be in a fastbin: its first word leads to another chunk of this arena, or to none. */

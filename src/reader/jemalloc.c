@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/search.h"
 #define LOOKS 3
 #define LEAVES_MAX 4096 /* of one copy: 4 TiB of addresses */
 #define BLOCKS_MAX 65536 /* places of base blocks looked at */
@@ -74,17 +75,9 @@ static void lose(struct runs *u, uint32_t arena, uint64_t page)
 /* Whether anything is mapped in [start, end). */
 static bool touches(const struct vmm_snapshot *s, uint64_t start, uint64_t end)
 {
-	size_t low = 0, high = s->vma_count;
+	size_t i = VMM_FIRST_ABOVE(s->vmas, s->vma_count, end, start);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (s->vmas[middle].end <= start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < s->vma_count && s->vmas[low].start < end;
+	return i < s->vma_count && s->vmas[i].start < end;
 }
 
 /* One word of a leaf: false when memory is out. */
@@ -235,17 +228,7 @@ static int read_extents(struct vmm_reading *r, struct runs *u, struct vmm_err *e
 /* The first run that ends above address. */
 static size_t run_above(const struct runs *u, size_t count, uint64_t address)
 {
-	size_t low = 0;
-
-	while (low < count) {
-		size_t middle = low + (count - low) / 2;
-
-		if (u->run[middle].end <= address)
-			low = middle + 1;
-		else
-			count = middle;
-	}
-	return low;
+	return VMM_FIRST_ABOVE(u->run, count, end, address);
 }
 
 /* Looks for base blocks, which stand in no page map, wherever one can begin. */

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "base/search.h"
 #define TLS_BELOW 16384 /* bytes below a thread descriptor that are searched */
 #define RECORD 24
 #define RECORDS_MAX 128
@@ -246,15 +247,5 @@ int jemalloc_read_tcaches(struct vmm_walk *w, const struct jemalloc *j, struct j
 
 size_t jemalloc_cached_from(const struct jemalloc_cached_list *list, uint64_t address)
 {
-	size_t low = 0, high = list->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (list->cached[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return VMM_FIRST_FROM(list->cached, list->count, address, address);
 }

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "base/search.h"
 #include "reader/mimalloc.h"
 
 #define HEAPS_MAX 4096 /* that share one thread's segments */
@@ -215,19 +216,11 @@ static void mark_list(struct state *st, const struct mimalloc_span *span, uint64
 static void mark_delayed(struct state *st, const struct mimalloc_span *span, uint64_t *count)
 {
 	uint64_t end = span->blocks + span->capacity * span->block_size;
-	size_t low = 0, high = st->delayed_count;
+	size_t i = vmm_search_from(st->delayed, st->delayed_count, sizeof(*st->delayed), 0, span->blocks);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (st->delayed[middle] < span->blocks)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < st->delayed_count && st->delayed[low] < end; low++) {
-		if (!mark(st, span, st->delayed[low]))
-			vmm_walk_broken(st->w, st->delayed[low], "a block is free twice");
+	for (; i < st->delayed_count && st->delayed[i] < end; i++) {
+		if (!mark(st, span, st->delayed[i]))
+			vmm_walk_broken(st->w, st->delayed[i], "a block is free twice");
 		++st->delayed_found;
 		++*count;
 	}

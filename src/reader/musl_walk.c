@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "base/search.h"
 #include "reader/musl.h"
 
 #define DEPTH_MAX 8  /* groups in slots of groups: each is at least twice as large */
@@ -99,17 +100,7 @@ static int by_mem(const void *a, const void *b)
 /* The first group at address or above it. */
 static size_t find_group(const struct state *st, uint64_t address)
 {
-	size_t low = 0, high = st->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (st->groups[middle].mem < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return VMM_FIRST_FROM(st->groups, st->count, mem, address);
 }
 
 static void tell_group(struct state *st, const struct musl_group *g, unsigned depth);

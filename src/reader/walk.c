@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/search.h"
 #include "reader/walk_memory.h"
 #include "reader/walk_sums.h"
 
@@ -21,21 +22,10 @@
 /* Mapped bytes of [start, end) as the snapshot has them. */
 static uint64_t mapped_bytes(const struct vmm_snapshot *s, uint64_t start, uint64_t end)
 {
-	const struct vmm_vma *v = s->vmas, *last = s->vmas + s->vma_count;
-	size_t count = s->vma_count;
 	uint64_t sum = 0;
 
-	while (count) { /* the first mapping that ends above start */
-		size_t half = count / 2;
-
-		if (v[half].end <= start) {
-			v += half + 1;
-			count -= half + 1;
-		} else
-			count = half;
-	}
-	for (; v < last && v->start < end; v++)
-		sum += vmm_min_u64(v->end, end) - vmm_max_u64(v->start, start);
+	for (size_t i = VMM_FIRST_ABOVE(s->vmas, s->vma_count, end, start); i < s->vma_count && s->vmas[i].start < end; i++)
+		sum += vmm_min_u64(s->vmas[i].end, end) - vmm_max_u64(s->vmas[i].start, start);
 	return sum;
 }
 
@@ -138,22 +128,12 @@ void vmm_walk_rest(struct vmm_walk *w, uint64_t start, uint64_t end, enum vmm_ch
 {
 	const struct vmm_snapshot *s = w->r->snapshot;
 
-	while (start < end) {
-		const struct vmm_vma *v = vmm_snapshot_vma_at(s, start);
+	if (start >= end)
+		return;
+	for (size_t i = VMM_FIRST_ABOVE(s->vmas, s->vma_count, end, start); i < s->vma_count && s->vmas[i].start < end; i++) {
+		uint64_t from = vmm_max_u64(s->vmas[i].start, start);
 
-		if (!v) {
-			/* A hole: nothing is mapped there, go on at the next mapping. */
-			uint32_t i = 0;
-
-			while (i < s->vma_count && s->vmas[i].start < start)
-				i++;
-			if (i == s->vma_count)
-				return;
-			start = s->vmas[i].start;
-			continue;
-		}
-		vmm_walk_chunk_any(w, start, vmm_min_u64(v->end, end) - start, 0, 0, state);
-		start = v->end;
+		vmm_walk_chunk_any(w, from, vmm_min_u64(s->vmas[i].end, end) - from, 0, 0, state);
 	}
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/search.h"
 #define PAGE UINT64_C(4096) /* the unit of reading; pages of targets are this or larger */
 #define SLICE (UINT64_C(64) << 20)
 #define SLICES 64
@@ -126,20 +127,12 @@ static bool fill_from_known(const struct vmm_walk_memory *m, struct slice_fill *
 {
 	const struct vmm_page_run *runs = m->r->runs;
 	uint64_t start = fill->s->number * SLICE;
-	size_t low = 0, high = m->r->run_count;
+	size_t count = m->r->run_count;
 
-	if (!m->first_look || !high || m->r->runs_end < start + SLICE)
+	if (!m->first_look || !count || m->r->runs_end < start + SLICE)
 		return false;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (runs[middle].end <= start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < m->r->run_count && runs[low].start < start + SLICE; low++)
-		slice_add(fill, &runs[low]);
+	for (size_t i = VMM_FIRST_ABOVE(runs, count, end, start); i < count && runs[i].start < start + SLICE; i++)
+		slice_add(fill, &runs[i]);
 	return true;
 }
 
@@ -167,23 +160,15 @@ static const struct slice *slice_of(struct vmm_walk_memory *m, uint64_t address)
 uint32_t vmm_walk_memory_run(struct vmm_walk_memory *m, uint64_t address, uint64_t *ret_start, uint64_t *ret_end)
 {
 	const struct slice *s = slice_of(m, address);
-	size_t low = 0, high = s->count;
+	size_t i = VMM_FIRST_ABOVE(s->runs, s->count, end, address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (s->runs[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
+	if (i < s->count && s->runs[i].start <= address) {
+		*ret_start = s->runs[i].start;
+		*ret_end = s->runs[i].end;
+		return s->runs[i].what;
 	}
-	if (low < s->count && s->runs[low].start <= address) {
-		*ret_start = s->runs[low].start;
-		*ret_end = s->runs[low].end;
-		return s->runs[low].what;
-	}
-	*ret_start = low ? s->runs[low - 1].end : s->number * SLICE;
-	*ret_end = low < s->count ? s->runs[low].start : s->number * SLICE + SLICE;
+	*ret_start = i ? s->runs[i - 1].end : s->number * SLICE;
+	*ret_end = i < s->count ? s->runs[i].start : s->number * SLICE + SLICE;
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/scan.h"
+#include "base/search.h"
 #include "face/cli.h"
 #include "face/place.h"
 #include "face/summary.h"
@@ -21,18 +22,10 @@ int vmm_cli_address(const char *text, uint64_t *ret_address, struct vmm_err *err
 
 static void find_neighbours(const struct vmm_snapshot *s, struct vmm_place *p)
 {
-	uint32_t low = 0, high = s->region_count;
+	size_t above = VMM_FIRST_ABOVE(s->regions, s->region_count, start, p->address);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (s->regions[middle].start > p->address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	p->above = low < s->region_count ? &s->regions[low] : NULL;
-	p->below = low > 0 ? &s->regions[low - 1] : NULL;
+	p->above = above < s->region_count ? &s->regions[above] : NULL;
+	p->below = above > 0 ? &s->regions[above - 1] : NULL;
 }
 
 struct vmm_place vmm_place_find(const struct vmm_snapshot *s, const struct vmm_chunk_at *at, const struct vmm_place_names *names)
