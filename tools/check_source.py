@@ -9,7 +9,7 @@ import re
 import sys
 from collections import namedtuple
 
-LAYERS = ["base", "format", "model", "source", "reader", "analysis", "view", "face"]
+LAYERS = ["base", "format", "model", "session", "source", "reader", "analysis", "view", "face"]
 # Folders that stand side by side do not know each other.
 PEERS = {("source", "reader"), ("reader", "source")}
 FUNCTION_AIM, FUNCTION_MAX, FILE_AIM, FILE_MAX = 40, 100, 400, 800

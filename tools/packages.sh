@@ -1,6 +1,10 @@
 # Installing Debian packages; sourced by run, test and bare-debian.sh.
 # shellcheck shell=bash
 
+# Libraries that vmmap is built with; only the first must be there.
+# shellcheck disable=SC2034
+library_packages="libsqlite3-dev libarchive-dev libzstd-dev libexpat1-dev"
+
 # Prints the packages among "$@" that are not installed.
 packages_missing() {
 	local package

@@ -59,6 +59,7 @@ enum vmm_prot {
 	VMM_PROT_WRITE = 2,
 	VMM_PROT_EXEC = 4,
 	VMM_PROT_SHARED = 8, /* the letter s; otherwise private, p */
+	VMM_PROT_UNKNOWN = 16, /* whether shared or private is not known: cores do not tell */
 };
 
 /* What stands behind a mapping. */
@@ -109,7 +110,7 @@ struct vmm_region {
 	enum vmm_kind kind;
 	uint8_t prot;      /* union of its blocks' bits */
 	bool mixed_prot;   /* its blocks differ */
-	uint16_t prot_set; /* bit p: some block has exactly the enum vmm_prot bits p */
+	uint32_t prot_set; /* bit p: some block has exactly the enum vmm_prot bits p */
 	bool write_exec;   /* some block is writable and executable at once */
 	bool outside;      /* above the user address space (vsyscall): in no total, VmSize does not count it */
 	uint32_t first_block, block_count;
@@ -133,7 +134,7 @@ struct vmm_thread {
 	int32_t tid;         /* as this machine's /proc numbers it */
 	int32_t ns_tid;      /* in the target's own PID namespace; 0 when unknown */
 	char state;          /* letter of /proc/PID/task/TID/stat, 0 when unknown */
-	const char *name;
+	const char *name;    /* NULL when unknown */
 	bool sp_known;
 	uint64_t sp;         /* user stack pointer */
 	uint64_t descriptor; /* an address inside the C library's thread descriptor; 0 when unknown */
@@ -198,6 +199,7 @@ struct vmm_size_class {
 /* What a walk over a heap's chunks proved. */
 struct vmm_heap_contents {
 	struct vmm_chunk_sums sums;
+	bool resident_known; /* the rss of sums and trimmable say something: not so in cores, which hold bytes, not page tables */
 	uint64_t largest_free; /* bytes of the largest chunk that is free or top */
 	bool trim_known;       /* this allocator can give memory back when asked, and the two below tell how much */
 	uint64_t trimmable;       /* resident bytes that would go: RSS falls by so much */
@@ -264,8 +266,18 @@ enum vmm_status_field {
 	VMM_STATUS_COUNT
 };
 
+/* What ended the process of a core. */
+struct vmm_death {
+	bool known;
+	int32_t signal, code; /* si_signo and si_code; code 0 when unknown */
+	bool address_known;
+	uint64_t address;     /* si_addr: of signals that name one */
+	int32_t tid;          /* the thread it hit; 0 when unknown */
+};
+
 struct vmm_target_info {
 	const char *source;  /* "live", "core", ... */
+	struct vmm_death death;
 	int32_t pid, ppid;   /* 0 when none */
 	int32_t ns_pid;      /* in its own PID namespace; 0 when the same or unknown */
 	int64_t uid;         /* effective, -1 when unknown */
@@ -362,7 +374,7 @@ void vmm_prot_text(uint8_t prot, char ret_text[5]);
  * The protections of a region: "rw-p" where all blocks agree, else the different ones in brief, weakest first
  * ("r,rx,rw"; "-" is no access, s marks shared ones).
  */
-void vmm_prot_set_text(uint16_t prot_set, char ret_text[VMM_PROT_SET_TEXT]);
+void vmm_prot_set_text(uint32_t prot_set, char ret_text[VMM_PROT_SET_TEXT]);
 /* The code and meaning of one VmFlags bit place; NULL past the end. */
 const char *vmm_vmflag_code(unsigned place);
 const char *vmm_vmflag_help(unsigned place);

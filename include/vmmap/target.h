@@ -32,11 +32,19 @@ struct vmm_take {
 	void *progress_arg;
 };
 
+/* Where files of a target that does not run here are looked for. Members may be NULL; strings live until the close. */
+struct vmm_open {
+	const char *sysroot;    /* folder below which the target's paths are looked up first */
+	const char *debug_dirs; /* folders that hold .build-id/, separated by colons; NULL: /usr/lib/debug */
+};
+
 /*
- * Opens a target named as on the command line: a PID or the name of a running process.
- * VMM_E_NO_TARGET: nothing fits. VMM_E_AMBIGUOUS: several do, err->text lists them. VMM_E_DENIED: it may not be read.
+ * Opens a target named as on the command line: a PID, the name of a running process, or a file that one of the
+ * sources knows. VMM_E_NO_TARGET: nothing fits. VMM_E_AMBIGUOUS: several processes do, err->text lists them.
+ * VMM_E_DENIED: it may not be read. how may be NULL.
  */
 int vmm_target_open(const char *name, struct vmm_target **ret_target, struct vmm_err *err);
+int vmm_target_open_with(const char *name, const struct vmm_open *how, struct vmm_target **ret_target, struct vmm_err *err);
 int vmm_target_open_pid(int32_t pid, struct vmm_target **ret_target, struct vmm_err *err);
 void vmm_target_close(struct vmm_target *target);
 

@@ -15,7 +15,9 @@
 
 #include "vmmap/chunks.h"
 #include "vmmap/content.h"
+#include "vmmap/diff.h"
 #include "vmmap/err.h"
+#include "vmmap/session.h"
 #include "vmmap/snapshot.h"
 #include "vmmap/strings.h"
 #include "vmmap/survey.h"

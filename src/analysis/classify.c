@@ -142,7 +142,7 @@ static int number_region(struct region_build *b, struct vmm_region *r, struct vm
 
 		r->mixed_prot = r->mixed_prot || prot != v->prot;
 		r->prot |= prot;
-		r->prot_set |= (uint16_t)(1u << prot);
+		r->prot_set |= UINT32_C(1) << prot;
 		r->write_exec = r->write_exec || (prot & (VMM_PROT_WRITE | VMM_PROT_EXEC)) == (VMM_PROT_WRITE | VMM_PROT_EXEC);
 	}
 	if (r->block_count == 1 && !r->chunks) {

@@ -38,11 +38,11 @@ int vmm_target_snapshot(struct vmm_target *t, const struct vmm_take *take, struc
 	s->needs = take->needs | VMM_NEED_MAPS;
 	s->cpus = cpus > 0 ? (uint32_t)cpus : 1;
 	clock_gettime(CLOCK_REALTIME, &s->taken_at);
-	prefetch = vmm_prefetch_start(t, s->needs);
-	rc = t->ops->fill(t, take, s, err);
+	prefetch = t->ops->load ? NULL : vmm_prefetch_start(t, s->needs);
+	rc = t->ops->load ? t->ops->load(t, take, s, err) : t->ops->fill(t, take, s, err);
 	vmm_prefetch_join(prefetch);
 	/* Kernel threads, zombies and targets that may not be read have no mappings to look at. */
-	if (rc == 0 && s->vma_count) {
+	if (rc == 0 && s->vma_count && !t->ops->load) {
 		rc = analyse(t, s, prefetch, err);
 		/* What was read before the target went is still worth showing. */
 		if (rc == VMM_E_GONE) {

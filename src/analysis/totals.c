@@ -84,6 +84,18 @@ static void forget_heaps(struct vmm_snapshot *s)
 		forget(&s->total.m);
 }
 
+/* Only a file stores contents; of what does not know them even an empty sum says nothing. */
+static void forget_stored(struct vmm_snapshot *s)
+{
+	const uint32_t bit = UINT32_C(1) << VMM_METRIC_STORED;
+
+	if ((s->total.m.known | s->total.m.at_least) & bit && s->region_count)
+		return;
+	for (int k = 0; k < VMM_KIND_COUNT; k++)
+		s->types[k].m.known &= ~bit;
+	s->total.m.known &= ~bit;
+}
+
 void vmm_totals(struct vmm_snapshot *s)
 {
 	for (int k = 0; k < VMM_KIND_COUNT; k++) {
@@ -112,4 +124,5 @@ void vmm_totals(struct vmm_snapshot *s)
 		total_of_status(s);
 	add_page_tables(s);
 	forget_heaps(s);
+	forget_stored(s);
 }

@@ -104,14 +104,14 @@ void vmm_prot_text(uint8_t prot, char ret_text[5])
 	ret_text[0] = prot & VMM_PROT_READ ? 'r' : '-';
 	ret_text[1] = prot & VMM_PROT_WRITE ? 'w' : '-';
 	ret_text[2] = prot & VMM_PROT_EXEC ? 'x' : '-';
-	ret_text[3] = prot & VMM_PROT_SHARED ? 's' : 'p';
+	ret_text[3] = prot & VMM_PROT_UNKNOWN ? '?' : prot & VMM_PROT_SHARED ? 's' : 'p';
 	ret_text[4] = '\0';
 }
 
 /* Weakest first: no access, then by the power that executing and writing give. */
-static const uint8_t prot_order[] = {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15};
+static const uint8_t prot_order[] = {0, 16, 1, 17, 4, 20, 5, 21, 2, 18, 3, 19, 6, 22, 7, 23, 8, 9, 12, 13, 10, 11, 14, 15};
 
-void vmm_prot_set_text(uint16_t prot_set, char ret_text[VMM_PROT_SET_TEXT])
+void vmm_prot_set_text(uint32_t prot_set, char ret_text[VMM_PROT_SET_TEXT])
 {
 	static const char letters[] = "rwxs";
 	char *to = ret_text;

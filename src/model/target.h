@@ -42,10 +42,16 @@ struct vmm_source_ops {
 	const char *help;
 	/* True when the source can open what the user named; cheap, reads no target memory. */
 	bool (*probe)(const char *name);
-	int (*open)(const char *name, struct vmm_target **ret_target, struct vmm_err *err);
+	/* how is never NULL here. */
+	int (*open)(const char *name, const struct vmm_open *how, struct vmm_target **ret_target, struct vmm_err *err);
 	void (*close)(struct vmm_target *t);
 	/* Fills mappings, threads, limits, status and notes of a fresh snapshot; kinds come later. */
 	int (*fill)(struct vmm_target *t, const struct vmm_take *take, struct vmm_snapshot *s, struct vmm_err *err);
+	/*
+	 * Instead of fill(), by sources that keep what an analysis has found already: fills mappings, regions, blocks,
+	 * heaps, threads and all else but gaps, totals and accounts. NULL where there is fill().
+	 */
+	int (*load)(struct vmm_target *t, const struct vmm_take *take, struct vmm_snapshot *s, struct vmm_err *err);
 	/*
 	 * Reads target memory. Returns the bytes read from address on without a hole (0 when the first byte cannot be
 	 * read), or an error. Callers ask pages() first: reading an absent page would change the target.
@@ -75,6 +81,8 @@ struct vmm_source_ops {
 struct vmm_target {
 	const struct vmm_source_ops *ops;
 	bool stopped; /* by vmm_target_stop() */
+	/* pages() tells what can be read, not what was resident: a core holds bytes, not page tables. Set by open(). */
+	bool residency_unknown;
 };
 
 /*

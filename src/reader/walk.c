@@ -229,7 +229,7 @@ static int walk_heap(struct vmm_walk *w, struct vmm_err *err)
 		note_broken(w);
 		return 0;
 	}
-	f->heap.contents = vmm_walk_sums_finish(w->sums, w->r->snapshot->arena);
+	f->heap.contents = vmm_walk_sums_finish(w->sums, !w->r->target->residency_unknown, w->r->snapshot->arena);
 	if (!f->heap.contents)
 		return vmm_fail_nomem(err);
 	f->heap.proved = true;

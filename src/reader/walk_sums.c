@@ -196,7 +196,7 @@ static int by_size(const void *a, const void *b)
 	return x->size < y->size ? -1 : x->size > y->size;
 }
 
-const struct vmm_heap_contents *vmm_walk_sums_finish(struct vmm_walk_sums *s, struct vmm_arena *arena)
+const struct vmm_heap_contents *vmm_walk_sums_finish(struct vmm_walk_sums *s, bool resident_known, struct vmm_arena *arena)
 {
 	struct vmm_heap_contents *c = vmm_arena_alloc(arena, sizeof(*c));
 	struct vmm_size_class *classes = vmm_alloc_hook(NULL, (VMM_WALK_SMALL + s->large_count + 1) * sizeof(*classes)), *kept;
@@ -213,6 +213,7 @@ const struct vmm_heap_contents *vmm_walk_sums_finish(struct vmm_walk_sums *s, st
 		if (s->large[i].size)
 			classes[count++] = s->large[i];
 	*c = s->c;
+	c->resident_known = resident_known;
 	c->classes_complete = !s->overflow && count <= CLASSES_KEPT;
 	if (count > CLASSES_KEPT) {
 		qsort(classes, count, sizeof(*classes), by_bytes);

@@ -24,6 +24,6 @@ void vmm_walk_sums_drain(struct vmm_walk *w);
 /* Bytes of the area under way that were told so far. */
 const struct vmm_chunk_sums *vmm_walk_sums_of_area(const struct vmm_walk_sums *s);
 /* The result, in arena; NULL when memory is out. */
-const struct vmm_heap_contents *vmm_walk_sums_finish(struct vmm_walk_sums *s, struct vmm_arena *arena);
+const struct vmm_heap_contents *vmm_walk_sums_finish(struct vmm_walk_sums *s, bool resident_known, struct vmm_arena *arena);
 
 #endif

@@ -169,7 +169,7 @@ static void live_close(struct vmm_target *base)
 	free(t);
 }
 
-static int live_open(const char *name, struct vmm_target **ret_target, struct vmm_err *err)
+static int live_open(const char *name, const struct vmm_open *how, struct vmm_target **ret_target, struct vmm_err *err)
 {
 	struct linux_target *t;
 	char path[32];

@@ -12,9 +12,16 @@ static const struct vmm_source_ops *const source_table[] = {
 
 int vmm_target_open(const char *name, struct vmm_target **ret_target, struct vmm_err *err)
 {
+	return vmm_target_open_with(name, NULL, ret_target, err);
+}
+
+int vmm_target_open_with(const char *name, const struct vmm_open *how, struct vmm_target **ret_target, struct vmm_err *err)
+{
+	static const struct vmm_open nowhere = {0};
+
 	for (size_t i = 0; i < ARRAY_LEN(source_table); i++)
 		if (source_table[i]->probe(name))
-			return source_table[i]->open(name, ret_target, err);
+			return source_table[i]->open(name, how ? how : &nowhere, ret_target, err);
 	return vmm_fail(err, VMM_E_NO_TARGET, 0, "%s: no such target: give a PID or the name of a running process", name);
 }
 

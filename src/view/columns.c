@@ -58,6 +58,8 @@ static const struct vmm_column memory_columns[] = {
 	METRIC("ksm", KSM, "KSM", "", SMAPS, J, "resident bytes merged with equal pages (KSM)"),
 	METRIC("used", USED, "Used", "", HEAPS, J, "of heaps: bytes in live blocks"),
 	METRIC("unused", UNUSED, "Unused", "", HEAPS, J, "of heaps: resident bytes that the allocator holds but nobody uses"),
+	METRIC("stored", STORED, "Stored", "", MAPS, J,
+	       "bytes whose contents are in the file: of cores and of sessions that keep contents"),
 	COLUMN("used_count", COUNT, used_count, "Chunks", "", HEAPS, 0, "of heaps: number of live blocks"),
 	COLUMN("free", BYTES, free, "Free", "", HEAPS, 0, "of heaps: bytes in freed blocks: cached, in fastbins, in lists"),
 	COLUMN("free_count", COUNT, free_count, "Chunks", "", HEAPS, W, "of heaps: number of freed blocks"),

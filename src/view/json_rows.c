@@ -94,7 +94,7 @@ static void make_head(struct head *h, const struct plan *plan, uint64_t start, u
 	h->length = (size_t)(p - h->bytes);
 }
 
-static char *put_protection(char *p, const struct plan *plan, uint16_t prot_set, bool write_exec)
+static char *put_protection(char *p, const struct plan *plan, uint32_t prot_set, bool write_exec)
 {
 	if (plan->protection) {
 		p = VMM__JSON_PUT(p, ",\"protection\":\"");

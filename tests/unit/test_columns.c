@@ -114,7 +114,7 @@ static void test_promised_columns(void **state)
 {
 	static const char *const ids[] = {"address",   "end",    "size",      "committed", "private",  "rss",  "pss",
 	                                  "uss",       "shareable", "shared", "locked",    "swap",     "swap_pss", "dirty",
-	                                  "referenced", "huge",  "lazyfree",  "ksm",       "used",     "unused", "blocks",
+	                                  "referenced", "huge",  "lazyfree",  "ksm",       "used",     "unused", "stored", "blocks",
 	                                  "largest",   "protection", "numa",  "details"};
 	const struct vmm_table *t = vmm_table_find("regions");
 	const struct vmm_column *last = NULL;

@@ -65,7 +65,7 @@ static inline void sample_region(struct vmm_snapshot *s, uint32_t blocks, enum v
 	                                                    .end = s->blocks[s->block_count - 1].end,
 	                                                    .kind = kind,
 	                                                    .prot = prot,
-	                                                    .prot_set = (uint16_t)(1u << prot),
+	                                                    .prot_set = 1u << prot,
 	                                                    .mixed_prot = blocks > 1,
 	                                                    .first_block = first,
 	                                                    .block_count = blocks,
