@@ -21,5 +21,7 @@ int vmm_space_gaps(struct vmm_snapshot *s, struct vmm_err *err);
 void vmm_totals(struct vmm_snapshot *s);
 /* The accounts of the design's section 4, as far as this snapshot allows. */
 int vmm_accounts(struct vmm_snapshot *s, struct vmm_err *err);
+/* Completes accounts that the source has made of totals in a file: by their ids, with kernel and label set. */
+void vmm_accounts_told(struct vmm_snapshot *s);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WINDOWS_GRANULE UINT64_C(65536)
+
 struct gap_build {
 	struct vmm_gap *gaps;
 	size_t count, capacity;
@@ -29,14 +31,23 @@ static uint64_t gap_below(const struct vmm_snapshot *s, const struct vmm_vma *ne
 	return 0;
 }
 
-/* One stretch between two mappings: low addresses that are refused, free ones, the gap below a stack. */
+/* Windows reserves address space in 64 KiB steps: nobody else can have what is left of a region's last one. */
+static uint64_t unusable_behind(const struct vmm_snapshot *s, uint64_t at, uint64_t end)
+{
+	return strcmp(s->target.arch, "windows") == 0 ? vmm_min_u64(vmm_align_up(at, WINDOWS_GRANULE), end) : at;
+}
+
+/* One stretch between two mappings: what is left of a step, low addresses that are refused, free ones, the gap below a stack. */
 static int split_gap(struct gap_build *b, const struct vmm_snapshot *s, uint64_t start, uint64_t end, const struct vmm_vma *next)
 {
-	uint64_t low = vmm_min_u64(vmm_max_u64(start, s->target.min_address), end);
+	uint64_t step = unusable_behind(s, start, end);
+	uint64_t low = vmm_min_u64(vmm_max_u64(step, s->target.min_address), end);
 	uint64_t kept = gap_below(s, next);
 	uint64_t high = end - low > kept ? end - kept : low;
-	int rc = gap_add(b, start, low, VMM_KIND_UNUSABLE, "below vm.mmap_min_addr");
+	int rc = gap_add(b, start, step, VMM_KIND_UNUSABLE, "rest of a 64 KiB step");
 
+	if (rc == 0)
+		rc = gap_add(b, step, low, VMM_KIND_UNUSABLE, "below vm.mmap_min_addr");
 	if (rc == 0)
 		rc = gap_add(b, low, high, VMM_KIND_FREE, "");
 	if (rc == 0)

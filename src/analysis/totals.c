@@ -35,8 +35,13 @@ static void add_page_tables(struct vmm_snapshot *s)
 	if (!known)
 		return;
 	vmm_metrics_zero(&t->m);
+	/* Where the shares of no mapping are known they would be the only ones in their column. */
+	if (!vmm_metric_known(&s->total.m, VMM_METRIC_PSS) && s->region_count)
+		t->m.known &= ~(UINT32_C(1) << VMM_METRIC_PSS);
 	for (size_t i = 0; i < ARRAY_LEN(same); i++)
-		vmm_metric_set(&t->m, same[i], s->target.status[VMM_STATUS_VM_PTE]);
+		/* Windows locks none of them for the process. */
+		if (vmm_metric_known(&t->m, same[i]) && !(same[i] == VMM_METRIC_LOCKED && strcmp(s->target.arch, "windows") == 0))
+			vmm_metric_set(&t->m, same[i], s->target.status[VMM_STATUS_VM_PTE]);
 }
 
 /* Where the mappings may not be read, the status still tells some totals. */

@@ -17,6 +17,8 @@ struct slot {
 	size_t width;   /* of its widest cell, title included */
 	unsigned digits; /* of its longest address */
 	bool blank;     /* every cell is zero or absent */
+	bool unknown;   /* no cell is known, and some are not absent */
+	bool told;      /* some cell is known */
 	bool dropped;
 	char title[40];
 };
@@ -242,6 +244,8 @@ static void measure_slot(const struct layout *l, struct slot *slot, const struct
 		width = TEXT_CELL_MAX;
 	if (width > slot->width)
 		slot->width = width;
+	slot->told |= c.v.state == VMM_AT_LEAST || (c.v.state == VMM_KNOWN && (c.v.number || !right_aligned(slot->column)));
+	slot->unknown |= c.v.state == VMM_UNKNOWN;
 	if (c.v.state == VMM_UNKNOWN || c.v.number || c.v.state == VMM_AT_LEAST || slot->column->type == VMM_VALUE_TEXT)
 		slot->blank = false;
 }
@@ -296,7 +300,7 @@ static struct slot *least_wanted(struct layout *l, unsigned level)
 		bool number = right_aligned(s->column);
 
 		if (!s->dropped && s != l->flex &&
-		    (level == 0   ? s->blank && number
+		    (level == 0   ? (s->blank || (s->unknown && !s->told)) && number
 		     : level == 1 ? (s->column->flags & VMM_COLUMN_WIDE) != 0
 		                  : number))
 			return s;
