@@ -43,7 +43,7 @@ static void sum_up(const struct vmm_snapshot *s, struct sums *sums)
 	for (uint32_t i = 0; i < s->vma_count; i++) {
 		const struct vmm_vma *v = &s->vmas[i];
 
-		if (v->start >= s->target.user_end)
+		if (vmm_vma_outside(s, v))
 			continue;
 		vmm_metrics_add(&sums->total, &v->m);
 		add_part(sums, v);

@@ -73,6 +73,8 @@ int vmm_claim_images(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_cl
 int vmm_claim_system(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);
 int vmm_claim_stacks(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);
 int vmm_claim_heaps(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);
+/* Claims nothing: names what may be the brk heap where the kernel's names are unknown. vmm_claim_brk() takes that back. */
+int vmm_name_brk(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);
 int vmm_claim_brk(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);
 int vmm_claim_files(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);
 int vmm_claim_private(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err);

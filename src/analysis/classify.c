@@ -10,6 +10,7 @@
 static int (*const pass_table[])(struct vmm_target *, struct vmm_snapshot *, struct vmm_claims *, struct vmm_err *) = {
 	vmm_claim_system,
 	vmm_claim_images,
+	vmm_name_brk,
 	vmm_claim_stacks,
 	vmm_claim_heaps,
 	vmm_claim_brk,

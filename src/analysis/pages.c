@@ -48,7 +48,7 @@ static uint32_t walk_flags(uint32_t needs)
 
 struct vmm_prefetch *vmm_prefetch_start(struct vmm_target *t, uint32_t needs)
 {
-	struct vmm_prefetch *p = needs & VMM_NEED_PAGES ? vmm_alloc_hook(NULL, sizeof(*p)) : NULL;
+	struct vmm_prefetch *p = needs & VMM_NEED_PAGES && !t->residency_unknown ? vmm_alloc_hook(NULL, sizeof(*p)) : NULL;
 
 	if (!p)
 		return NULL;
@@ -226,7 +226,7 @@ int vmm_numbers_fill(struct vmm_target *t, struct vmm_snapshot *s, const struct 
 		struct vmm_vma *v = &s->vmas[i];
 
 		/* What lies outside the user address space has no pages of the process's own. */
-		v->guards_known = rc == 0 || v->start >= s->target.user_end;
+		v->guards_known = rc == 0 || vmm_vma_outside(s, v);
 		if (rc == 0 && numbers)
 			mark_known(v);
 		else if (numbers)

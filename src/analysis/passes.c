@@ -1,4 +1,4 @@
-/* The plain passes: kernel-provided mappings, the brk heap, files and shared memory, private memory. */
+/* The plain passes: kernel-provided mappings, files and shared memory, private memory. */
 #include "analysis/claims.h"
 
 #include <string.h>
@@ -35,35 +35,6 @@ int vmm_claim_system(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_cl
 				claim.details = special_names[n].details;
 		rc = vmm_claims_add(c, &claim, err);
 	}
-	return rc < 0 ? rc : 0;
-}
-
-/* The kernel names every mapping between start_brk and brk; mprotect splits it, neighbours belong together. */
-int vmm_claim_brk(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_claims *c, struct vmm_err *err)
-{
-	struct vmm_unclaimed u = {.snapshot = s, .claims = c};
-	struct vmm_claim heap = vmm_claim_init(0, 0, VMM_KIND_HEAP);
-	struct vmm_claims found = {0};
-	int rc = 0;
-
-	heap.details = "brk heap";
-	while (rc >= 0 && vmm_unclaimed_next(&u)) {
-		if (!vmm_vma_is_brk(u.mapping))
-			continue;
-		if (heap.end == u.start && heap.end) {
-			heap.end = u.end;
-			continue;
-		}
-		if (heap.end)
-			rc = vmm_claims_add(&found, &heap, err);
-		heap.start = u.start;
-		heap.end = u.end;
-	}
-	if (rc >= 0 && heap.end)
-		rc = vmm_claims_add(&found, &heap, err);
-	if (rc >= 0)
-		rc = vmm_claims_merge(c, &found, err);
-	vmm_claims_done(&found);
 	return rc < 0 ? rc : 0;
 }
 
@@ -238,15 +209,15 @@ static int name_fibers(struct vmm_snapshot *s, struct vmm_claims *found)
 	for (uint32_t i = 0; i < s->thread_count; i++) {
 		const struct vmm_thread *th = &s->threads[i];
 		struct vmm_claim *claim;
-		const char *text;
+		const char *text, *who;
 
 		if (!th->sp_known)
 			continue;
 		claim = (struct vmm_claim *)vmm_claims_find(found, th->sp, false);
 		if (!claim || claim->thread != VMM_NONE)
 			continue;
-		text = vmm_arena_printf(s->arena, "%s%sholds the stack of thread %d \"%s\"", claim->details, claim->details[0] ? "; " : "",
-		                        th->tid, th->name);
+		who = vmm_thread_text(s->arena, th);
+		text = who ? vmm_arena_printf(s->arena, "%s%sholds the stack of %s", claim->details, claim->details[0] ? "; " : "", who) : NULL;
 		if (!text)
 			return VMM_E_NOMEM;
 		claim->details = text;

@@ -86,6 +86,15 @@ static void share_metric(const struct share_walk *w, size_t part, enum vmm_metri
 		vmm_metric_set(w->parts[part].m, i, share[SHARE_RSS]);
 }
 
+/* What a core stores of a mapping are its first bytes. */
+static void share_stored(const struct share_walk *w, size_t part)
+{
+	uint64_t stored_end = w->v->start + w->v->m.value[VMM_METRIC_STORED], start = w->parts[part].start;
+
+	if (vmm_metric_known(&w->v->m, VMM_METRIC_STORED))
+		vmm_metric_set(w->parts[part].m, VMM_METRIC_STORED, vmm_min_u64(vmm_max_u64(stored_end, start), w->parts[part].end) - start);
+}
+
 static void share_part(const struct share_walk *w, size_t part, bool guards_known)
 {
 	struct vmm_metrics *m = w->parts[part].m;
@@ -99,6 +108,7 @@ static void share_part(const struct share_walk *w, size_t part, bool guards_know
 	    vmm_metric_known(&w->v->m, VMM_METRIC_SHARED))
 		vmm_metric_set(m, VMM_METRIC_SHARED, m->value[VMM_METRIC_RSS] - m->value[VMM_METRIC_USS]);
 	vmm_metric_set(m, VMM_METRIC_SIZE, w->parts[part].end - w->parts[part].start);
+	share_stored(w, part);
 	/* These follow from the part's own numbers, not from the mapping's. */
 	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
 		m->known &= ~(UINT32_C(1) << own[i]);
@@ -137,7 +147,7 @@ int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct
 	w.shares = vmm_arena_array(s->arena, count, sizeof(*w.shares));
 	if (!w.shares)
 		return vmm_fail_nomem(err);
-	if (resident && s->needs & VMM_NEED_PAGES && v->start < s->target.user_end) {
+	if (resident && s->needs & VMM_NEED_PAGES && !vmm_vma_outside(s, v)) {
 		rc = walk_pages(t, prefetch, flags, &w, err);
 		walked = rc == 0;
 	} else if (resident) {

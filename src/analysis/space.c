@@ -58,15 +58,17 @@ static int split_gap(struct gap_build *b, const struct vmm_snapshot *s, uint64_t
 int vmm_space_gaps(struct vmm_snapshot *s, struct vmm_err *err)
 {
 	struct gap_build b = {0};
-	uint64_t at = 0;
+	/* Where the space ends is not always known: then only what lies between mappings is certain. */
+	bool known = s->target.user_end != 0;
+	uint64_t at = known || !s->vma_count ? 0 : s->vmas[0].start;
 	int rc = 0;
 
 	/* Without mappings nothing is known of the space: a kernel thread has none, a refused target does not tell. */
-	for (uint32_t i = 0; i < s->vma_count && s->vmas[i].start < s->target.user_end && rc == 0; i++) {
+	for (uint32_t i = 0; i < s->vma_count && !vmm_vma_outside(s, &s->vmas[i]) && rc == 0; i++) {
 		rc = split_gap(&b, s, at, s->vmas[i].start, &s->vmas[i]);
 		at = s->vmas[i].end;
 	}
-	if (rc == 0 && s->vma_count)
+	if (rc == 0 && s->vma_count && known)
 		rc = split_gap(&b, s, at, vmm_max_u64(s->target.user_end, at), NULL);
 	s->gaps = vmm_arena_keep(s->arena, b.gaps);
 	if (rc < 0 || (!s->gaps && b.count))

@@ -235,6 +235,8 @@ static const char *describe(struct stack_pass *p, const struct vmm_thread *th, c
 		                        use, limit);
 	if (th->ns_tid && th->ns_tid != th->tid)
 		snprintf(ns, sizeof(ns), " (%d in its namespace)", th->ns_tid);
+	if (!th->name)
+		return vmm_arena_printf(p->s->arena, "%s %d%s%s%s", main_stack ? "main thread" : "thread", th->tid, ns, use, limit);
 	return vmm_arena_printf(p->s->arena, "%s %d%s \"%s\"%s%s", main_stack ? "main thread" : "thread", th->tid, ns, th->name, use,
 	                        limit);
 }

@@ -21,6 +21,13 @@ static void add_gaps(struct vmm_snapshot *s)
 		vmm_metric_set(&m, VMM_METRIC_SIZE, s->gaps[i].end - s->gaps[i].start);
 		type_add(&s->types[s->gaps[i].kind], &m, 1);
 	}
+	/* Of a space whose end is not known only gaps between mappings are. */
+	if (s->vma_count && !s->target.user_end) {
+		struct vmm_metrics *m = &s->types[VMM_KIND_FREE].m;
+
+		m->known &= ~(UINT32_C(1) << VMM_METRIC_SIZE);
+		m->at_least |= UINT32_C(1) << VMM_METRIC_SIZE;
+	}
 }
 
 /* Page tables are the kernel's memory: their bytes are known, and all of them private and resident. */

@@ -99,6 +99,26 @@ static void add_facts(struct vmm_line *line, const struct vmm_snapshot *s)
 	}
 }
 
+/* "killed by SIGSEGV at 0x10 in thread 4711" */
+static void put_death(struct vmm_out *out, const struct vmm_look *look, const struct vmm_target_info *t)
+{
+	const char *name = t->death.known ? sigabbrev_np(t->death.signal) : NULL;
+
+	if (!t->death.known)
+		return;
+	vmm_put_bold(out, look);
+	if (name)
+		vmm_out_printf(out, "killed by SIG%s", name);
+	else
+		vmm_out_printf(out, "killed by signal %d", (int)t->death.signal);
+	vmm_put_plain(out, look);
+	if (t->death.address_known)
+		vmm_out_printf(out, " at 0x%llx", (unsigned long long)t->death.address);
+	if (t->death.tid)
+		vmm_out_printf(out, " in thread %d", (int)t->death.tid);
+	vmm_out_char(out, '\n');
+}
+
 void vmm_summary_head(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
 {
 	const struct vmm_target_info *t = &s->target;
@@ -124,6 +144,7 @@ void vmm_summary_head(struct vmm_out *out, const struct vmm_look *look, const st
 	vmm_out_char(out, '\n');
 	add_facts(&line, s);
 	vmm_line_end(&line);
+	put_death(out, look, t);
 	if (s->partial)
 		vmm_out_text(out, "PARTIAL: the target went away while it was read\n");
 }
@@ -203,6 +224,22 @@ void vmm_summary_accounts(struct vmm_out *out, const struct vmm_look *look, cons
 	}
 	for (size_t i = 0; i < count; i++)
 		put_account(out, look, &accounts[i], labels + 2 + sums);
+}
+
+/* Files have few of the kernel's counters: sums that nothing can be held against are not listed there. */
+static void put_accounts(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
+{
+	struct vmm_account shown[16];
+	size_t count = 0;
+
+	if (strcmp(s->target.source, "core") != 0) {
+		vmm_summary_accounts(out, look, s->accounts, s->account_count);
+		return;
+	}
+	for (uint32_t i = 0; i < s->account_count && count < ARRAY_LEN(shown); i++)
+		if (s->accounts[i].sum_known && s->accounts[i].kernel_known)
+			shown[count++] = s->accounts[i];
+	vmm_summary_accounts(out, look, shown, count);
 }
 
 static void put_amount(struct vmm_out *out, const struct vmm_limit *l, uint64_t amount)
@@ -302,7 +339,7 @@ int vmm_summary_emit(struct vmm_out *out, const struct vmm_look *look, const str
 		return code;
 	/* Where nothing may be read a note says why, once. */
 	if (!s->unreadable)
-		vmm_summary_accounts(out, look, s->accounts, s->account_count);
+		put_accounts(out, look, s);
 	put_limits(out, look, s);
 	vmm_summary_notes(out, look, s);
 	return 0;

@@ -20,6 +20,13 @@ struct vmm_snapshot *vmm_snapshot_create(void)
 	return s;
 }
 
+const char *vmm_thread_text(struct vmm_arena *arena, const struct vmm_thread *th)
+{
+	if (!th->name)
+		return vmm_arena_printf(arena, "thread %d", th->tid);
+	return vmm_arena_printf(arena, "thread %d \"%s\"", th->tid, th->name);
+}
+
 static struct vmm_note *note_find(struct vmm_snapshot *s, const char *from, const char *code, const char *text)
 {
 	for (uint32_t i = 0; i < s->note_count; i++) {

@@ -17,6 +17,12 @@ static inline bool vmm_vma_accessible(const struct vmm_vma *v)
 	return (v->prot & (VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC)) != 0;
 }
 
+/* Whether it lies above the user address space, as far as that is known: vsyscall. */
+static inline bool vmm_vma_outside(const struct vmm_snapshot *s, const struct vmm_vma *v)
+{
+	return s->target.user_end && v->start >= s->target.user_end;
+}
+
 /* Whether the kernel says that it lies between start_brk and brk. No file can be called so: paths begin with a slash. */
 static inline bool vmm_vma_is_brk(const struct vmm_vma *v)
 {
@@ -25,6 +31,9 @@ static inline bool vmm_vma_is_brk(const struct vmm_vma *v)
 
 /* An empty snapshot with its arena, all strings "" and nothing known; NULL when memory is out. */
 struct vmm_snapshot *vmm_snapshot_create(void);
+
+/* "thread 12 "name"", or "thread 12" where its name is unknown; NULL when memory is out. */
+const char *vmm_thread_text(struct vmm_arena *arena, const struct vmm_thread *th);
 
 /*
  * Adds a note, or counts one up that has the same from, code and text. Never fails: when memory is out the note is

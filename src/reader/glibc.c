@@ -52,6 +52,12 @@ static uint64_t arena_of_thread(struct vmm_reading *r, const struct glibc_heaps 
 	return found;
 }
 
+/* "text, more"; NULL when memory is out. */
+static const char *add_text(struct vmm_arena *arena, const char *text, const char *more)
+{
+	return more ? vmm_arena_printf(arena, "%s, %s", text, more) : NULL;
+}
+
 /* `, thread 12 "worker", thread 13 "io" and 3 more`; "" where no thread is known, NULL when memory is out. */
 static const char *threads_of(struct vmm_reading *r, const uint64_t *arena_of, const struct glibc_arena *a)
 {
@@ -61,7 +67,7 @@ static const char *threads_of(struct vmm_reading *r, const uint64_t *arena_of, c
 
 	for (uint32_t i = 0; i < s->thread_count && text; i++)
 		if (arena_of[i] == a->address && count++ < THREADS_NAMED)
-			text = vmm_arena_printf(s->arena, "%s, thread %d \"%s\"", text, s->threads[i].tid, s->threads[i].name);
+			text = add_text(s->arena, text, vmm_thread_text(s->arena, &s->threads[i]));
 	if (text && count > THREADS_NAMED)
 		text = vmm_arena_printf(s->arena, "%s and %u more", text, count - THREADS_NAMED);
 	return text;

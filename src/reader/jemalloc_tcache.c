@@ -147,8 +147,11 @@ bool jemalloc_threads_of(struct vmm_snapshot *s, const struct jemalloc *j, uint3
 		if (j->tcaches[i].arena_number != arena)
 			continue;
 		threads[count++] = j->tcaches[i].thread;
-		if (count <= THREADS_NAMED)
-			text = vmm_arena_printf(s->arena, "%s, thread %d \"%s\"", text, thread->tid, thread->name);
+		if (count <= THREADS_NAMED) {
+			const char *who = vmm_thread_text(s->arena, thread);
+
+			text = who ? vmm_arena_printf(s->arena, "%s, %s", text, who) : NULL;
+		}
 	}
 	if (text && count > THREADS_NAMED)
 		text = vmm_arena_printf(s->arena, "%s and %u more", text, count - THREADS_NAMED);

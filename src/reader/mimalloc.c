@@ -183,9 +183,12 @@ static int name_heap(struct vmm_reading *r, const struct found *f, unsigned numb
 		ret->id = "mimalloc.abandoned";
 		ret->label = "mimalloc, abandoned";
 	} else {
+		const char *who = t ? vmm_thread_text(arena, t) : "";
+
 		ret->id = vmm_arena_printf(arena, "mimalloc.%u", number);
-		ret->label = t ? vmm_arena_printf(arena, "mimalloc, thread %d \"%s\"", t->tid, t->name)
-		               : vmm_arena_printf(arena, "mimalloc, thread that is gone (0x%llx)", (unsigned long long)f->s.thread);
+		ret->label = !who ? NULL
+		             : t  ? vmm_arena_printf(arena, "mimalloc, %s", who)
+		                  : vmm_arena_printf(arena, "mimalloc, thread that is gone (0x%llx)", (unsigned long long)f->s.thread);
 	}
 	if (t) {
 		ret->threads = index;

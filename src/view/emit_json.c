@@ -28,6 +28,22 @@ static const char *or_null(const char *s)
 	return s && s[0] ? s : NULL;
 }
 
+static void json_death(struct vmm_out *out, const struct vmm_death *d)
+{
+	if (!d->known) {
+		vmm_out_text(out, ",\"death\":null");
+		return;
+	}
+	vmm_out_printf(out, ",\"death\":{\"signal\":%d,\"code\":", (int)d->signal);
+	if (d->code)
+		vmm_out_int(out, d->code);
+	else
+		vmm_out_text(out, "null");
+	vmm__json_key_address(out, ",\"address\":", d->address_known, d->address);
+	vmm__json_key_number(out, ",\"tid\":", d->tid > 0, (uint64_t)d->tid);
+	vmm_out_char(out, '}');
+}
+
 void vmm__json_target(struct vmm_out *out, const struct vmm_target_info *t)
 {
 	vmm__json_key_text(out, ",\n\"target\":{\"source\":", t->source);
@@ -49,6 +65,7 @@ void vmm__json_target(struct vmm_out *out, const struct vmm_target_info *t)
 	vmm__json_key_bool(out, ",\"exe_deleted\":", t->exe_deleted);
 	vmm__json_key_bool(out, ",\"kernel_thread\":", t->kernel_thread);
 	vmm__json_key_text(out, ",\"cgroup\":", or_null(t->cgroup));
+	json_death(out, &t->death);
 	vmm_out_char(out, '}');
 }
 

@@ -17,8 +17,8 @@ struct slot {
 	size_t width;   /* of its widest cell, title included */
 	unsigned digits; /* of its longest address */
 	bool blank;     /* every cell is zero or absent */
-	bool unknown;   /* no cell is known, and some are not absent */
-	bool told;      /* some cell is known */
+	bool unknown;   /* some cell is unknown */
+	bool told;      /* some cell is known and no 0 */
 	bool dropped;
 	char title[40];
 };
@@ -308,6 +308,23 @@ static struct slot *least_wanted(struct layout *l, unsigned level)
 	return NULL;
 }
 
+/*
+ * What a file cannot tell at all needs no column of question marks, unless it was asked for. Of a live process such a
+ * column shows that there is something to be known; only contents in a file are nothing that it could have.
+ */
+static void drop_untold(struct layout *l, const struct vmm_rows *rows)
+{
+	const struct vmm_snapshot *s = rows->count ? rows->rows[0].snapshot : NULL;
+	bool file = s && strcmp(s->target.source, "live") != 0;
+
+	for (size_t i = 1; i < l->count && !l->q->columns_chosen; i++) {
+		struct slot *slot = &l->slots[i];
+
+		if (!slot->told && slot != l->flex && (file ? slot->unknown : slot->column->metric == VMM_METRIC_STORED))
+			slot->dropped = true;
+	}
+}
+
 /* Drops columns that the user did not ask for until the line fits; the last text gets what is left. */
 static void fit(struct layout *l)
 {
@@ -414,6 +431,7 @@ void vmm_emit_text(struct vmm_out *out, const struct vmm_query *q, const struct 
 	if (l.count == 0)
 		return;
 	measure(&l, rows);
+	drop_untold(&l, rows);
 	fit(&l);
 	if (style->heading)
 		write_line(out, &l, NULL);

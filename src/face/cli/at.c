@@ -173,8 +173,11 @@ static void put_thread(struct vmm_out *out, const struct vmm_place *p)
 {
 	const struct vmm_thread *t = p->thread;
 
-	vmm_out_printf(out, "%d ", (int)t->tid);
-	vmm_out_escaped(out, t->name, 0);
+	vmm_out_int(out, t->tid);
+	if (t->name) {
+		vmm_out_char(out, ' ');
+		vmm_out_escaped(out, t->name, 0);
+	}
 	if (t->sp_known) {
 		bool above = p->address >= t->sp;
 

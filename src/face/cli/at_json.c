@@ -82,7 +82,10 @@ static void put_json_owner(struct vmm_out *out, const struct vmm_place *p)
 		return;
 	}
 	vmm_out_printf(out, ",\"thread\":{\"tid\":%d,\"name\":", (int)p->thread->tid);
-	vmm_out_json(out, p->thread->name);
+	if (p->thread->name)
+		vmm_out_json(out, p->thread->name);
+	else
+		vmm_out_text(out, "null");
 	if (p->thread->sp_known)
 		vmm_out_printf(out, ",\"sp\":\"0x%llx\"}", (unsigned long long)p->thread->sp);
 	else
