@@ -1,0 +1,27 @@
+/* Snapshots out of sessions: what the file does not keep because it follows from the rest is found again here. */
+#include "vmmap/session.h"
+
+#include "analysis/analysis.h"
+#include "session/read.h"
+
+int vmm_session_load(struct vmm_session *session, uint32_t number, struct vmm_snapshot **ret_snapshot, struct vmm_err *err)
+{
+	struct vmm_snapshot *s = vmm_snapshot_create();
+	int rc;
+
+	if (!s)
+		return vmm_fail_nomem(err);
+	rc = vmm_session_read(session, number, s, err);
+	if (rc == 0)
+		rc = vmm_space_gaps(s, err);
+	if (rc == 0) {
+		vmm_totals(s);
+		rc = vmm_accounts(s, err);
+	}
+	if (rc < 0) {
+		vmm_snapshot_destroy(s);
+		return rc;
+	}
+	*ret_snapshot = s;
+	return 0;
+}

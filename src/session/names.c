@@ -1,0 +1,195 @@
+/* Texts are kept once, in the table text, and called by their id. */
+#include "session/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define NAMES_MAX (UINT32_C(1) << 28)
+
+uint64_t vmm_session_hash(const void *data, size_t length)
+{
+	const unsigned char *p = data;
+	uint64_t h = UINT64_C(0x9e3779b97f4a7c15) ^ length, word;
+
+	for (; length >= 8; p += 8, length -= 8) {
+		memcpy(&word, p, 8);
+		h = (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
+		h ^= h >> 32;
+	}
+	word = 0;
+	if (length)
+		memcpy(&word, p, length);
+	h = (h ^ word) * UINT64_C(0xc4ceb9fe1a85ec53);
+	h ^= h >> 29;
+	h *= UINT64_C(0xff51afd7ed558ccd);
+	return h ^ h >> 32;
+}
+
+static bool names_reserve(struct vmm_session *s)
+{
+	size_t capacity = s->name_capacity ? s->name_capacity * 2 : 1024;
+	struct vmm_name_slot *fresh;
+
+	if (s->name_count + 1 < s->name_capacity / 2)
+		return true;
+	fresh = vmm_alloc_hook(NULL, capacity * sizeof(*fresh));
+	if (!fresh)
+		return false;
+	memset(fresh, 0, capacity * sizeof(*fresh));
+	for (size_t i = 0; i < s->name_capacity; i++) {
+		size_t at = s->names[i].hash & (capacity - 1);
+
+		if (!s->names[i].id)
+			continue;
+		while (fresh[at].id)
+			at = (at + 1) & (capacity - 1);
+		fresh[at] = s->names[i];
+	}
+	free(s->names);
+	s->names = fresh;
+	s->name_capacity = capacity;
+	return true;
+}
+
+static bool name_remember(struct vmm_session *s, uint64_t hash, uint32_t id)
+{
+	size_t at;
+
+	if (!names_reserve(s))
+		return false;
+	at = hash & (s->name_capacity - 1);
+	while (s->names[at].id)
+		at = (at + 1) & (s->name_capacity - 1);
+	s->names[at] = (struct vmm_name_slot){hash, id};
+	s->name_count++;
+	return true;
+}
+
+/* What an existing session has, when it is continued. */
+static int names_read(struct vmm_session *s, struct vmm_err *err)
+{
+	VMM_CLEANUP_STMT sqlite3_stmt *st = NULL;
+	int rc = vmm_sql_prepare(s, "SELECT id, value FROM text ORDER BY id", &st, err);
+	int64_t id = 0, last = 0;
+
+	while (rc >= 0 && (rc = vmm_sql_step(s, st, err)) == 1) {
+		size_t length;
+		const char *text = vmm_sql_text(st, 1, &length);
+
+		if (!text || !vmm_sql_int(st, 0, last + 1, NAMES_MAX - 1, &id))
+			return vmm_session_damaged(s, "text", err);
+		last = id;
+		if (!name_remember(s, vmm_session_hash(text, length), (uint32_t)id))
+			return vmm_fail_nomem(err);
+	}
+	s->next_name = (uint32_t)last + 1;
+	s->names_read = rc == 0;
+	return rc;
+}
+
+static bool is_utf8(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length;) {
+		uint32_t point;
+
+		i += vmm_utf8_decode(text + i, length - i, &point);
+		if (point == UINT32_MAX)
+			return false;
+	}
+	return true;
+}
+
+static int name_insert(struct vmm_session *s, const char *text, size_t length, uint32_t *ret_id, struct vmm_err *err)
+{
+	int rc = 0;
+
+	if (!s->insert_name)
+		rc = vmm_sql_prepare(s, "INSERT INTO text(id, value) VALUES(?1, ?2)", &s->insert_name, err);
+	if (rc < 0)
+		return rc;
+	if (s->next_name >= NAMES_MAX)
+		return vmm_fail(err, VMM_E_LIMIT, 0, "%.200s: too many different names", s->path);
+	sqlite3_bind_int64(s->insert_name, 1, s->next_name);
+	if (is_utf8(text, length))
+		rc = sqlite3_bind_text(s->insert_name, 2, text, (int)length, SQLITE_STATIC);
+	else
+		rc = sqlite3_bind_blob(s->insert_name, 2, text, (int)length, SQLITE_STATIC);
+	rc = rc == SQLITE_OK ? vmm_sql_run(s, s->insert_name, err) : vmm_sql_fail(s, rc, err);
+	if (rc == 0)
+		*ret_id = s->next_name++;
+	return rc;
+}
+
+int vmm_name_id(struct vmm_session *s, const char *text, uint32_t *ret_id, struct vmm_err *err)
+{
+	size_t length = strnlen(text, 1 << 24);
+	uint64_t hash = vmm_session_hash(text, length);
+	int rc = s->names_read ? 0 : names_read(s, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t at = hash & (s->name_capacity - 1); s->name_capacity && s->names[at].id; at = (at + 1) & (s->name_capacity - 1))
+		if (s->names[at].hash == hash) {
+			*ret_id = s->names[at].id;
+			return 0;
+		}
+	rc = name_insert(s, text, length, ret_id, err);
+	if (rc == 0 && !name_remember(s, hash, *ret_id))
+		return vmm_fail_nomem(err);
+	return rc;
+}
+
+int vmm_names_open(struct vmm_session *s, struct vmm_arena *arena, struct vmm_names *ret, struct vmm_err *err)
+{
+	int64_t most;
+	bool known;
+	int rc = vmm_sql_number(s, "SELECT max(id) FROM text", &most, &known, err);
+
+	*ret = (struct vmm_names){.session = s, .arena = arena};
+	if (rc < 0)
+		return rc;
+	if (known && (most < 0 || most >= NAMES_MAX))
+		return vmm_session_damaged(s, "text", err);
+	ret->limit = known ? (uint32_t)most + 1 : 0;
+	ret->by_id = vmm_alloc_hook(NULL, ((size_t)ret->limit + 1) * sizeof(*ret->by_id));
+	if (!ret->by_id)
+		return vmm_fail_nomem(err);
+	memset(ret->by_id, 0, ((size_t)ret->limit + 1) * sizeof(*ret->by_id));
+	return vmm_sql_prepare(s, "SELECT value FROM text WHERE id = ?1", &ret->st, err);
+}
+
+void vmm_names_done(struct vmm_names *n)
+{
+	free(n->by_id);
+	sqlite3_finalize(n->st);
+	n->by_id = NULL;
+	n->st = NULL;
+}
+
+int vmm_names_get(struct vmm_names *n, uint64_t id, const char **ret, struct vmm_err *err)
+{
+	const char *text;
+	size_t length;
+	int rc;
+
+	if (id >= n->limit)
+		return vmm_session_damaged(n->session, "text", err);
+	if (!n->by_id[id]) {
+		sqlite3_bind_int64(n->st, 1, (int64_t)id);
+		rc = vmm_sql_step(n->session, n->st, err);
+		text = rc == 1 ? vmm_sql_text(n->st, 0, &length) : NULL;
+		if (rc >= 0 && !text)
+			rc = vmm_session_damaged(n->session, "text", err);
+		if (rc >= 0) {
+			n->by_id[id] = vmm_arena_strndup(n->arena, text, length);
+			rc = n->by_id[id] ? 0 : vmm_fail_nomem(err);
+		}
+		sqlite3_reset(n->st);
+		if (rc < 0)
+			return rc;
+	}
+	*ret = n->by_id[id];
+	return 0;
+}
