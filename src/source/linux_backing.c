@@ -55,8 +55,34 @@ static void device_probe(struct backing_context *c, int fd, enum vmm_backing bac
 	close(fd);
 }
 
+static bool starts(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/*
+ * Names that only the kernel gives: another machine's devices are learned from them. Names of other objects on the same
+ * device do not matter then.
+ */
+static void learn_devices(struct backing_context *c)
+{
+	for (uint32_t i = 0; i < c->s->vma_count; i++) {
+		const struct vmm_vma *v = &c->s->vmas[i];
+
+		if (v->dev_major == 0 && v->inode && !(v->vm_flags & VMM_VF(ht)) &&
+		    (starts(v->name, "/memfd:") || starts(v->name, "/SYSV") || strcmp(v->name, "/dev/zero (deleted)") == 0)) {
+			device_add(c, 0, v->dev_minor, VMM_BACKING_SHMEM);
+			return;
+		}
+	}
+}
+
 static void probe_internal(struct backing_context *c)
 {
+	if (c->t->saved) {
+		learn_devices(c);
+		return;
+	}
 	device_probe(c, memfd_create("vmmap", MFD_CLOEXEC), VMM_BACKING_SHMEM);
 	device_probe(c, memfd_create("vmmap", MFD_CLOEXEC | MFD_HUGETLB), VMM_BACKING_HUGETLB);
 	device_probe(c, (int)syscall(SYS_memfd_secret, O_CLOEXEC), VMM_BACKING_SHMEM);
@@ -75,9 +101,14 @@ static void read_mounts(struct backing_context *c)
 	struct linux_text text;
 
 	c->mounts_read = true;
-	if (linux_read_file(c->t->dir_fd, "mountinfo", MOUNTINFO_MAX, &text, NULL) < 0 &&
-	    linux_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL) < 0)
+	if (linux_target_file(c->t, "mountinfo", MOUNTINFO_MAX, &text, NULL) < 0 &&
+	    (c->t->saved || linux_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL) < 0)) {
+		if (c->t->saved)
+			vmm_snapshot_note(c->s, "capture", "mounts", 0,
+			                  "the capture has no mountinfo: files of a tmpfs are told by well-known names alone, others are shown "
+			                  "as Mapped File");
 		return;
+	}
 	all = vmm_scan_init(text.bytes, text.length);
 	while (vmm_scan_line(&all, &line)) {
 		if (!vmm_mountinfo_parse_line(line.p, (size_t)(line.end - line.p), &m))
@@ -90,16 +121,13 @@ static void read_mounts(struct backing_context *c)
 	linux_text_done(&text);
 }
 
-static bool starts(const char *s, const char *prefix)
-{
-	return strncmp(s, prefix, strlen(prefix)) == 0;
-}
-
 /* Looks a path of the target up in its own mount namespace. */
 static bool stat_in_target(struct linux_target *t, const char *path, struct stat *ret)
 {
-	VMM_CLEANUP_FD int root = openat(t->dir_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	VMM_CLEANUP_FD int root = t->saved ? -1 : openat(t->dir_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
+	if (t->saved)
+		return false;
 	if (root >= 0)
 		return fstatat(root, path[0] == '/' ? path + 1 : path, ret, 0) == 0;
 	return stat(path, ret) == 0;
@@ -120,6 +148,20 @@ static enum vmm_backing backing_of_dev(struct backing_context *c, const struct v
 	return VMM_BACKING_DEVICE;
 }
 
+/* What names tell of another machine's objects, where its devices are not told. */
+static enum vmm_backing backing_by_name(const struct backing_context *c, const struct vmm_vma *v, enum vmm_backing found)
+{
+	if (starts(v->name, "/anon_hugepage") || v->page_size > c->t->page_size)
+		return VMM_BACKING_HUGETLB;
+	if (starts(v->name, "/secretmem") || (v->dev_major == 0 && starts(v->name, "/dev/shm/")))
+		return VMM_BACKING_SHMEM;
+	if (strcmp(v->name, "/dev/zero") == 0)
+		return VMM_BACKING_ANON;
+	if (starts(v->name, "/dev/mqueue/") || starts(v->name, "/dev/hugepages/") || strcmp(v->name, "/dev/zero (deleted)") == 0)
+		return found;
+	return starts(v->name, "/dev/") && !starts(v->name, "/dev/shm/") ? VMM_BACKING_DEVICE : found;
+}
+
 static enum vmm_backing backing_of(struct backing_context *c, const struct vmm_vma *v)
 {
 	enum vmm_backing found = VMM_BACKING_FILE;
@@ -137,9 +179,11 @@ static enum vmm_backing backing_of(struct backing_context *c, const struct vmm_v
 	for (size_t i = 0; v->dev_major == 0 && i < c->count; i++)
 		if (c->devices[i].major == v->dev_major && c->devices[i].minor == v->dev_minor)
 			found = c->devices[i].backing;
+	if (c->t->saved && v->name[0] == '/')
+		found = backing_by_name(c, v, found);
 	if (v->name[0] != '/' && v->name[0] != '[' && !starts(v->name, "(unreachable)"))
 		return VMM_BACKING_DEVICE; /* anon_inode:[perf_event], socket:[1234]: objects of drivers */
-	if (starts(v->name, "/dev/") && strcmp(v->name, "/dev/zero (deleted)") != 0 && !starts(v->name, "/dev/shm/"))
+	if (!c->t->saved && starts(v->name, "/dev/") && strcmp(v->name, "/dev/zero (deleted)") != 0 && !starts(v->name, "/dev/shm/"))
 		return backing_of_dev(c, v, found);
 	if (starts(v->name, "/dmabuf:") && v->dev_major == 0 && found == VMM_BACKING_FILE)
 		return VMM_BACKING_DEVICE;

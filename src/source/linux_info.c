@@ -15,12 +15,12 @@
 #define SMALL_FILE (64 * 1024)
 #define CMDLINE_MAX (128 * 1024)
 
-const char *linux_cmdline(int dir_fd, size_t limit, struct vmm_arena *arena)
+const char *linux_cmdline(const struct linux_target *t, size_t limit, struct vmm_arena *arena)
 {
 	struct linux_text text;
 	const char *copy;
 
-	if (linux_read_file(dir_fd, "cmdline", limit, &text, NULL) < 0)
+	if (linux_target_file(t, "cmdline", limit, &text, NULL) < 0)
 		return "";
 	while (text.length && text.bytes[text.length - 1] == '\0')
 		text.length--;
@@ -33,13 +33,13 @@ const char *linux_cmdline(int dir_fd, size_t limit, struct vmm_arena *arena)
 }
 
 /* Boot time in seconds since the epoch, from /proc/stat; 0 when it is not told. */
-static uint64_t boot_time(void)
+static uint64_t boot_time(const struct linux_target *t)
 {
 	struct linux_text text;
 	struct vmm_scan all, line;
 	uint64_t seconds = 0;
 
-	if (linux_read_file(AT_FDCWD, "/proc/stat", 1 << 20, &text, NULL) < 0)
+	if (linux_machine_file(t, "stat", 1 << 20, &text, NULL) < 0)
 		return 0;
 	all = vmm_scan_init(text.bytes, text.length);
 	while (vmm_scan_line(&all, &line))
@@ -49,10 +49,10 @@ static uint64_t boot_time(void)
 	return seconds;
 }
 
-static void set_started(struct vmm_target_info *info, uint64_t ticks)
+static void set_started(struct linux_target *t, struct vmm_target_info *info, uint64_t ticks)
 {
-	uint64_t boot = boot_time();
-	long hz = sysconf(_SC_CLK_TCK);
+	uint64_t boot = boot_time(t);
+	long hz = t->saved ? linux_saved_ticks(t) : sysconf(_SC_CLK_TCK);
 
 	if (boot == 0 || hz <= 0)
 		return;
@@ -95,7 +95,7 @@ static void set_entry(struct linux_target *t, struct vmm_snapshot *s)
 {
 	struct linux_text text;
 
-	if (linux_read_file(t->dir_fd, "auxv", SMALL_FILE, &text, NULL) < 0)
+	if (linux_target_file(t, "auxv", SMALL_FILE, &text, NULL) < 0)
 		return;
 	if (!vmm_auxv_find(text.bytes, text.length, t->bits, AT_ENTRY, &s->target.entry))
 		s->target.entry = 0;
@@ -122,7 +122,7 @@ static int set_stat(struct linux_target *t, struct vmm_snapshot *s, struct vmm_e
 {
 	struct vmm_stat_record stat;
 	struct linux_text text;
-	int rc = linux_read_file(t->dir_fd, "stat", SMALL_FILE, &text, err);
+	int rc = linux_target_file(t, "stat", SMALL_FILE, &text, err);
 
 	if (rc < 0)
 		return rc;
@@ -131,20 +131,20 @@ static int set_stat(struct linux_target *t, struct vmm_snapshot *s, struct vmm_e
 		s->target.state = linux_stop_state(t, t->pid, stat.state);
 		s->target.ppid = (int32_t)stat.ppid;
 		s->target.kernel_thread = (stat.flags & PF_KTHREAD) != 0;
-		set_started(&s->target, stat.start_ticks);
+		set_started(t, &s->target, stat.start_ticks);
 	}
 	linux_text_done(&text);
 	return 0;
 }
 
-const char *linux_cgroup(int dir_fd, struct vmm_arena *arena)
+const char *linux_cgroup(const struct linux_target *t, struct vmm_arena *arena)
 {
 	struct linux_text text;
 	const char *path, *copy = "";
 	size_t length;
 	bool v2;
 
-	if (linux_read_file(dir_fd, "cgroup", SMALL_FILE, &text, NULL) < 0)
+	if (linux_target_file(t, "cgroup", SMALL_FILE, &text, NULL) < 0)
 		return "";
 	if (vmm_cgroup_memory_path(text.bytes, text.length, &path, &length, &v2))
 		copy = vmm_arena_intern(arena, path, length);
@@ -156,17 +156,21 @@ int linux_fill_identity(struct linux_target *t, struct vmm_snapshot *s, struct v
 {
 	int rc;
 
-	s->target.source = "live";
+	s->target.source = t->base.ops->id;
 	s->target.pid = t->pid;
 	s->target.page_size = t->page_size;
 	rc = set_stat(t, s, err);
-	if (rc < 0)
+	if (rc < 0 && (!t->saved || rc != VMM_E_GONE))
 		return rc;
-	s->target.cmdline = linux_cmdline(t->dir_fd, CMDLINE_MAX, s->arena);
-	set_exe(t, s);
-	set_class(t, s);
+	s->target.cmdline = linux_cmdline(t, CMDLINE_MAX, s->arena);
+	if (t->saved) {
+		linux_saved_identity(t, s);
+	} else {
+		set_exe(t, s);
+		set_class(t, s);
+	}
 	set_entry(t, s);
-	s->target.cgroup = linux_cgroup(t->dir_fd, s->arena);
+	s->target.cgroup = linux_cgroup(t, s->arena);
 	s->target.bits = t->bits;
 	if (!s->target.name || !s->target.cmdline || !s->target.exe || !s->target.cgroup || !s->target.arch)
 		return vmm_fail_nomem(err);
@@ -177,7 +181,7 @@ int linux_fill_status(struct linux_target *t, struct vmm_snapshot *s, struct vmm
 {
 	struct vmm_status_record status;
 	struct linux_text text;
-	int rc = linux_read_file(t->dir_fd, "status", SMALL_FILE, &text, err);
+	int rc = linux_target_file(t, "status", SMALL_FILE, &text, err);
 
 	if (rc < 0)
 		return rc;
@@ -224,10 +228,10 @@ static void limit_add(struct vmm_snapshot *s, const struct vmm_limits_line *line
 }
 
 /* vm.max_map_count: the limit that many mappings run into; used is filled in when the mappings are counted. */
-static void limit_add_map_count(struct vmm_snapshot *s)
+static void limit_add_map_count(const struct linux_target *t, struct vmm_snapshot *s)
 {
 	struct vmm_limit *l = &s->limits[s->limit_count++];
-	uint64_t v = linux_number("/proc/sys/vm/max_map_count");
+	uint64_t v = linux_number(t, "sys/vm/max_map_count");
 
 	*l = (struct vmm_limit){.id = "max_map_count", .text = "vm.max_map_count: mappings of one process", .known = v != 0, .soft = v, .hard = v};
 }
@@ -241,12 +245,12 @@ void linux_fill_limits(struct linux_target *t, struct vmm_snapshot *s)
 	s->limits = vmm_arena_array(s->arena, ARRAY_LEN(limit_table) + 1, sizeof(*s->limits));
 	if (!s->limits)
 		return;
-	if (linux_read_file(t->dir_fd, "limits", SMALL_FILE, &text, NULL) >= 0) {
+	if (linux_target_file(t, "limits", SMALL_FILE, &text, NULL) >= 0) {
 		all = vmm_scan_init(text.bytes, text.length);
 		while (vmm_scan_line(&all, &line) && s->limit_count < ARRAY_LEN(limit_table))
 			if (vmm_limits_parse_line(line.p, (size_t)(line.end - line.p), &limit))
 				limit_add(s, &limit);
 		linux_text_done(&text);
 	}
-	limit_add_map_count(s);
+	limit_add_map_count(t, s);
 }

@@ -191,15 +191,11 @@ static int maps_chunk(void *arg, const char *bytes, size_t length)
 
 static int read_maps(struct linux_target *t, const struct vmm_take *take, struct maps_build *b, struct vmm_err *err)
 {
-	VMM_CLEANUP_FD int fd = openat(t->dir_fd, "maps", O_RDONLY | O_CLOEXEC);
 	struct chunk_state c = {.take = take, .what = "maps", .begin_ns = vmm_now_ns(), .build = b};
-	int rc;
+	int rc = linux_target_chunks(t, "maps", maps_chunk, &c, err);
 
-	if (fd < 0)
-		return vmm_fail(err, linux_code(errno), errno, "%d: maps: %s", t->pid, strerror(errno));
-	rc = linux_read_chunks(fd, maps_chunk, &c);
 	free(c.carry);
-	return rc < 0 ? vmm_fail(err, rc, 0, "%d: maps: %s", t->pid, vmm_error_text(rc)) : 0;
+	return rc;
 }
 
 /* Takes over what the parser learned about fields that no column stands for. */
@@ -223,25 +219,25 @@ static int keep_extras(struct vmm_snapshot *s, const struct vmm_smaps_parser *p)
 
 static int read_smaps(struct linux_target *t, const struct vmm_take *take, struct maps_build *b, struct vmm_err *err)
 {
-	VMM_CLEANUP_FD int fd = openat(t->dir_fd, "smaps", O_RDONLY | O_CLOEXEC);
 	struct chunk_state c = {.take = take, .what = "smaps", .begin_ns = vmm_now_ns()};
 	int rc;
 
-	if (fd < 0)
-		return vmm_fail(err, linux_code(errno), errno, "%d: smaps: %s", t->pid, strerror(errno));
 	c.parser = vmm_smaps_create(on_smaps, b);
 	if (!c.parser)
 		return vmm_fail_nomem(err);
-	rc = linux_read_chunks(fd, smaps_chunk, &c);
-	if (rc == 0)
+	rc = linux_target_chunks(t, "smaps", smaps_chunk, &c, err);
+	if (rc == 0) {
 		rc = vmm_smaps_finish(c.parser);
-	if (rc == 0 && b->extra)
-		rc = keep_extras(b->s, c.parser);
+		if (rc == 0 && b->extra)
+			rc = keep_extras(b->s, c.parser);
+		if (rc < 0)
+			vmm_fail(err, rc, 0, "%d: smaps: %s", t->pid, vmm_error_text(rc));
+	}
 	b->malformed += vmm_smaps_malformed(c.parser);
 	if (vmm_smaps_unknown_flags(c.parser))
 		vmm_snapshot_note(b->s, "smaps", "unknown_flags", 0, "the kernel told VmFlags codes that vmmap does not know");
 	vmm_smaps_destroy(c.parser);
-	return rc < 0 ? vmm_fail(err, rc, 0, "%d: smaps: %s", t->pid, vmm_error_text(rc)) : 0;
+	return rc;
 }
 
 int linux_fill_maps(struct linux_target *t, const struct vmm_take *take, struct vmm_snapshot *s, struct vmm_err *err)
@@ -255,7 +251,8 @@ int linux_fill_maps(struct linux_target *t, const struct vmm_take *take, struct 
 	if (!(take->needs & VMM_NEED_SMAPS) || (rc == VMM_E_GONE && b.count == 0 && linux_alive(t))) {
 		rc = read_maps(t, take, &b, err);
 		if (take->needs & VMM_NEED_SMAPS && rc == 0)
-			vmm_snapshot_note(s, "smaps", "unsupported", 0, "this kernel has no smaps: most numbers are unknown");
+			vmm_snapshot_note(s, "smaps", "unsupported", 0, "%s no smaps: most numbers are unknown",
+			                  t->saved ? "the capture has" : "this kernel has");
 	}
 	/* What arrived before an error stays: a vanished target gives a partial map. */
 	s->vmas = vmm_arena_keep(s->arena, b.vmas);
@@ -288,10 +285,11 @@ int linux_fill_numa(struct linux_target *t, struct vmm_snapshot *s, struct vmm_e
 	struct linux_text text;
 	struct vmm_numa_line n;
 	uint32_t at = 0;
-	int rc = linux_read_file(t->dir_fd, "numa_maps", (size_t)1 << 30, &text, err);
+	int rc = linux_target_file(t, "numa_maps", (size_t)1 << 30, &text, err);
 
 	if (rc == VMM_E_GONE && linux_alive(t)) {
-		vmm_snapshot_note(s, "numa_maps", "unsupported", 0, "this kernel has no numa_maps: pages per NUMA node are unknown");
+		vmm_snapshot_note(s, "numa_maps", "unsupported", 0, "%s no numa_maps: pages per NUMA node are unknown",
+		                  t->saved ? "the capture has" : "this kernel has");
 		return 0;
 	}
 	if (rc < 0)

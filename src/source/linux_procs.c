@@ -142,12 +142,13 @@ static int count_mappings(int dir_fd, struct vmm_process *p)
 
 uint64_t vmm_max_map_count(void)
 {
-	return linux_number("/proc/sys/vm/max_map_count");
+	return linux_number(NULL, "sys/vm/max_map_count");
 }
 
 int vmm_process_read(int32_t pid, uint32_t needs, struct vmm_arena *arena, struct vmm_process *ret, struct vmm_err *err)
 {
 	VMM_CLEANUP_FD int dir_fd = -1;
+	struct linux_target t = {0};
 	char path[32];
 	int rc;
 
@@ -155,6 +156,7 @@ int vmm_process_read(int32_t pid, uint32_t needs, struct vmm_arena *arena, struc
 	dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return linux_code(errno);
+	t.dir_fd = dir_fd;
 	memset(ret, 0, sizeof(*ret));
 	ret->pid = pid;
 	ret->cmdline = ret->cgroup = ret->missing = "";
@@ -162,9 +164,9 @@ int vmm_process_read(int32_t pid, uint32_t needs, struct vmm_arena *arena, struc
 	if (rc < 0)
 		return rc;
 	if (needs & VMM_PROCESS_CMDLINE)
-		ret->cmdline = linux_cmdline(dir_fd, CMDLINE_MAX, arena);
+		ret->cmdline = linux_cmdline(&t, CMDLINE_MAX, arena);
 	if (needs & VMM_PROCESS_CGROUP)
-		ret->cgroup = linux_cgroup(dir_fd, arena);
+		ret->cgroup = linux_cgroup(&t, arena);
 	if (!ret->cmdline || !ret->cgroup)
 		return vmm_fail_nomem(err);
 	if (has_no_memory(ret)) {

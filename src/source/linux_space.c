@@ -15,13 +15,13 @@
 #define END_NATIVE_32 UINT64_C(0xc0000000)
 #define STACK_GAP_PAGES 256 /* mm/mmap.c: stack_guard_gap */
 
-uint64_t linux_number(const char *path)
+uint64_t linux_number(const struct linux_target *t, const char *name)
 {
 	struct linux_text text;
 	struct vmm_scan scan;
 	uint64_t v = 0;
 
-	if (linux_read_file(AT_FDCWD, path, 64, &text, NULL) < 0)
+	if (linux_machine_file(t, name, 64, &text, NULL) < 0)
 		return 0;
 	scan = vmm_scan_init(text.bytes, text.length);
 	if (!vmm_scan_dec(&scan, &v))
@@ -31,7 +31,7 @@ uint64_t linux_number(const char *path)
 }
 
 /* stack_guard_gap=PAGES on the kernel's command line changes the gap. */
-static uint64_t stack_gap_pages(void)
+static uint64_t stack_gap_pages(const struct linux_target *t)
 {
 	uint64_t pages = STACK_GAP_PAGES;
 	struct linux_text text;
@@ -39,8 +39,8 @@ static uint64_t stack_gap_pages(void)
 	struct vmm_scan scan;
 	size_t length;
 
-	if (linux_read_file(AT_FDCWD, "/proc/cmdline", 65536, &text, NULL) < 0)
-		return pages;
+	if (linux_machine_file(t, "cmdline", 65536, &text, NULL) < 0)
+		return t->saved ? 0 : pages;
 	scan = vmm_scan_init(text.bytes, text.length);
 	for (vmm_scan_blank(&scan); vmm_scan_word(&scan, &word, &length); vmm_scan_blank(&scan)) {
 		struct vmm_scan w = vmm_scan_init(word, length);
@@ -70,14 +70,16 @@ void linux_fill_space(struct linux_target *t, struct vmm_snapshot *s)
 	/* Without the program's header the addresses decide. */
 	if (s->target.bits == 0 && s->vma_count)
 		s->target.bits = high > UINT32_MAX ? 64 : 32;
-	if (s->target.bits == 64)
+	if (t->saved && !arm && strcmp(s->target.arch, "x86_64") != 0 && strcmp(s->target.arch, "i386") != 0)
+		s->target.user_end = linux_saved_user_end(s, high);
+	else if (s->target.bits == 64)
 		s->target.user_end = arm ? END_ARM64 : high > END_X86_64 ? END_X86_64_5LEVEL : END_X86_64;
 	else if (s->target.bits == 32)
-		s->target.user_end = sizeof(void *) == 4 ? END_NATIVE_32 : arm ? END_ARM32_ON_64 : END_IA32_ON_64;
+		s->target.user_end = !t->saved && sizeof(void *) == 4 ? END_NATIVE_32 : arm ? END_ARM32_ON_64 : END_IA32_ON_64;
 	if (s->target.user_end < high)
 		s->target.user_end = high;
-	s->target.min_address = linux_number("/proc/sys/vm/mmap_min_addr");
-	s->target.stack_gap = stack_gap_pages() * t->page_size;
+	s->target.min_address = linux_number(t, "sys/vm/mmap_min_addr");
+	s->target.stack_gap = stack_gap_pages(t) * t->page_size;
 	for (uint32_t i = 0; i < s->limit_count; i++)
 		if (strcmp(s->limits[i].id, "max_map_count") == 0) {
 			/* vsyscall is no mapping of the process's own. */

@@ -128,7 +128,7 @@ static int fail_traced(const struct linux_trace *t, int32_t tracer, struct vmm_e
 
 static int fail_seize(const struct linux_trace *t, int os, struct vmm_err *err)
 {
-	uint64_t yama = linux_number("/proc/sys/kernel/yama/ptrace_scope");
+	uint64_t yama = linux_number(NULL, "sys/kernel/yama/ptrace_scope");
 
 	if (os != EPERM && os != EACCES)
 		return vmm_fail(err, linux_code(os), os, "%d: cannot be stopped: %s", t->pid, strerror(os));

@@ -1,0 +1,68 @@
+/*
+ * Captures: files of /proc/PID that somebody copied, as a text, a folder or a tar, of one process or of several.
+ * Layer: source, private to capture*.c but for vmm_capture_beside(). All that is read may be hostile.
+ */
+#ifndef VMM_SOURCE_CAPTURE_H
+#define VMM_SOURCE_CAPTURE_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "model/target.h"
+#include "source/linux_saved.h"
+
+/* Which file of which process a path in a capture is. */
+struct capture_name {
+	const char *key;    /* points into the path: what stands before the file's name, "proc/4711"; without a slash at its end */
+	size_t key_length;
+	char name[48];      /* as in struct linux_saved_file, without the slash of the machine's: "task/4712/stat", "meminfo" */
+	bool process, machine; /* it can be a file of a process, of the machine; "stat" and "cmdline" can be either */
+};
+/* False: nothing that vmmap reads, or a path that leads out (".."). */
+bool capture_name_parse(const char *path, size_t length, struct capture_name *ret);
+
+struct capture_file {
+	char *key, *name, *bytes;
+	size_t length;
+	bool process, machine;
+	struct timespec changed; /* 0: not told */
+};
+
+/* Everything that a capture holds. capture_set_done() frees it. */
+struct capture_set {
+	struct capture_file *files;
+	size_t count, capacity;
+	uint64_t bytes;      /* of all files */
+	const char *wanted;  /* only this process: the last part of its key; NULL: any */
+	bool empty;          /* a smaps or maps without contents was there */
+};
+
+/*
+ * Adds a file under its path; bytes become the set's, also when it fails. Paths that mean nothing, and names that are
+ * there already, are dropped. VMM_E_NOMEM, VMM_E_LIMIT.
+ */
+int capture_add(struct capture_set *set, const char *path, size_t path_length, char *bytes, size_t length, struct timespec changed,
+                struct vmm_err *err);
+void capture_set_done(struct capture_set *set);
+
+/* Takes a text apart: a smaps or maps, with status and limits in it, or what `tail -n +1 FILES` prints. bytes as above. */
+int capture_add_text(struct capture_set *set, const char *key, char *bytes, size_t length, struct timespec changed,
+                     struct vmm_err *err);
+/* True when text begins like one of those. */
+bool capture_text_probe(const char *bytes, size_t length);
+
+/* Everything in a file, or in memory: a tar, plain or packed, or a text. VMM_E_FORMAT: neither. */
+int capture_load_file(struct capture_set *set, const char *path, struct vmm_err *err);
+int capture_load_bytes(struct capture_set *set, const void *bytes, size_t length, struct vmm_err *err);
+/* The same of a folder. */
+int capture_load_folder(struct capture_set *set, const char *path, struct vmm_err *err);
+/* True when the file at path is one of them; reads its beginning only. */
+bool capture_file_probe(const char *path);
+
+/*
+ * The files of one process and of its machine. Takes the set over, also when it fails. name is what messages call it.
+ * VMM_E_FORMAT: none in it; VMM_E_AMBIGUOUS: several. *ret_target: a target of this source.
+ */
+int capture_open_set(struct capture_set *set, const char *name, struct vmm_target **ret_target, struct vmm_err *err);
+
+#endif
