@@ -71,6 +71,10 @@ static void note_unreadable(struct vmm_image_pass *pass, const struct group *g, 
 		vmm_snapshot_note(pass->snapshot, "elf", "denied", at,
 		                  "sections and build-ids of images may not be read: run as the target's user or root, "
 		                  "or give vmmap CAP_SYS_PTRACE");
+	else if (why == VMM_E_UNSUPPORTED)
+		vmm_snapshot_note(pass->snapshot, "elf", "guessed", at,
+		                  "images are told by executable mappings of their files alone, since neither file nor memory can be read: "
+		                  "sections and build-ids are not known, and .bss is shown as Private Data");
 	else if (why == VMM_E_GONE)
 		vmm_snapshot_note(pass->snapshot, "elf", "gone", at, "the target ended before its images were read");
 	else
@@ -110,9 +114,24 @@ static bool belongs_to_run(const struct vmm_vma *last, const struct vmm_vma *vma
 	return vma == last + 1 && vma->start - last->end <= HOLE_MAX && vma->offset >= last->offset;
 }
 
-static int claim_by_map(struct vmm_image_pass *pass, const struct group *g, bool replaced)
+/* Private mappings that may be executed and are no ELF objects: Windows' programs, and the marks that profilers look for. */
+static bool is_foreign_code(const char *path)
+{
+	static const char *const endings[] = {".dll", ".exe", ".dump", ".DLL", ".EXE"};
+	size_t n = strlen(path);
+
+	for (size_t i = 0; i < ARRAY_LEN(endings); i++)
+		if (n > strlen(endings[i]) && strcmp(path + n - strlen(endings[i]), endings[i]) == 0)
+			return true;
+	return false;
+}
+
+static int claim_by_map(struct vmm_image_pass *pass, const struct group *g, bool replaced, bool guess)
 {
 	int rc = 0;
+
+	if (guess && is_foreign_code(g->vmas[0]->name))
+		return 0;
 
 	for (size_t i = 0, next; rc >= 0 && i < g->count; i = next) {
 		struct vmm_image_origin origin = {.vma = g->vmas[i], .path = g->vmas[i]->name, .replaced = replaced};
@@ -196,7 +215,7 @@ static int claim_group(struct vmm_image_pass *pass, const struct group *g)
 	} else if (rc != VMM_E_FORMAT && rc != VMM_E_NOMEM) {
 		if (g->executable)
 			note_unreadable(pass, g, rc);
-		rc = claim_by_map(pass, g, replaced);
+		rc = claim_by_map(pass, g, replaced, rc == VMM_E_UNSUPPORTED);
 	} else if (rc == VMM_E_FORMAT) {
 		rc = 0;
 	}

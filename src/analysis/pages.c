@@ -197,14 +197,14 @@ static int walk_all(struct vmm_target *t, struct pages_fill *p, const struct vmm
 	return from == UINT64_MAX ? 0 : walk_from(t, p, from, walk_flags(p->s->needs), err);
 }
 
-static void note_failure(struct vmm_snapshot *s, int rc, bool numbers)
+static void note_failure(const struct vmm_target *t, struct vmm_snapshot *s, int rc, bool numbers)
 {
 	if (rc == VMM_E_DENIED)
 		vmm_snapshot_note(s, "pagemap", "denied", 0,
 		                  "the page map may not be read: %s and guard pages are unknown; run vmmap as the target's user or root, "
 		                  "or give it CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
 		                  numbers ? "resident and swapped bytes, numbers of sections" : "numbers of sections, committed bytes");
-	else if (rc == VMM_E_UNSUPPORTED)
+	else if (rc == VMM_E_UNSUPPORTED && t->ops->stop) /* what does not run says itself what it lacks */
 		vmm_snapshot_note(s, "pagemap", "unsupported", 0,
 		                  "this kernel does not tell where guard pages are (Linux 6.15 does): committed bytes that they bear on are "
 		                  "unknown");
@@ -220,7 +220,7 @@ int vmm_numbers_fill(struct vmm_target *t, struct vmm_snapshot *s, const struct 
 		rc = walk_all(t, &p, prefetch, err);
 		if (rc == VMM_E_NOMEM || rc == VMM_E_GONE)
 			return rc;
-		note_failure(s, rc, numbers);
+		note_failure(t, s, rc, numbers);
 	}
 	for (uint32_t i = 0; i < s->vma_count; i++) {
 		struct vmm_vma *v = &s->vmas[i];

@@ -305,11 +305,11 @@ static void note_missing(const struct capture_target *t, struct vmm_snapshot *s)
 		vmm_snapshot_note(s, "capture", "threads", 0,
 		                  "the capture holds no threads: their stacks are shown as Private Data; stat and syscall of task/* tell them");
 	vmm_snapshot_note(s, "capture", "memory", 0,
-	                  "a capture holds no memory: what is in heaps, sections and build-ids of images, touched parts of stacks are not known");
+	                  "a capture holds no memory: what is in heaps, and which mappings are theirs but for the brk heap, is not known");
 	if (!t->guards_told)
 		vmm_snapshot_note(s, "capture", "guards", 0,
-		                  "Linux 6.13 and later can have guard pages, which smaps does not tell: committed bytes that they bear on are not "
-		                  "known; 'vmmap save --sidecar' keeps them");
+		                  "guard pages of Linux 6.13 and later do not stand in smaps: committed bytes that they bear on are not known; "
+		                  "'vmmap save --sidecar' keeps them");
 }
 
 /* True when the text ends in the middle of a mapping: its last one lacks what the first one has. */
@@ -395,7 +395,7 @@ static int capture_fill(struct vmm_target *base, const struct vmm_take *take, st
 
 static int64_t capture_read(struct vmm_target *base, uint64_t address, void *ret_bytes, size_t length, struct vmm_err *err)
 {
-	return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "a capture holds no memory");
+	return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "the target is a capture, which holds no memory");
 }
 
 /* Only guard pages can be told: "start-end" lines, written by vmmap itself. */
@@ -410,7 +410,7 @@ static int capture_pages(struct vmm_target *base, uint64_t start, uint64_t end, 
 	int rc = 0;
 
 	if (!(flags & VMM_PAGES_GUARDS) || !t->guards_told)
-		return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "a capture holds no page map");
+		return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "the target is a capture, which holds no memory");
 	all = f ? vmm_scan_init(f->bytes, f->length) : vmm_scan_init("", 0);
 	for (unsigned i = 0; rc == 0 && i < GUARDS_MAX && vmm_scan_line(&all, &line); i++) {
 		uint64_t from, to;

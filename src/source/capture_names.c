@@ -87,8 +87,8 @@ bool capture_name_parse(const char *path, size_t length, struct capture_name *re
 
 	if (n == 0)
 		return false;
-	if (n >= 3 && part_is(&parts[n - 3], "task") && is_number(&parts[n - 2])) {
-		if (!part_among(last, thread_names, ARRAY_LEN(thread_names)))
+	if (n >= 3 && part_is(&parts[n - 3], "task")) {
+		if (!is_number(&parts[n - 2]) || !part_among(last, thread_names, ARRAY_LEN(thread_names)))
 			return false;
 		snprintf(ret->name, sizeof(ret->name), "task/%.*s/%.*s", (int)parts[n - 2].length, parts[n - 2].p, (int)last->length, last->p);
 		return name_made(ret, parts, n, 3, true, false);
