@@ -80,11 +80,16 @@ static bool fits_bin(const struct search *s, uint64_t size, unsigned bin)
 static bool follow(struct search *s, uint64_t head, unsigned bin, enum glibc_links links, uint64_t *ret_length)
 {
 	bool (*words_at)(struct vmm_walk *, uint64_t, uint64_t *, unsigned) = s->now ? vmm_walk_words_now : vmm_walk_words;
-	uint64_t length = 0;
+	uint64_t length = 0, passed = 0;
 
 	for (uint64_t at = head; at; length++) {
 		uint64_t words[2];
 
+		/* A circle comes back to a place that was kept at the power of two before (Brent). */
+		if (at == passed)
+			return false;
+		if ((length & (length - 1)) == 0)
+			passed = at;
 		if (length == LIST_MAX || at % s->align || !words_at(s->w, at - s->word, words, 2) ||
 		    !fits_bin(s, words[0] & ~UINT64_C(7), bin) || !add_mark(s, at - 2 * s->word, GLIBC_MARK_CACHED))
 			return false;

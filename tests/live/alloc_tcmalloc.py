@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 from live import Checks, Target, parse_json, run, skip
 
@@ -171,12 +172,15 @@ def check_real(checks, args, library):
 
 
 def wait_quiet(pid):
-    """Until it waits in read(0, ...)."""
-    for _ in range(3000):
-        with open("/proc/%d/syscall" % pid) as f:
-            if f.read().startswith("0 0x0 "):
-                return
-        subprocess.run(["sleep", "0.01"])
+    """Until it sleeps in the kernel for want of input: its processor time stands still."""
+    spent = None
+    for _ in range(300):
+        with open("/proc/%d/stat" % pid, "rb") as f:
+            words = f.read().rsplit(b")", 1)[1].split()
+        if words[0] == b"S" and words[11:13] == spent:
+            return
+        spent = words[11:13]
+        time.sleep(0.05)
 
 
 def check_churn(checks, args, library):
