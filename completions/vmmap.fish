@@ -1,6 +1,6 @@
 # fish completion for vmmap, written by: vmmap completions fish
 
-set -g __vmmap_columns address end kind size committed private rss pss uss shareable shared locked swap swap_pss anonymous dirty referenced huge hugetlb lazyfree ksm used unused stored used_count free free_count top overhead reserved largest_free trimmable threads blocks largest regions protection wx numa guard offset device inode vmflags page_size deleted thread name state sp build_id bits pie replaced in_memory heap reader proved label path details start stretch region length encoding chunk chunk_size cut text pid ppid uid user mappings map_limit kernel_thread cgroup missing cmdline
+set -g __vmmap_columns address end kind size committed private rss pss uss shareable shared locked swap swap_pss anonymous dirty referenced huge hugetlb lazyfree ksm used unused stored used_count free free_count top overhead reserved largest_free trimmable threads blocks largest regions protection wx numa guard offset device inode vmflags page_size deleted thread name state sp build_id bits pie replaced in_memory heap reader proved label path details changes was count class protection_before start stretch region length encoding chunk chunk_size cut text pid ppid uid user mappings map_limit kernel_thread cgroup missing cmdline
 set -g __vmmap_kinds image mapped_file shareable heap managed_heap stack private_data device system page_table unusable free
 
 complete -c vmmap -f
@@ -9,6 +9,7 @@ complete -c vmmap -n __fish_use_subcommand -a at -d 'what is at an address: regi
 complete -c vmmap -n __fish_use_subcommand -a free -d 'free address space, its fragmentation, and a picture of it all'
 complete -c vmmap -n __fish_use_subcommand -a heap -d 'heaps: who holds what, which sizes, the largest chunks, what trimming returns'
 complete -c vmmap -n __fish_use_subcommand -a strings -d 'strings in the target\'s memory, and which chunk of a heap holds them'
+complete -c vmmap -n __fish_use_subcommand -a diff -d 'what differs between two targets, or between two snapshots of one'
 complete -c vmmap -n __fish_use_subcommand -a ps -d 'processes by memory'
 complete -c vmmap -n __fish_use_subcommand -a help -d 'help on the program, a command or a topic'
 complete -c vmmap -n __fish_use_subcommand -a completions -d 'completions for a shell, to be read by it'
@@ -23,6 +24,9 @@ complete -c vmmap -l kind -x -a '(__fish_append , $__vmmap_kinds)' -d 'only regi
 complete -c vmmap -l top -x -d 'only the first N rows'
 complete -c vmmap -l raw -d 'the kernel\'s mappings as they are instead of regions'
 complete -c vmmap -l numa -d 'read pages per NUMA node too'
+complete -c vmmap -l by -x -a 'type region heap class' -d 'only what differs by type, region, heap or chunk size'
+complete -c vmmap -l all -d 'also what did not change'
+complete -c vmmap -l fail-if -x -d 'exit with status 1 when this holds: \'rss>+10M\', \'heap.used>+5%\'; may be given several times'
 complete -c vmmap -l fast -d 'do not read smaps: shares and commit are unknown then'
 complete -c vmmap -l stop -d 'stop the target while it is read'
 complete -c vmmap -l heap -x -d 'only this heap; --view heaps names them'

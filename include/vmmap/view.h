@@ -8,6 +8,7 @@
 #define VMMAP_VIEW_H
 
 #include "vmmap/chunks.h"
+#include "vmmap/diff.h"
 #include "vmmap/err.h"
 #include "vmmap/snapshot.h"
 #include "vmmap/target.h"
@@ -20,12 +21,15 @@ enum vmm_value_type {
 	VMM_VALUE_ADDRESS, /* hexadecimal */
 	VMM_VALUE_TEXT,    /* raw bytes of the target or our own words */
 	VMM_VALUE_FLAG,    /* true or false */
+	VMM_VALUE_CHANGE,  /* a size that may be negative: number is an int64_t; people see KiB with a sign */
+	VMM_VALUE_CHANGE_COUNT, /* the same of a plain number */
 };
 
 enum vmm_value_state {
 	VMM_UNKNOWN,
 	VMM_KNOWN,
 	VMM_AT_LEAST, /* number is a lower bound */
+	VMM_AT_MOST,  /* of changes: number is an upper bound */
 	VMM_ABSENT,   /* a row of this type has no such thing, e.g. the thread of a mapped file */
 };
 
@@ -51,6 +55,7 @@ enum vmm_row_type {
 	VMM_ROW_PART,    /* struct vmm_heap_part: below a region, in text */
 	VMM_ROW_CHUNK,   /* struct vmm_chunk_row: streamed, see vmm_stream_create() */
 	VMM_ROW_STRING,  /* struct vmm_string */
+	VMM_ROW_DIFF,    /* struct vmm_diff_row; snapshot is the one that its thing is in */
 };
 
 struct vmm_row {
@@ -69,7 +74,10 @@ enum vmm_column_flag {
 	VMM_COLUMN_WIDE = 4,    /* default only where the line is wide enough */
 	VMM_COLUMN_JSON = 8,    /* part of every JSON region and block */
 	VMM_COLUMN_ID = 16,     /* a number that names something: shown without thousands separators */
+	VMM_COLUMN_EACH = 32,   /* of diffs: said of each region, not of a type or the total */
 };
+
+enum vmm_column_side { VMM_SIDE_CHANGE, VMM_SIDE_BEFORE, VMM_SIDE_AFTER };
 
 struct vmm_column {
 	const char *id;      /* for scripts, --columns, --sort, --where */
@@ -80,6 +88,7 @@ struct vmm_column {
 	uint32_t needs;      /* enum vmm_need bits (enum vmm_process_need for processes) */
 	uint32_t flags;      /* enum vmm_column_flag */
 	int metric;          /* enum vmm_metric that it shows, or -1: then get is set */
+	enum vmm_column_side side; /* of diffs: which side of the metric */
 	void (*get)(const struct vmm_row *row, struct vmm_value *ret_value);
 };
 
@@ -125,6 +134,7 @@ struct vmm_query {
 	bool raw;                          /* kernel mappings instead of regions */
 	bool blocks;                       /* with the blocks below each region */
 	bool columns_chosen;               /* the columns were named by the user */
+	bool unchanged;                    /* of diffs: with what did not change */
 	bool parts;                        /* with what a heap's chunks are (VMM_ROW_PART) below the blocks of its region */
 };
 
@@ -148,6 +158,8 @@ struct vmm_rows {
 int vmm_rows_build(struct vmm_rows *rows, const struct vmm_query *q, const struct vmm_snapshot *s, struct vmm_err *err);
 int vmm_rows_build_processes(struct vmm_rows *rows, const struct vmm_query *q, const struct vmm_process_list *list,
                              struct vmm_err *err);
+/* Of a table of what differs: vmm_table_find("diff_types"), ... Without a sort column what changed most comes first. */
+int vmm_rows_build_diff(struct vmm_rows *rows, const struct vmm_query *q, const struct vmm_diff *diff, struct vmm_err *err);
 void vmm_rows_done(struct vmm_rows *rows);
 
 /* All regions of one path or object. */
@@ -189,6 +201,32 @@ void vmm_emit_ndjson(struct vmm_out *out, const struct vmm_query *q, const struc
 void vmm_emit_json(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s);
 /* {"schema", "tool", "taken_at", "<table id>": [rows]} for tables other than regions and tree. */
 void vmm_emit_json_table(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s);
+
+/* What --fail-if found: whether an expression holds of a diff. */
+struct vmm_diff_check {
+	const char *expression;
+	int truth;                     /* 1: it holds; 0: it does not; -1: an unknown number decides */
+	const struct vmm_diff_row *of; /* the row that decided; NULL where none holds */
+	uint64_t count;                /* rows of which it holds */
+	char values[160];              /* "rss +4096": what it asks for, of that row; bytes */
+};
+/*
+ * Asks the total; where the expression names kind every type; where it names what only regions have, every region.
+ * expr is compiled for the table "diff_regions".
+ */
+void vmm_diff_check(const struct vmm_diff *diff, const struct vmm_expr *expr, struct vmm_diff_check *ret_check);
+
+/* A diff with what is to be shown of it; a section without a query is left out. */
+struct vmm_diff_page {
+	const struct vmm_diff *diff;
+	const char *names[2]; /* of the targets, as the user gave them */
+	const struct vmm_query *types, *regions, *heaps, *classes;
+	bool rest;            /* also threads, images, accounts and notes */
+	const struct vmm_diff_check *checks;
+	size_t check_count;
+};
+/* The document of docs/json.md. VMM_E_NOMEM: nothing was written. */
+int vmm_emit_json_diff(struct vmm_out *out, const struct vmm_diff_page *page, struct vmm_err *err);
 
 /*
  * Rows written one by one in bounded memory, for tables whose rows are streamed. Text has columns of fixed width. The

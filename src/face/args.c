@@ -150,6 +150,11 @@ static int set_option(struct vmm_args *args, const struct vmm_option *o, const c
 	char word[WORD_MAX + 1];
 	unsigned best = WORD_MAX;
 
+	if (o - option_table == VMM_OPTION_FAIL_IF) {
+		if (args->fail_if_count == VMM_FAIL_IF_MAX)
+			return vmm_fail(err, VMM_E_USAGE, 0, "--%s: at most %d of them", o->word, VMM_FAIL_IF_MAX);
+		args->fail_if[args->fail_if_count++] = value;
+	}
 	if (!o->words || vmm_words_contain(o->words, value)) {
 		args->option[o - option_table] = value;
 		return 0;

@@ -25,6 +25,7 @@ enum vmm_option_place {
 	VMM_OPTION_COUNT
 };
 
+#define VMM_FAIL_IF_MAX 16   /* of one call */
 #define VMM_OPERANDS_MAX 65 /* of one call, the target included */
 
 /* A parsed command line. */
@@ -34,6 +35,8 @@ struct vmm_args {
 	const char *option[VMM_OPTION_COUNT];   /* NULL: not given; "" for options without argument */
 	const char *operand[VMM_OPERANDS_MAX];
 	size_t operand_count;
+	const char *fail_if[VMM_FAIL_IF_MAX];   /* every --fail-if, in order */
+	size_t fail_if_count;
 };
 
 /* One row of commands.def; at most VMM_OPERANDS_MAX operands. */

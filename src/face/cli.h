@@ -13,7 +13,7 @@
 #include "vmmap/vmmap.h"
 
 /* Exit statuses of the program; those of errors come from vmm_error_status(). */
-enum vmm_exit { VMM_EXIT_DONE = 0, VMM_EXIT_USAGE = 2, VMM_EXIT_UNREADABLE = 3, VMM_EXIT_GONE = 4 };
+enum vmm_exit { VMM_EXIT_DONE = 0, VMM_EXIT_HOLDS = 1, VMM_EXIT_USAGE = 2, VMM_EXIT_UNREADABLE = 3, VMM_EXIT_GONE = 4 };
 
 /* The commands of commands.def. Each returns the exit status. */
 int vmm_cli_show(const struct vmm_args *args);
@@ -21,6 +21,7 @@ int vmm_cli_at(const struct vmm_args *args);
 int vmm_cli_free(const struct vmm_args *args);
 int vmm_cli_strings(const struct vmm_args *args);
 int vmm_cli_heap(const struct vmm_args *args);
+int vmm_cli_diff(const struct vmm_args *args);
 int vmm_cli_ps(const struct vmm_args *args);
 int vmm_cli_help(const struct vmm_args *args);
 int vmm_cli_completions(const struct vmm_args *args);

@@ -164,9 +164,64 @@ static const struct vmm_column string_columns[] = {
 	COLUMN("text", TEXT, text, "Text", "", MAPS, D | J, "the string, escaped"),
 };
 
+#define EACH VMM_COLUMN_EACH
+/* A metric of what differs: its change, and what it was before and after. */
+#define CHANGE(column_id, metric_name, column_title, need, column_flags)                                                \
+	{.id = column_id, .title = column_title, .vmmap = "", .help = "change of " column_id ": after less before",      \
+	 .type = VMM_VALUE_CHANGE, .needs = need, .flags = column_flags, .metric = VMM_METRIC_##metric_name},              \
+	{.id = column_id "_before", .title = column_title " before", .vmmap = "", .help = column_id " before",           \
+	 .type = VMM_VALUE_BYTES, .needs = need, .metric = VMM_METRIC_##metric_name, .side = VMM_SIDE_BEFORE},             \
+	{.id = column_id "_after", .title = column_title " after", .vmmap = "", .help = column_id " after",              \
+	 .type = VMM_VALUE_BYTES, .needs = need, .metric = VMM_METRIC_##metric_name, .side = VMM_SIDE_AFTER}
+
+static const struct vmm_column diff_columns[] = {
+	COLUMN("state", TEXT, change_state, "State", "", MAPS, EACH, "new, gone, retyped, grown, shrunk, protected, moved, changed or same"),
+	COLUMN("changes", TEXT, changes, "Changes", "", MAPS, EACH, "all of these that hold, joined by +"),
+	COLUMN("kind", TEXT, kind, "Type", "", OWNERS, 0, "type of memory: the id of a kind, see vmmap help kinds"),
+	COLUMN("address", ADDRESS, address, "Address", "", MAPS, EACH, "first address, of what is gone where it was"),
+	COLUMN("end", ADDRESS, end, "End", "", MAPS, EACH, "first address behind it"),
+	COLUMN("was", ADDRESS, was, "Was at", "", MAPS, EACH, "first address before"),
+	CHANGE("size", SIZE, "Size", MAPS, 0),
+	CHANGE("committed", COMMITTED, "Committed", SMAPS, 0),
+	CHANGE("private", PRIVATE, "Private", SMAPS, W),
+	CHANGE("rss", RSS, "RSS", PAGES, 0),
+	CHANGE("pss", PSS, "PSS", SMAPS, W),
+	CHANGE("uss", USS, "USS", SMAPS, W),
+	CHANGE("shareable", SHAREABLE, "Shareable", SMAPS, W),
+	CHANGE("shared", SHARED, "Shared", SMAPS, W),
+	CHANGE("locked", LOCKED, "Locked", SMAPS, W),
+	CHANGE("swap", SWAP, "Swap", PAGES, 0),
+	CHANGE("swap_pss", SWAP_PSS, "Swap PSS", SMAPS, W),
+	CHANGE("anonymous", ANONYMOUS, "Anonymous", SMAPS, W),
+	CHANGE("dirty", DIRTY, "Dirty", SMAPS, W),
+	CHANGE("referenced", REFERENCED, "Referenced", SMAPS, W),
+	CHANGE("huge", HUGE, "Huge", SMAPS, W),
+	CHANGE("hugetlb", HUGETLB, "Hugetlb", SMAPS, W),
+	CHANGE("lazyfree", LAZYFREE, "Lazyfree", SMAPS, W),
+	CHANGE("ksm", KSM, "KSM", SMAPS, W),
+	CHANGE("used", USED, "Used", HEAPS, 0),
+	CHANGE("unused", UNUSED, "Unused", HEAPS, 0),
+	CHANGE("stored", STORED, "Stored", MAPS, W),
+	COLUMN("count", CHANGE_COUNT, count_change, "Count", "", MAPS, 0,
+	       "change of the number of regions of a type, blocks of a region, or chunks in use of a heap or a size"),
+	COLUMN("free_count", CHANGE_COUNT, free_count_change, "Freed", "", HEAPS, W, "change of the number of freed chunks of a heap or a size"),
+	COLUMN("class", COUNT, class_size, "Bytes each", "", HEAPS, EACH, "bytes of such a chunk that the program may use"),
+	COLUMN("protection", TEXT, protection, "Prot", "", MAPS, EACH, "protection after; of what is gone before"),
+	COLUMN("protection_before", TEXT, protection_before, "Prot before", "", MAPS, EACH, "protection before"),
+	COLUMN("thread", COUNT, thread, "Thread", "", THREADS, ID | EACH, "id of the thread whose stack it is"),
+	COLUMN("name", TEXT, name, "Name", "", THREADS, EACH, "name of the thread whose stack it is"),
+	COLUMN("heap", TEXT, heap, "Heap", "", HEAPS, EACH, "id of the heap that it is or belongs to"),
+	COLUMN("path", TEXT, path, "Path", "", MAPS, EACH, "file or object behind it"),
+	COLUMN("details", TEXT, details, "Details", "", OWNERS, EACH, "what it is: path, thread, arena, runtime"),
+};
+
 #define MEMORY(table_id, type, default_columns, flag, need, text)                                                       \
 	{.id = table_id, .help = text, .row_type = VMM_ROW_##type, .columns = memory_columns,                            \
 	 .column_count = ARRAY_LEN(memory_columns), .defaults = default_columns, .default_flag = flag, .needs = MAPS | (need)}
+
+#define DIFF(table_id, default_columns, need, text)                                                                      \
+	{.id = table_id, .help = text, .row_type = VMM_ROW_DIFF, .columns = diff_columns, .defaults = default_columns,      \
+	 .column_count = ARRAY_LEN(diff_columns), .needs = OWNERS | (need)}
 
 /* The views. Their rows are made in rows.c. */
 static const struct vmm_table tables[] = {
@@ -187,6 +242,10 @@ static const struct vmm_table tables[] = {
 	 .columns = chunk_columns, .column_count = ARRAY_LEN(chunk_columns), .default_flag = D, .needs = OWNERS},
 	{.id = "strings", .help = "one row for each string in present memory (vmmap strings)", .row_type = VMM_ROW_STRING,
 	 .columns = string_columns, .column_count = ARRAY_LEN(string_columns), .default_flag = D, .needs = OWNERS},
+	DIFF("diff_types", "kind,size,committed,private,rss,pss,uss,swap,count", 0, "changes of each type of memory, with the total (vmmap diff)"),
+	DIFF("diff_regions", "state,kind,address,size,committed,private,rss,swap,protection,details", 0, "regions that changed (vmmap diff)"),
+	DIFF("diff_heaps", "state,heap,size,rss,used,count,unused,free_count,details", HEAPS, "heaps that changed (vmmap diff)"),
+	DIFF("diff_classes", "class,state,used,count,free_count", HEAPS, "chunk sizes of which there are more or fewer (vmmap diff)"),
 	{.id = "processes", .help = "one row for each process", .row_type = VMM_ROW_PROCESS, .columns = process_columns,
 	 .column_count = ARRAY_LEN(process_columns), .default_flag = D},
 };
@@ -263,7 +322,7 @@ const char *vmm__nearest(const char *const *ids, size_t count, const char *name,
 
 const char *vmm__column_nearest(const struct vmm_table *table, const char *name, size_t length)
 {
-	const char *ids[ARRAY_LEN(memory_columns) + ARRAY_LEN(process_columns)];
+	const char *ids[ARRAY_LEN(memory_columns) + ARRAY_LEN(diff_columns)];
 
 	for (size_t i = 0; i < table->column_count; i++)
 		ids[i] = table->columns[i].id;

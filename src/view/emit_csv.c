@@ -19,6 +19,10 @@ static void csv_value(struct vmm_out *out, const struct vmm_column *column, cons
 		vmm_out_text(out, "0x");
 		vmm_out_hex(out, v.number, 1);
 		break;
+	case VMM_VALUE_CHANGE:
+	case VMM_VALUE_CHANGE_COUNT:
+		vmm_out_int(out, (int64_t)v.number);
+		break;
 	default:
 		vmm_out_dec(out, v.number);
 	}

@@ -37,6 +37,7 @@ struct cell {
 	char own[64];
 	const char *text, *suffix;
 	bool dim, alarm, bold;
+	int sign;           /* of a change */
 	int colour; /* 256-colour index of a square before the text, -1 for none */
 };
 
@@ -106,24 +107,31 @@ static void number_cell(struct cell *c, const struct slot *slot, const struct vm
 {
 	const struct vmm_column *column = slot->column;
 	bool bound = c->v.state == VMM_AT_LEAST;
+	uint64_t number = c->v.number;
 	char *at = c->own;
 	size_t size = sizeof(c->own);
 
-	if (bound) {
-		snprintf(at, size, "≥");
+	if (bound || c->v.state == VMM_AT_MOST) {
+		snprintf(at, size, bound ? "≥" : "≤");
 		at += strlen(at);
 		size -= strlen(c->own);
 	}
+	if (vmm__value_signed(column) && c->v.number) {
+		c->sign = (int64_t)c->v.number < 0 ? -1 : 1;
+		number = c->sign < 0 ? 0 - number : number;
+		*at++ = c->sign < 0 ? '-' : '+';
+		size--;
+	}
 	if (column->type == VMM_VALUE_ADDRESS)
-		put_hex(at, c->v.number, slot->digits);
+		put_hex(at, number, slot->digits);
 	else if (column->flags & VMM_COLUMN_ID)
-		snprintf(at, size, "%llu", (unsigned long long)c->v.number);
-	else if (c->v.number == 0)
+		snprintf(at, size, "%llu", (unsigned long long)number);
+	else if (number == 0)
 		memcpy(at, "-", 2);
-	else if (column->type == VMM_VALUE_BYTES)
-		format_bytes(at, size, c->v.number, style->units);
+	else if (column->type == VMM_VALUE_BYTES || column->type == VMM_VALUE_CHANGE)
+		format_bytes(at, size, number, style->units);
 	else
-		vmm_text_grouped(at, c->v.number);
+		vmm_text_grouped(at, number);
 	c->text = c->own;
 }
 
@@ -151,10 +159,11 @@ static void make_cell(struct cell *c, const struct slot *slot, const struct vmm_
 	c->text = "";
 	c->suffix = c->v.suffix;
 	c->dim = c->alarm = false;
+	c->sign = 0;
 	c->bold = vmm__row_is_total(row);
 	c->colour = -1;
-	/* At least nothing is as good as unknown. */
-	if (c->v.state == VMM_UNKNOWN || (c->v.state == VMM_AT_LEAST && c->v.number == 0)) {
+	/* At least nothing is as good as unknown; not so of changes. */
+	if (c->v.state == VMM_UNKNOWN || (c->v.state == VMM_AT_LEAST && c->v.number == 0 && !vmm__value_signed(column))) {
 		c->text = "?";
 		c->suffix = "";
 		c->dim = true;
@@ -194,7 +203,7 @@ static size_t shown_width(const char *s)
 
 static bool right_aligned(const struct vmm_column *column)
 {
-	return column->type == VMM_VALUE_BYTES || column->type == VMM_VALUE_COUNT;
+	return column->type == VMM_VALUE_BYTES || column->type == VMM_VALUE_COUNT || vmm__value_signed(column);
 }
 
 static size_t indent_of(const struct layout *l, const struct slot *slot, const struct vmm_row *row)
@@ -210,7 +219,8 @@ static size_t cell_width(const struct layout *l, const struct slot *slot, const 
 static void set_title(struct layout *l, struct slot *slot, bool *unit_told)
 {
 	static const char *const units[] = {" KiB", " B", " MiB", ""};
-	bool first_size = slot->column->type == VMM_VALUE_BYTES && !*unit_told;
+	bool size = slot->column->type == VMM_VALUE_BYTES || slot->column->type == VMM_VALUE_CHANGE;
+	bool first_size = size && !*unit_told;
 
 	/* The first size says the unit of all. */
 	snprintf(slot->title, sizeof(slot->title), "%s%s", slot->column->title,
@@ -244,9 +254,11 @@ static void measure_slot(const struct layout *l, struct slot *slot, const struct
 		width = TEXT_CELL_MAX;
 	if (width > slot->width)
 		slot->width = width;
-	slot->told |= c.v.state == VMM_AT_LEAST || (c.v.state == VMM_KNOWN && (c.v.number || !right_aligned(slot->column)));
+	slot->told |= c.v.state == VMM_AT_LEAST || c.v.state == VMM_AT_MOST ||
+	               (c.v.state == VMM_KNOWN && (c.v.number || !right_aligned(slot->column)));
 	slot->unknown |= c.v.state == VMM_UNKNOWN;
-	if (c.v.state == VMM_UNKNOWN || c.v.number || c.v.state == VMM_AT_LEAST || slot->column->type == VMM_VALUE_TEXT)
+	if (c.v.state == VMM_UNKNOWN || c.v.number || c.v.state == VMM_AT_LEAST || c.v.state == VMM_AT_MOST ||
+	    slot->column->type == VMM_VALUE_TEXT)
 		slot->blank = false;
 }
 
@@ -349,7 +361,11 @@ static void fit(struct layout *l)
 /* Writes pending blanks, then the cell's text cut to width columns; returns the columns used. */
 static size_t write_cell(struct vmm_out *out, const struct cell *c, size_t width, bool colour)
 {
-	const char *style = c->dim ? "\033[2m" : c->alarm ? "\033[31m" : c->bold ? "\033[1m" : NULL;
+	const char *style = c->dim                ? "\033[2m"
+	                    : c->alarm            ? "\033[31m"
+	                    : c->sign             ? (c->sign > 0 ? "\033[31m" : "\033[32m")
+	                    : c->bold             ? "\033[1m"
+	                                          : NULL;
 	size_t suffix = strlen(c->suffix), used = 0, room;
 
 	if (c->colour >= 0) {

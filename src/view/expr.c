@@ -6,7 +6,10 @@
  *     not        = { "!" } comparison
  *     comparison = sum [ operator ( sum | word ) ]     a word where the left side is a text column
  *     sum        = primary { ( "+" | "-" ) primary }
- *     primary    = number | column | "(" or ")"
+ *     primary    = number | column | "(" or ")"       the first of a sum may have a sign
+ *
+ * Where the table is of what differs: kind "." column is that column of the whole type, and behind a column and an
+ * operator number "%" is that share of what the column was before.
  */
 #include "view/expr.h"
 
@@ -32,6 +35,7 @@ struct parser {
 	struct vmm_scan s;
 	struct vmm_expr *e;
 	unsigned depth, stack;
+	struct vmm__code share_of; /* the column on the left; its column is NULL where a percentage has no meaning */
 	struct vmm_err *err;
 };
 
@@ -53,7 +57,7 @@ static int emit(struct parser *p, struct vmm__code code)
 {
 	struct vmm_expr *e = p->e;
 
-	if (code.op == VMM__OP_NUMBER || code.op == VMM__OP_COLUMN || code.op == VMM__OP_TEXT || code.op == VMM__OP_FLAG)
+	if (code.op == VMM__OP_NUMBER || code.op == VMM__OP_COLUMN || code.op == VMM__OP_PERCENT || code.op == VMM__OP_TEXT || code.op == VMM__OP_FLAG)
 		p->stack++;
 	else if (code.op != VMM__OP_NOT)
 		p->stack--;
@@ -62,8 +66,11 @@ static int emit(struct parser *p, struct vmm__code code)
 	if (!vmm_grow(&e->code, &e->capacity, e->count + 1, sizeof(*e->code)))
 		return vmm_fail_nomem(p->err);
 	e->code[e->count++] = code;
-	if (code.column)
+	if (code.column) {
 		e->needs |= code.column->needs;
+		e->flags |= code.column->flags;
+		e->kinds |= code.column->get == vmm__get_kind;
+	}
 	return 0;
 }
 
@@ -131,8 +138,27 @@ static bool scan_number(struct vmm_scan *s, uint64_t *ret)
 	return true;
 }
 
+/* kind "." in front of a column of a diff: moves behind it. */
+static enum vmm_kind scan_kind(struct parser *p)
+{
+	size_t n = name_length(p->s.p, p->s.end);
+
+	if (p->table->row_type != VMM_ROW_DIFF || p->s.p + n >= p->s.end || p->s.p[n] != '.')
+		return VMM_KIND_COUNT;
+	for (int k = 0; k < VMM_KIND_COUNT; k++) {
+		const char *id = vmm_kind_id((enum vmm_kind)k);
+
+		if (strlen(id) == n && memcmp(id, p->s.p, n) == 0) {
+			p->s.p += n + 1;
+			return (enum vmm_kind)k;
+		}
+	}
+	return VMM_KIND_COUNT;
+}
+
 static int parse_column(struct parser *p, struct part *ret)
 {
+	enum vmm_kind kind = scan_kind(p);
 	const char *at = p->s.p;
 	size_t n = name_length(at, p->s.end);
 	const struct vmm_column *c = vmm__column_find(p->table, at, n);
@@ -147,12 +173,46 @@ static int parse_column(struct parser *p, struct part *ret)
 	}
 	p->s.p += n;
 	*ret = (struct part){.column = c, .at = at};
+	if (kind < VMM_KIND_COUNT && ((c->flags & VMM_COLUMN_EACH) || c->type == VMM_VALUE_TEXT))
+		return fail_at(p, at, "a type as a whole has no such column");
 	if (c->type == VMM_VALUE_TEXT || c->type == VMM_VALUE_FLAG) {
 		ret->type = c->type == VMM_VALUE_TEXT ? TEXT : FLAG;
 		return 0;
 	}
 	ret->type = NUMBER;
-	return emit(p, (struct vmm__code){.op = VMM__OP_COLUMN, .column = c});
+	return emit(p, (struct vmm__code){.op = VMM__OP_COLUMN, .column = c, .kind = kind});
+}
+
+/* Digits with a fraction of at most three and "%", in thousandths. */
+static bool scan_percent(struct vmm_scan *s, uint64_t *ret)
+{
+	struct vmm_scan t = *s;
+	uint64_t whole, part = 0, scale = 1000;
+
+	if (!vmm_scan_dec(&t, &whole) || whole > UINT32_MAX)
+		return false;
+	if (vmm_scan_char(&t, '.'))
+		for (; t.p < t.end && *t.p >= '0' && *t.p <= '9' && scale > 1; t.p++) {
+			scale /= 10;
+			part += (uint64_t)(*t.p - '0') * scale;
+		}
+	if (!vmm_scan_char(&t, '%'))
+		return false;
+	*ret = whole * 1000 + part;
+	*s = t;
+	return true;
+}
+
+static int parse_percent(struct parser *p, const char *at, uint64_t thousandths, struct part *ret)
+{
+	struct vmm__code code = p->share_of;
+
+	if (!code.column)
+		return fail_at(p, at, "a percentage can only be compared with a column that changes, as in rss>+5%");
+	code.op = VMM__OP_PERCENT;
+	code.number = thousandths;
+	*ret = (struct part){.type = NUMBER, .at = at};
+	return emit(p, code);
 }
 
 static int parse_primary(struct parser *p, struct part *ret)
@@ -176,6 +236,8 @@ static int parse_primary(struct parser *p, struct part *ret)
 		ret->at = at;
 		return vmm_scan_char(&p->s, ')') ? 0 : fail_at(p, p->s.p, "')' is missing");
 	}
+	if (scan_percent(&p->s, &number))
+		return parse_percent(p, at, number, ret);
 	if (*at >= '0' && *at <= '9') {
 		if (!scan_number(&p->s, &number))
 			return fail_at(p, at, "malformed number");
@@ -193,10 +255,31 @@ static int need_number(struct parser *p, const struct part *part)
 	return part->type == NUMBER ? 0 : fail_at(p, part->at, "a number is needed");
 }
 
+/* A primary with a sign: minus is 0 less it. */
+static int parse_signed(struct parser *p, struct part *ret)
+{
+	const char *at;
+	bool minus;
+	int rc;
+
+	vmm_scan_blank(&p->s);
+	at = p->s.p;
+	minus = vmm_scan_char(&p->s, '-');
+	if (!minus && !vmm_scan_char(&p->s, '+'))
+		return parse_primary(p, ret);
+	rc = minus ? emit(p, (struct vmm__code){.op = VMM__OP_NUMBER}) : 0;
+	if (rc == 0)
+		rc = parse_primary(p, ret);
+	if (rc == 0)
+		rc = need_number(p, ret);
+	ret->at = at;
+	return rc == 0 && minus ? emit(p, (struct vmm__code){.op = VMM__OP_SUB}) : rc;
+}
+
 static int parse_sum(struct parser *p, struct part *ret)
 {
 	struct part right;
-	int rc = parse_primary(p, ret);
+	int rc = parse_signed(p, ret);
 
 	while (rc == 0) {
 		enum vmm__op op = VMM__OP_ADD;
@@ -303,6 +386,7 @@ static int parse_comparison(struct parser *p, struct part *ret)
 	enum vmm__compare compare;
 	struct part right;
 	const char *at;
+	size_t before = p->e->count;
 	int rc = parse_sum(p, ret);
 
 	if (rc < 0)
@@ -317,7 +401,11 @@ static int parse_comparison(struct parser *p, struct part *ret)
 		return fail_at(p, at, "a comparison cannot be compared");
 	if (compare == VMM__CONTAINS || compare == VMM__CONTAINS_NOT)
 		return fail_at(p, at, "~ needs a column of text on its left");
+	if (p->e->count == before + 1 && p->e->code[before].op == VMM__OP_COLUMN &&
+	    vmm__value_signed(p->e->code[before].column))
+		p->share_of = p->e->code[before];
 	rc = parse_sum(p, &right);
+	p->share_of.column = NULL;
 	if (rc == 0)
 		rc = need_number(p, &right);
 	ret->type = TRUTH;

@@ -19,6 +19,7 @@ enum vmm__op {
 	VMM__OP_ADD,     /* a b -> a + b */
 	VMM__OP_SUB,     /* a b -> a - b */
 	VMM__OP_COMPARE, /* a b -> truth */
+	VMM__OP_PERCENT, /* pushes number thousandths of a percent of what column was before */
 	VMM__OP_TEXT,    /* pushes the truth of column <compare> text */
 	VMM__OP_FLAG,    /* pushes the truth of column */
 	VMM__OP_NOT,
@@ -43,6 +44,7 @@ struct vmm__code {
 	uint64_t number;
 	const struct vmm_column *column;
 	const char *text;
+	enum vmm_kind kind; /* of rows of a diff: the type that the column is asked of; VMM_KIND_COUNT: the row itself */
 };
 
 struct vmm_expr {
@@ -50,6 +52,11 @@ struct vmm_expr {
 	struct vmm__code *code;
 	size_t count, capacity;
 	uint32_t needs;
+	uint32_t flags; /* enum vmm_column_flag of all columns, one with the other */
+	bool kinds;     /* it asks for the type of a row itself */
 };
+
+/* Whether an expression holds: 1, 0, or -1 where an unknown number decides. */
+int vmm__expr_truth(const struct vmm_expr *expr, const struct vmm_row *row);
 
 #endif

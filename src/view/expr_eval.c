@@ -32,11 +32,44 @@ static struct range column_number(const struct vmm_column *column, const struct 
 
 	vmm_column_value(column, row, &v);
 	return (struct range){
-	    .low = v.number,
-	    .high = v.number,
+	    .low = vmm__value_signed(column) ? (vmm_wide)(int64_t)v.number : (vmm_wide)v.number,
+	    .high = vmm__value_signed(column) ? (vmm_wide)(int64_t)v.number : (vmm_wide)v.number,
+	    .low_open = v.state == VMM_AT_MOST,
 	    .high_open = v.state == VMM_AT_LEAST,
 	    .unknown = v.state == VMM_UNKNOWN || v.state == VMM_ABSENT,
 	};
+}
+
+/* The row of a diff that a column is asked of: the row itself, or its whole type. */
+static struct vmm_row row_of(const struct vmm__code *c, const struct vmm_row *row)
+{
+	struct vmm_row type = *row;
+
+	if (row->type == VMM_ROW_DIFF && c->kind < VMM_KIND_COUNT)
+		type.object = &((const struct vmm_diff_row *)row->object)->diff->types[c->kind];
+	return type;
+}
+
+/* Thousandths of a percent of what the column was before. */
+static struct range percent_number(const struct vmm__code *c, const struct vmm_row *row)
+{
+	const struct vmm_diff_row *d = row->object;
+	struct range r = {.unknown = true};
+	uint64_t before = 0;
+
+	if (row->type != VMM_ROW_DIFF)
+		return r;
+	if (c->column->metric < 0) {
+		const struct vmm_diff_counts *n = c->column->get == vmm__get_count_change ? &d->count : &d->free_count;
+
+		r.unknown = !n->known[0];
+		before = n->value[0];
+	} else {
+		r.unknown = d->before && !vmm_metric_known(d->before, (enum vmm_metric)c->column->metric);
+		before = d->before ? d->before->value[c->column->metric] : 0;
+	}
+	r.low = r.high = (vmm_wide)before * (vmm_wide)c->number / 100000;
+	return r;
 }
 
 static struct range add(struct range a, struct range b)
@@ -206,9 +239,10 @@ static void combine(const struct vmm__code *c, struct operand *a, const struct o
 	}
 }
 
-bool vmm_expr_matches(const struct vmm_expr *expr, const struct vmm_row *row)
+int vmm__expr_truth(const struct vmm_expr *expr, const struct vmm_row *row)
 {
 	struct operand stack[VMM_EXPR_STACK_MAX]; /* the compiler made sure that it suffices */
+	struct vmm_row asked;
 	size_t at = 0;
 
 	for (size_t i = 0; i < expr->count; i++) {
@@ -219,7 +253,12 @@ bool vmm_expr_matches(const struct vmm_expr *expr, const struct vmm_row *row)
 			stack[at++].number = (struct range){.low = c->number, .high = c->number};
 			break;
 		case VMM__OP_COLUMN:
-			stack[at++].number = column_number(c->column, row);
+			asked = row_of(c, row);
+			stack[at++].number = column_number(c->column, &asked);
+			break;
+		case VMM__OP_PERCENT:
+			asked = row_of(c, row);
+			stack[at++].number = percent_number(c, &asked);
 			break;
 		case VMM__OP_TEXT:
 			stack[at++].truth = compare_text(c, row);
@@ -236,5 +275,10 @@ bool vmm_expr_matches(const struct vmm_expr *expr, const struct vmm_row *row)
 			break;
 		}
 	}
-	return stack[0].truth == YES;
+	return stack[0].truth == YES ? 1 : stack[0].truth == NO ? 0 : -1;
+}
+
+bool vmm_expr_matches(const struct vmm_expr *expr, const struct vmm_row *row)
+{
+	return vmm__expr_truth(expr, row) == 1;
 }

@@ -117,6 +117,8 @@ static void json_value(struct vmm_out *out, const struct vmm_column *column, con
 		vmm_out_text(out, v->number ? "true" : "false");
 	else if (column->type == VMM_VALUE_ADDRESS)
 		vmm__json_key_address(out, "", true, v->number);
+	else if (vmm__value_signed(column))
+		vmm_out_int(out, (int64_t)v->number);
 	else
 		vmm_out_dec(out, v->number);
 }
@@ -355,7 +357,9 @@ void vmm__json_row(struct vmm_out *out, const struct vmm_column *const *columns,
 				continue;
 			vmm_out_text(out, before);
 			vmm_out_text(out, columns[i]->id);
-			vmm__json_key_number(out, "\":", true, v.number);
+			vmm_out_text(out, "\":");
+			v.state = VMM_KNOWN;
+			json_value(out, columns[i], &v);
 			before = ",\"";
 		}
 		vmm_out_char(out, '}');

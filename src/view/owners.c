@@ -30,6 +30,8 @@ static const struct vmm_heap *row_heap(const struct vmm_row *row)
 
 	if (row->type == VMM_ROW_HEAP)
 		return row->object;
+	if (row->type == VMM_ROW_DIFF && vmm__diff_heap(row->object))
+		return vmm__diff_heap(row->object);
 	r = vmm__row_region(row);
 	return r && r->heap < row->snapshot->heap_count ? &row->snapshot->heaps[r->heap] : NULL;
 }

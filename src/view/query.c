@@ -128,7 +128,7 @@ static int parse_sort(struct vmm_query *q, const char *text, struct vmm_err *err
 	if (!c)
 		return fail_column(err, q->table, text, length);
 	/* Who sorts by a size looks for the biggest. */
-	q->descending = (c->type == VMM_VALUE_BYTES || c->type == VMM_VALUE_COUNT) && !(c->flags & VMM_COLUMN_ID);
+	q->descending = (c->type == VMM_VALUE_BYTES || c->type == VMM_VALUE_COUNT || vmm__value_signed(c)) && !(c->flags & VMM_COLUMN_ID);
 	if (direction && strcmp(direction, "asc") == 0)
 		q->descending = false;
 	else if (direction && strcmp(direction, "desc") == 0)

@@ -10,6 +10,8 @@ struct gather {
 	size_t count, capacity;
 	const struct vmm_query *q;
 	const void *owner; /* the snapshot or the list of processes */
+	const struct vmm_diff *diff; /* of rows of what differs */
+	enum vmm_diff_by by;
 	bool failed;
 };
 
@@ -23,10 +25,23 @@ static bool push(struct gather *g, enum vmm_row_type type, const void *object, u
 	return true;
 }
 
+/* Types add up in every number, also in those that make no change of a single region. */
+static bool differs(const struct vmm_diff_row *d)
+{
+	if (d->what || d->by != VMM_DIFF_TYPE || d->kind == VMM_KIND_COUNT)
+		return d->what || d->by == VMM_DIFF_TYPE;
+	for (int i = 0; i < VMM_METRIC_COUNT; i++)
+		if (vmm_difference_of(d->before, d->after, (enum vmm_metric)i).value)
+			return true;
+	return d->count.value[0] != d->count.value[1];
+}
+
 static bool passes(const struct vmm_query *q, const struct vmm_row *row)
 {
 	enum vmm_kind kind;
 
+	if (row->type == VMM_ROW_DIFF && !q->unchanged && !differs(row->object))
+		return false;
 	if (q->kinds && row->type != VMM_ROW_PROCESS) {
 		kind = row->type == VMM_ROW_THREAD ? VMM_KIND_STACK : vmm__row_kind(row);
 		if (kind >= VMM_KIND_COUNT || !((q->kinds >> kind) & 1))
@@ -159,6 +174,38 @@ static void gather_snapshot(struct gather *g, const struct vmm_snapshot *s, stru
 	}
 }
 
+static bool offer_diff(struct gather *g, const struct vmm_diff_row *d)
+{
+	struct vmm_row row = {.snapshot = d->b != VMM_NONE ? g->diff->b : g->diff->a, .object = d, .type = VMM_ROW_DIFF};
+
+	g->owner = row.snapshot;
+	return !passes(g->q, &row) || push(g, VMM_ROW_DIFF, d, 0);
+}
+
+static void gather_diff_types(struct gather *g, bool apart)
+{
+	for (int k = 0; k < VMM_KIND_COUNT; k++)
+		if (type_apart((enum vmm_kind)k) == apart &&
+		    !(type_empty(&g->diff->a->types[k]) && type_empty(&g->diff->b->types[k])) &&
+		    !offer_diff(g, &g->diff->types[k]))
+			return;
+}
+
+static void gather_diff(struct gather *g)
+{
+	const struct vmm_diff_row *rows = g->by == VMM_DIFF_REGION ? g->diff->regions
+	                                  : g->by == VMM_DIFF_HEAP ? g->diff->heaps
+	                                                           : g->diff->classes;
+	uint32_t count = g->by == VMM_DIFF_REGION ? g->diff->region_count
+	                 : g->by == VMM_DIFF_HEAP ? g->diff->heap_count
+	                                          : g->diff->class_count;
+
+	if (g->by == VMM_DIFF_TYPE)
+		gather_diff_types(g, false);
+	for (uint32_t i = 0; g->by != VMM_DIFF_TYPE && i < count && offer_diff(g, &rows[i]); i++)
+		;
+}
+
 struct key {
 	uint64_t number;
 	const char *text; /* NULL: compare numbers */
@@ -183,14 +230,42 @@ static int compare_keys(const void *a_pointer, const void *b_pointer)
 	return (a->index > b->index) - (a->index < b->index);
 }
 
+static uint64_t magnitude(const struct vmm_diff_row *d, enum vmm_metric i)
+{
+	struct vmm_difference v = vmm_difference_of(d->before, d->after, i);
+
+	return v.value < 0 ? 0 - (uint64_t)v.value : (uint64_t)v.value;
+}
+
+/* What a change weighs: memory before address space, address space before what has no bytes. */
+static uint64_t change_size(const struct vmm_diff_row *d)
+{
+	uint64_t memory = vmm_max_u64(magnitude(d, VMM_METRIC_COMMITTED), magnitude(d, VMM_METRIC_RSS));
+
+	memory = vmm_max_u64(vmm_max_u64(memory, magnitude(d, VMM_METRIC_USED)), magnitude(d, VMM_METRIC_SWAP));
+	if (memory)
+		return vmm_min_u64(memory, UINT64_C(1) << 62) + (UINT64_C(1) << 62);
+	return vmm_min_u64(vmm_add_sat(magnitude(d, VMM_METRIC_SIZE), d->what != 0), UINT64_C(1) << 62);
+}
+
+static bool is_type(const struct vmm_row *row)
+{
+	return row->type == VMM_ROW_DIFF && ((const struct vmm_diff_row *)row->object)->by == VMM_DIFF_TYPE;
+}
+
 static bool fill_key(struct key *k, const struct vmm_query *q, const struct vmm_row *row, struct vmm_arena *arena)
 {
 	struct vmm_value v;
 
+	if (!q->sort) {
+		k->number = change_size(row->object);
+		k->descending = true;
+		return true;
+	}
 	vmm_column_value(q->sort, row, &v);
 	k->last = v.state == VMM_UNKNOWN || v.state == VMM_ABSENT;
 	k->descending = q->descending;
-	k->number = v.number;
+	k->number = vmm__value_signed(q->sort) ? v.number ^ UINT64_C(1) << 63 : v.number;
 	if (q->sort->type != VMM_VALUE_TEXT)
 		return true;
 	k->text = v.text == v.buffer ? vmm_arena_intern(arena, v.text, strlen(v.text)) : v.text;
@@ -204,7 +279,9 @@ static bool sort_rows(struct gather *g, struct vmm_arena *arena)
 	struct vmm_row *sorted = NULL;
 	size_t keys_capacity = 0, capacity = 0;
 
-	if (!g->q->sort || g->count < 2)
+	bool by_change = g->q->table->row_type == VMM_ROW_DIFF && !(g->count && is_type(&g->v[0]));
+
+	if ((!g->q->sort && !by_change) || g->count < 2)
 		return true;
 	if (!vmm_grow(&keys, &keys_capacity, g->count, sizeof(*keys)) ||
 	    !vmm_grow(&sorted, &capacity, g->count, sizeof(*sorted)))
@@ -280,6 +357,7 @@ static int finish(struct gather *g, struct vmm_rows *rows, struct vmm_arena *are
                   struct vmm_err *err)
 {
 	uint64_t matched = g->count;
+	const struct vmm_diff *d = g->diff;
 
 	if (g->failed || !sort_rows(g, arena))
 		goto nomem;
@@ -290,6 +368,11 @@ static int finish(struct gather *g, struct vmm_rows *rows, struct vmm_arena *are
 		if (!g->q->where && !g->q->kinds)
 			push(g, VMM_ROW_TYPE, &s->total, 0);
 		gather_types(g, s, true);
+	}
+	if (d && g->by == VMM_DIFF_TYPE) {
+		if (!g->q->where && !g->q->kinds)
+			offer_diff(g, &d->total);
+		gather_diff_types(g, true);
 	}
 	if (s && g->q->blocks && !g->q->raw && g->q->table->row_type == VMM_ROW_REGION && !insert_blocks(g, s, arena))
 		goto nomem;
@@ -310,7 +393,7 @@ int vmm_rows_build(struct vmm_rows *rows, const struct vmm_query *q, const struc
 	struct gather g = {.q = q, .owner = s};
 	struct vmm_arena *arena;
 
-	if (q->table->row_type == VMM_ROW_PROCESS)
+	if (q->table->row_type == VMM_ROW_PROCESS || q->table->row_type == VMM_ROW_DIFF)
 		return vmm_fail(err, VMM_E_USAGE, 0, "view '%s' is not about one process", q->table->id);
 	if (q->table->row_type == VMM_ROW_CHUNK || q->table->row_type == VMM_ROW_STRING)
 		return vmm_fail(err, VMM_E_USAGE, 0, "rows of '%s' are streamed", q->table->id);
@@ -319,6 +402,26 @@ int vmm_rows_build(struct vmm_rows *rows, const struct vmm_query *q, const struc
 		return vmm_fail_nomem(err);
 	gather_snapshot(&g, s, arena);
 	return finish(&g, rows, arena, s, err);
+}
+
+int vmm_rows_build_diff(struct vmm_rows *rows, const struct vmm_query *q, const struct vmm_diff *diff, struct vmm_err *err)
+{
+	static const char *const tables[] = {[VMM_DIFF_TYPE] = "diff_types",
+	                                     [VMM_DIFF_REGION] = "diff_regions",
+	                                     [VMM_DIFF_HEAP] = "diff_heaps",
+	                                     [VMM_DIFF_CLASS] = "diff_classes"};
+	struct gather g = {.q = q, .diff = diff};
+	struct vmm_arena *arena;
+
+	while ((size_t)g.by < ARRAY_LEN(tables) && strcmp(tables[g.by], q->table->id) != 0)
+		g.by++;
+	if ((size_t)g.by == ARRAY_LEN(tables))
+		return vmm_fail(err, VMM_E_USAGE, 0, "view '%s' is not about what differs", q->table->id);
+	arena = vmm_arena_create();
+	if (!arena)
+		return vmm_fail_nomem(err);
+	gather_diff(&g);
+	return finish(&g, rows, arena, NULL, err);
 }
 
 int vmm_rows_build_processes(struct vmm_rows *rows, const struct vmm_query *q, const struct vmm_process_list *list,

@@ -20,6 +20,8 @@ const struct vmm_region *vmm__row_region(const struct vmm_row *row)
 		return vmm_snapshot_region_at(row->snapshot, ((const struct vmm_vma *)row->object)->start);
 	case VMM_ROW_STRING:
 		return ((const struct vmm_string *)row->object)->region;
+	case VMM_ROW_DIFF:
+		return vmm__diff_region(row->object);
 	case VMM_ROW_THREAD:
 		return region_at_index(row->snapshot, ((const struct vmm_thread *)row->object)->region);
 	case VMM_ROW_MODULE:
@@ -54,6 +56,10 @@ const struct vmm_metrics *vmm__row_metrics(const struct vmm_row *row)
 
 bool vmm__row_is_total(const struct vmm_row *row)
 {
+	const struct vmm_diff_row *diff = row->object;
+
+	if (row->type == VMM_ROW_DIFF)
+		return diff->by == VMM_DIFF_TYPE && diff->kind == VMM_KIND_COUNT;
 	return row->type == VMM_ROW_TYPE && row->object == &row->snapshot->total;
 }
 
@@ -62,6 +68,8 @@ enum vmm_kind vmm__row_kind(const struct vmm_row *row)
 	const struct vmm_region *r;
 
 	switch (row->type) {
+	case VMM_ROW_DIFF:
+		return ((const struct vmm_diff_row *)row->object)->kind;
 	case VMM_ROW_TYPE:
 		return vmm__row_is_total(row) ? VMM_KIND_COUNT : ((const struct vmm_type_total *)row->object)->kind;
 	case VMM_ROW_GAP:
@@ -190,7 +198,9 @@ void vmm_column_value(const struct vmm_column *column, const struct vmm_row *row
 	ret_value->number = 0;
 	ret_value->text = "";
 	ret_value->suffix = "";
-	if (column->metric >= 0)
+	if (column->metric >= 0 && row->type == VMM_ROW_DIFF)
+		vmm__diff_metric(row->object, column, ret_value);
+	else if (column->metric >= 0)
 		metric_value(row, column->metric, ret_value);
 	else
 		column->get(row, ret_value);
@@ -393,6 +403,8 @@ void vmm__get_details(const struct vmm_row *row, struct vmm_value *v)
 		r = vmm__row_region(row);
 		if (r)
 			vmm__value_text(v, r->details);
+		else if (row->type == VMM_ROW_DIFF && vmm__diff_heap(row->object))
+			vmm__value_text(v, vmm__diff_heap(row->object)->label);
 	}
 }
 

@@ -23,6 +23,14 @@ bool vmm__row_is_total(const struct vmm_row *row);
 bool vmm__row_range(const struct vmm_row *row, uint64_t *ret_start, uint64_t *ret_end);
 /* True when something behind the row is writable and executable at once. */
 bool vmm__row_write_exec(const struct vmm_row *row);
+/* Of a row of a diff: its region where there is one, after before before; the value of a column with a metric. */
+const struct vmm_region *vmm__diff_region(const struct vmm_diff_row *row);
+const struct vmm_heap *vmm__diff_heap(const struct vmm_diff_row *row);
+void vmm__diff_metric(const struct vmm_diff_row *row, const struct vmm_column *column, struct vmm_value *v);
+static inline bool vmm__value_signed(const struct vmm_column *column)
+{
+	return column->type == VMM_VALUE_CHANGE || column->type == VMM_VALUE_CHANGE_COUNT;
+}
 /* "used: 12,345 bytes in 12 chunks". */
 void vmm__part_details(const struct vmm_heap_part *part, struct vmm_value *v);
 /* Bytes of the largest block of a region. */
@@ -50,6 +58,7 @@ static inline void vmm__value_text(struct vmm_value *v, const char *text)
 	X(used_count) X(free) X(free_count) X(top) X(overhead) X(reserved) X(largest_free) X(trimmable)              \
 	X(heap_threads) X(heap_chunk_address) X(heap_chunk_size) X(heap_chunk_start) X(heap_chunk_stretch)           \
 	X(heap_chunk_state) X(heap_chunk_heap) X(heap_chunk_label) X(heap_chunk_region)                              \
+	X(change_state) X(changes) X(was) X(count_change) X(free_count_change) X(class_size) X(protection_before)    \
 	X(length) X(encoding) X(text) X(cut) X(region) X(chunk) X(chunk_size) X(chunk_state)
 #define X(name) void vmm__get_##name(const struct vmm_row *row, struct vmm_value *v);
 VMM__GETTERS(X)

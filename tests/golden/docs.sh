@@ -14,7 +14,7 @@ expect() # TEXT CONDITION...
 	"$@" || { echo "FAIL: $text"; failed=1; }
 }
 
-options=$( ("$vmmap" --help; for c in show at free heap strings ps; do "$vmmap" help $c; done) | grep -o -- '^  \(-., \)\?--[a-z]*' | grep -o -- '--[a-z]*' | sort -u)
+options=$( ("$vmmap" --help; for c in show at free heap strings diff ps; do "$vmmap" help $c; done) | grep -o -- '^  \(-., \)\?--[a-z-]*' | grep -o -- '--[a-z-]*' | sort -u)
 commands=$("$vmmap" --help | sed -n '/^Commands/,/^$/s/^  \([a-z][a-z]*\).*/\1/p')
 expect 'options found' [ "$(wc -w <<<"$options")" -gt 15 ]
 expect 'commands found' [ "$(wc -w <<<"$commands")" -gt 4 ]
@@ -27,7 +27,7 @@ for command in $commands; do
 	expect "cli.md lacks vmmap $command" grep -q "vmmap $command" "$root/docs/cli.md"
 done
 # Options that the manual explains but the program does not have.
-for option in $(grep -o -- '\\-\\-[a-z]\+' "$root/man/vmmap.1" | tr -d '\\' | sort -u); do
+for option in $(grep -o -- '\\-\\-[a-z]\+\(\\-[a-z]\+\)*' "$root/man/vmmap.1" | tr -d '\\' | sort -u); do
 	expect "vmmap.1 explains $option, which there is not" grep -qx -- "$option" <<<"$options"
 done
 for shell in bash:vmmap.bash zsh:_vmmap fish:vmmap.fish; do

@@ -31,7 +31,7 @@ static const char *needs_text(const struct vmm_table *t, uint32_t needs, char *r
 
 static void write_table(FILE *f, const struct vmm_table *t)
 {
-	static const char *const types[] = {"bytes", "count", "address", "text", "flag"};
+	static const char *const types[] = {"bytes", "count", "address", "text", "flag", "change in bytes", "change of a count"};
 	char needs[100];
 
 	fprintf(f, "\n| id | heading | VMMap's | type | definition | reads |\n|---|---|---|---|---|---|\n");
@@ -67,6 +67,8 @@ static void write_document(FILE *f)
 	write_table(f, vmm_table_find("chunks"));
 	fprintf(f, "\n## Columns of strings\n");
 	write_table(f, vmm_table_find("strings"));
+	fprintf(f, "\n## Columns of what differs\n");
+	write_table(f, vmm_table_find("diff_regions"));
 	fprintf(f, "\n## Columns of processes\n");
 	write_table(f, vmm_table_find("processes"));
 }
@@ -88,6 +90,16 @@ static void test_document_in_step(void **state)
 	free(b);
 }
 
+/* The metric's own, with the side of a diff behind it. */
+static void assert_id_of_metric(const struct vmm_column *column)
+{
+	static const char *const sides[] = {"", "_before", "_after"};
+	char id[64];
+
+	snprintf(id, sizeof(id), "%s%s", vmm_metric_id((enum vmm_metric)column->metric), sides[column->side]);
+	assert_string_equal(column->id, id);
+}
+
 static void test_tables_are_sound(void **state)
 {
 	const struct vmm_table *t;
@@ -102,7 +114,7 @@ static void test_tables_are_sound(void **state)
 			assert_true(column->title[0] && column->help[0] && column->vmmap);
 			assert_true((column->metric >= 0) == (column->get == NULL));
 			if (column->metric >= 0)
-				assert_string_equal(column->id, vmm_metric_id((enum vmm_metric)column->metric));
+				assert_id_of_metric(column);
 		}
 	}
 	assert_null(vmm_table_find("nothing"));

@@ -10,14 +10,14 @@ static void pairs_are(int32_t pid_a, const struct diff_row *a, size_t an, int32_
 {
 	struct vmm_snapshot *x = diff_snapshot(pid_a, a, an), *y = diff_snapshot(pid_b, b, bn);
 	struct vmm_pair *pairs = NULL;
-	char text[512] = "", one[32];
-	size_t count = 0;
+	char text[512] = "";
+	size_t count = 0, at = 0;
 	struct vmm_err err;
 
 	assert_int_equal(vmm_match_regions(x, y, &pairs, &count, &err), 0);
 	for (size_t i = 0; i < count; i++) {
-		snprintf(one, sizeof(one), "%s%d:%d", i ? " " : "", (int)pairs[i].a, (int)pairs[i].b);
-		strncat(text, one, sizeof(text) - strlen(text) - 1);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%d:%d", i ? " " : "", (int)pairs[i].a, (int)pairs[i].b);
+		assert_true(at < sizeof(text));
 	}
 	assert_string_equal(text, expected);
 	free(pairs);

@@ -136,7 +136,8 @@ static void test_empty_snapshot(void **state)
 		struct vmm_query q = query(t->id, NULL, t->columns[0].id, NULL, NULL);
 		struct vmm_rows rows;
 		/* Others are streamed, or not about one process. */
-		bool built = t->row_type != VMM_ROW_PROCESS && t->row_type != VMM_ROW_STRING && t->row_type != VMM_ROW_CHUNK;
+		bool built = t->row_type != VMM_ROW_PROCESS && t->row_type != VMM_ROW_STRING && t->row_type != VMM_ROW_CHUNK &&
+		             t->row_type != VMM_ROW_DIFF;
 
 		assert_int_equal(vmm_rows_build(&rows, &q, s, NULL), built ? 0 : VMM_E_USAGE);
 		if (built) {

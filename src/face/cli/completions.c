@@ -11,7 +11,7 @@ static void put_commands(struct vmm_out *out)
 
 static void put_columns(struct vmm_out *out)
 {
-	static const char *const views[] = {"regions", "chunks", "strings", "processes"};
+	static const char *const views[] = {"regions", "diff_regions", "chunks", "strings", "processes"};
 	const struct vmm_table *tables[ARRAY_LEN(views)];
 	const char *space = "";
 
@@ -19,7 +19,7 @@ static void put_columns(struct vmm_out *out)
 		tables[t] = vmm_table_find(views[t]);
 		for (size_t i = 0; tables[t] && i < tables[t]->column_count; i++) {
 			const char *id = tables[t]->columns[i].id;
-			bool known = false;
+			bool known = tables[t]->columns[i].side != VMM_SIDE_CHANGE; /* _before and _after are left to be typed */
 
 			for (size_t before = 0; before < t && !known; before++)
 				known = tables[before] && vmm_column_find(tables[before], id);

@@ -111,7 +111,7 @@ static void put_program(struct help *h)
 	put_title(h, "More");
 	vmm_out_text(h->out, "  vmmap help COMMAND, vmmap help columns, vmmap help kinds, vmmap help where\n");
 	put_title(h, "Exit status");
-	vmm_out_text(h->out, "  0 done   2 wrong usage, output not writable   3 target unreadable   4 it went\n");
+	vmm_out_text(h->out, "  0 done   1 --fail-if holds   2 wrong usage, output not writable   3 target unreadable   4 it went\n");
 }
 
 static void put_command(struct help *h, enum vmm_command_place place)
@@ -152,6 +152,10 @@ static void put_columns(struct help *h)
 	table = vmm_table_find("strings");
 	if (table)
 		put_columns_of(h, table);
+	put_title(h, "Of what differs: diff");
+	table = vmm_table_find("diff_regions");
+	if (table)
+		put_columns_of(h, table);
 	put_title(h, "Of processes: ps");
 	table = vmm_table_find("processes");
 	if (table)
@@ -183,6 +187,7 @@ static void put_where(struct help *h)
 	        {"+ -", "sums of columns: rss+swap>1G"},
 	        {"1K 1M 1G 1T", "sizes in bytes with suffix, in powers of 1024; 0x... is hexadecimal"},
 	        {"word 'a b' \"a b\"", "texts, quoted when they hold anything but letters, digits and ._/-"},
+	        {"heap.used>+5%", "in diff: a column of a whole type; a share of what it was before; signs"},
 	        {"wx", "a column that is true or false stands alone"},
 	};
 	vmm_out_text(h->out, "Expressions for --where\n\n");
