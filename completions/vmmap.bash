@@ -49,7 +49,7 @@ _vmmap()
 	--at) COMPREPLY=(); return ;;
 	--range) COMPREPLY=(); return ;;
 	--watch) COMPREPLY=(); return ;;
-	--format) _vmmap_words 'text csv json ndjson'; return ;;
+	--format) _vmmap_words 'text csv json ndjson vmmap-csv vmmap-txt'; return ;;
 	--units) _vmmap_words 'kib bytes mib auto'; return ;;
 	--color) _vmmap_words 'auto always never'; return ;;
 	--output|-o) COMPREPLY=($(compgen -f -- "$current")); return ;;

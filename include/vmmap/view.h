@@ -199,6 +199,10 @@ void vmm_emit_csv(struct vmm_out *out, const struct vmm_query *q, const struct v
 void vmm_emit_ndjson(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows);
 /* The whole document of docs/json.md; rows are what goes into "regions". */
 void vmm_emit_json(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s);
+/*
+ * The whole snapshot as VMMap for Windows exports one, as CSV or as text (docs/vmmap-files.md). VMM_E_NOMEM.
+ */
+int vmm_emit_vmmap(struct vmm_out *out, const struct vmm_snapshot *s, bool csv, struct vmm_err *err);
 /* {"schema", "tool", "taken_at", "<table id>": [rows]} for tables other than regions and tree. */
 void vmm_emit_json_table(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s);
 

@@ -276,6 +276,8 @@ size_t vmm_out_escaped(struct vmm_out *out, const char *s, size_t limit)
 		uint32_t point;
 		size_t n = plain_length(s + i, limit ? vmm_min_u64(limit - 1 - width, length - i) : length - i), bytes, w;
 
+		if (!n && out->backslashes && s[i] == '\\' && (!limit || limit - 1 > width))
+			n = 1;
 		if (n) {
 			vmm_out_bytes(out, s + i, n);
 			width += n;

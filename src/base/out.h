@@ -16,6 +16,7 @@ struct vmm_out {
 	int fd;      /* -1: into memory, the buffer grows */
 	int os;      /* errno of the first error, 0 when none */
 	bool failed;
+	bool backslashes; /* vmm_out_escaped() leaves them as they are: paths of Windows are full of them */
 };
 
 struct vmm_out *vmm_out_create(int fd); /* public, see vmmap/view.h */

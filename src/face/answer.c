@@ -33,6 +33,9 @@ int vmm_cli_format(const struct vmm_args *args, enum vmm_format *ret_format, str
 	if ((json && csv) || (name && json && strcmp(name, "json") != 0) || (name && csv && strcmp(name, "csv") != 0))
 		return vmm_fail(err, VMM_E_USAGE, 0, "two output formats at once: choose one of --format, --json, --csv");
 	name = json ? "json" : csv ? "csv" : name ? name : "text";
+	if (strncmp(name, "vmmap-", 6) == 0 && args->command != VMM_COMMAND_SHOW)
+		return vmm_fail(err, VMM_E_USAGE, 0, "--format %s holds a whole target: it goes with show", name);
+	name = strcmp(name, "vmmap-csv") == 0 ? "csv" : strcmp(name, "vmmap-txt") == 0 ? "text" : name;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strcmp(names[i], name) == 0)
 			*ret_format = (enum vmm_format)i;
@@ -125,6 +128,13 @@ int vmm_cli_take(const struct vmm_args *args, const char *target, uint32_t needs
 	if (code == 0)
 		*ret_snapshot = s;
 	return code;
+}
+
+int vmm_cli_need_contents(const struct vmm_snapshot *s, struct vmm_err *err)
+{
+	if (strcmp(s->target.source, "vmmap") == 0)
+		return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "a file of VMMap holds no contents of memory: no strings, no chunks of heaps");
+	return 0;
 }
 
 int vmm_answer_open(struct vmm_answer *a, const struct vmm_args *args, struct vmm_err *err)

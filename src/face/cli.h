@@ -29,7 +29,10 @@ int vmm_cli_completions(const struct vmm_args *args);
 int vmm_cli_watch(const struct vmm_args *args, const char *target, struct vmm_query *query, uint32_t needs,
                   uint64_t interval_ns);
 
-/* The output format that the options name. VMM_E_USAGE: two at once, or one that the command does not have. */
+/*
+ * The output format that the options name; of vmmap-csv and vmmap-txt, which show writes by itself, csv and text.
+ * VMM_E_USAGE: two at once, or one that the command does not have.
+ */
 enum vmm_format { VMM_FORMAT_TEXT, VMM_FORMAT_CSV, VMM_FORMAT_JSON, VMM_FORMAT_NDJSON };
 int vmm_cli_format(const struct vmm_args *args, enum vmm_format *ret_format, struct vmm_err *err);
 
@@ -78,6 +81,9 @@ int vmm_cli_take(const struct vmm_args *args, const char *target, uint32_t needs
                  struct vmm_err *err);
 /* The same of an open target, without the pause: what reads more than the snapshot puts all of it into one. */
 int vmm_cli_take_open(struct vmm_target *t, uint32_t needs, struct vmm_snapshot **ret_snapshot, struct vmm_err *err);
+
+/* VMM_E_UNSUPPORTED for a target that holds no contents of memory, and never did. */
+int vmm_cli_need_contents(const struct vmm_snapshot *s, struct vmm_err *err);
 
 /* What a command has open while it writes its answer. */
 struct vmm_answer {

@@ -234,7 +234,9 @@ int vmm_heap_page_text(struct vmm_out *out, const struct vmm_look *look, const s
 		put_holders(out, look, p);
 		vmm_heap_put_sizes(out, look, p);
 	}
-	vmm_heap_put_lists(out, look, p);
+	/* Where nothing is known of chunks "none" would be a lie. */
+	if (p->total->contents || p->survey->largest_count)
+		vmm_heap_put_lists(out, look, p);
 	put_accounts(out, look, p);
 	vmm_summary_notes(out, look, s);
 	return 0;

@@ -125,6 +125,7 @@ void vmm_summary_head(struct vmm_out *out, const struct vmm_look *look, const st
 	struct vmm_line line = {.out = out, .look = look};
 	size_t width = look->style.width, used;
 
+	out->backslashes = strcmp(t->arch, "windows") == 0;
 	vmm_put_bold(out, look);
 	used = vmm_out_escaped(out, t->name, 0);
 	vmm_put_plain(out, look);

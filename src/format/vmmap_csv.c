@@ -49,7 +49,7 @@ struct csv {
 	size_t width;               /* fields that a row of it has */
 	enum { NOTHING, SUMMARY, DETAIL } table;
 	bool details_seen;
-	char *process;
+	const char *process;
 	int64_t pid;
 	const struct vmm_vmmap_events *events;
 	struct vmm_vmmap_damage damage;
@@ -268,8 +268,7 @@ static char find_delimiter(const char *text)
 int vmm_vmmap_csv_parse(char *text, size_t length, const struct vmm_vmmap_events *events, struct vmm_vmmap_damage *ret_damage,
                         struct vmm_err *err)
 {
-	static char none[] = "";
-	struct csv c = {.p = text, .end = text + length, .delimiter = find_delimiter(text), .process = none, .pid = -1, .events = events};
+	struct csv c = {.p = text, .end = text + length, .delimiter = find_delimiter(text), .process = "", .pid = -1, .events = events};
 	int rc = 0;
 
 	while (rc == 0 && read_record(&c))

@@ -257,7 +257,7 @@ static void tell(struct vmmap_target *t, struct vmm_snapshot *s, const struct vm
 	if (strcmp(encoding, "Windows-1252") == 0)
 		vmm_snapshot_note(s, "vmmap", "code_page", 0,
 		                  "the file is in a code page that it does not name: names were read as Windows-1252");
-	vmm_snapshot_note(s, "vmmap", "file", 0, "a file of VMMap: %sno contents of memory, no swap and no shares of pages are in it",
+	vmm_snapshot_note(s, "vmmap", "file", 0, "a file of VMMap: %sno contents (strings, what heaps hold), no swap and no page shares are in it",
 	                  t->xml ? "" : "no time, ");
 }
 

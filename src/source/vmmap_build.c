@@ -153,7 +153,9 @@ static void set_access(struct vmm_vma *v, const struct vmm_vmmap_row *top, const
 static const char *make_label(struct vmm_arena *a, const struct vmm_vmmap_row *top, const struct vmm_vmmap_row *row)
 {
 	const char *word = vmm_vmmap_protection_word(row->what);
-	const char *own = strcmp(row->details, top->details) == 0 ? "" : row->details;
+	/* Every block of a heap repeats its name. */
+	bool same = row == top || (top->kind == VMM_KIND_HEAP && strcmp(row->details, top->details) == 0);
+	const char *own = same ? "" : row->details;
 	char *text;
 	const char *kept;
 

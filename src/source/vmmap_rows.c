@@ -138,6 +138,8 @@ int vmmap_told(struct vmmap_rows *r, uint64_t rows_private, struct vmm_err *err)
 {
 	const struct vmm_metrics *total = &r->summary[VMM_KIND_COUNT].m;
 	struct vmm_snapshot *s = r->s;
+	/* On Linux they lie below the lowest address and below stacks, on Windows behind every region. */
+	const char *why = s->target.arch[0] ? "" : "the file does not tell where the unusable addresses lie: here they are free";
 	uint64_t bytes;
 	bool known;
 
@@ -150,13 +152,13 @@ int vmmap_told(struct vmmap_rows *r, uint64_t rows_private, struct vmm_err *err)
 		compare_kind(r, (enum vmm_kind)k);
 	for (size_t i = 0; i < ARRAY_LEN(told_table) && r->has_summary[VMM_KIND_COUNT]; i++)
 		tell(s, told_table[i].id, told_table[i].label, vmm_metric_known(total, told_table[i].metric),
-		     total->value[told_table[i].metric], "");
+		     total->value[told_table[i].metric], told_table[i].metric == VMM_METRIC_SIZE ? why : "");
 	known = told_size(r, VMM_KIND_UNUSABLE, &bytes);
 	if (known)
-		tell(s, "unusable", "unusable = VMMap's Unusable", known, bytes, "");
+		tell(s, "unusable", "unusable = VMMap's Unusable", known, bytes, why);
 	known = told_size(r, VMM_KIND_FREE, &bytes);
 	if (known)
-		tell(s, "free", "free = VMMap's Free", known, bytes, "");
+		tell(s, "free", "free = VMMap's Free", known, bytes, why);
 	if (rows_private != UINT64_MAX)
 		tell(s, "private_rows", "private of the blocks = of VMMap's region rows", true, rows_private,
 		     "of some images VMMap's row has less than its blocks; its summary and this one have what the blocks have");

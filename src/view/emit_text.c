@@ -30,6 +30,7 @@ struct layout {
 	size_t count;
 	struct slot *first, *flex; /* flex: the last column, when it is text and the line is limited; it is cut */
 	bool nested;               /* some rows lie below others */
+	bool backslashes;          /* as in struct vmm_out */
 };
 
 struct cell {
@@ -179,7 +180,7 @@ static void make_cell(struct cell *c, const struct slot *slot, const struct vmm_
 }
 
 /* Columns on a terminal once escaped. */
-static size_t shown_width(const char *s)
+static size_t shown_width(const char *s, bool backslashes)
 {
 	size_t length = strlen(s), width = 0;
 
@@ -189,7 +190,7 @@ static size_t shown_width(const char *s)
 		char e[32];
 		size_t n;
 
-		if (byte >= 0x20 && byte < 0x7f && byte != '\\') {
+		if (byte >= 0x20 && byte < 0x7f && (byte != '\\' || backslashes)) {
 			width++;
 			i++;
 			continue;
@@ -213,7 +214,7 @@ static size_t indent_of(const struct layout *l, const struct slot *slot, const s
 
 static size_t cell_width(const struct layout *l, const struct slot *slot, const struct cell *c, const struct vmm_row *row)
 {
-	return indent_of(l, slot, row) + (c->colour >= 0 ? 2 : 0) + shown_width(c->text) + strlen(c->suffix);
+	return indent_of(l, slot, row) + (c->colour >= 0 ? 2 : 0) + shown_width(c->text, l->backslashes) + strlen(c->suffix);
 }
 
 static void set_title(struct layout *l, struct slot *slot, bool *unit_told)
@@ -377,7 +378,7 @@ static size_t write_cell(struct vmm_out *out, const struct cell *c, size_t width
 	room = width > used + suffix ? width - used - suffix : 1;
 	if (c->text == c->own) { /* our own digits need no escapes */
 		vmm_out_text(out, c->own);
-		used += shown_width(c->own);
+		used += shown_width(c->own, false);
 	} else {
 		used += vmm_out_escaped(out, c->text, width ? room : 0);
 	}
@@ -424,7 +425,7 @@ static void write_line(struct vmm_out *out, const struct layout *l, const struct
 			c = (struct cell){.text = s->title, .suffix = "", .bold = true, .colour = -1};
 		}
 		limit = cell_limit(l, s);
-		width = indent + (c.colour >= 0 ? 2 : 0) + shown_width(c.text) + strlen(c.suffix);
+		width = indent + (c.colour >= 0 ? 2 : 0) + shown_width(c.text, l->backslashes) + strlen(c.suffix);
 		if (right_aligned(s->column) && s->width > width)
 			pending += s->width - width;
 		if (c.text[0] || c.suffix[0]) {
@@ -446,6 +447,9 @@ void vmm_emit_text(struct vmm_out *out, const struct vmm_query *q, const struct 
 	set_slots(&l);
 	if (l.count == 0)
 		return;
+	/* Rows of processes have no snapshot. */
+	if (rows->count && q->table->row_type != VMM_ROW_PROCESS)
+		out->backslashes = l.backslashes = strcmp(rows->rows[0].snapshot->target.arch, "windows") == 0;
 	measure(&l, rows);
 	drop_untold(&l, rows);
 	fit(&l);

@@ -82,7 +82,7 @@ for ending in csv txt json; do
 	status "-p FILE.$ending" 0 "$vmmap" -p $pid "$work/file.$ending"
 	expect "-p FILE.$ending is quiet" [ ! -s "$work/out" ]
 done
-expect 'FILE.csv holds the tree' grep -q ^depth, "$work/file.csv"
+expect 'FILE.csv is as VMMap writes it' bash -c "head -1 '$work/file.csv' | grep -q '^\"Process:\",' && grep -q '^\"Address\",\"Type\",\"Size\",' '$work/file.csv'"
 expect 'FILE.txt holds summary and details' bash -c "grep -q ^Total '$work/file.txt' && grep -q '^Address ' '$work/file.txt'"
 status '-p alone' 0 "$vmmap" -p $pid
 expect '-p alone is the summary' grep -q "^sleep $pid " "$work/out"

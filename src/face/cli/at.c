@@ -130,13 +130,28 @@ static void put_mapping(struct vmm_out *out, const struct vmm_look *look, const 
 	put_numbers(out, look, &v->m);
 }
 
+/* Of a file of VMMap: a stretch of one protection, without what only the kernel tells. */
+static void put_told_mapping(struct vmm_out *out, const struct vmm_look *look, const struct vmm_vma *v)
+{
+	char protection[5];
+
+	vmm_prot_text(v->prot, protection);
+	put_range(out, v->start, v->end);
+	vmm_out_text(out, protection);
+	vmm_out_text(out, "  ");
+	vmm_put_metric(out, look, &v->m, VMM_METRIC_SIZE);
+	vmm_out_text(out, ", ");
+	put_numbers(out, look, &v->m);
+}
+
 static void put_module(struct vmm_out *out, const struct vmm_place *p)
 {
 	const struct vmm_module *m = p->module;
 
 	vmm_out_escaped(out, m->path[0] ? m->path : "(no file)", 0);
-	vmm_out_printf(out, ", ELF address 0x%llx", (unsigned long long)(p->address - m->bias));
-	if (p->vma->backing == VMM_BACKING_FILE)
+	if (m->bits)
+		vmm_out_printf(out, ", ELF address 0x%llx", (unsigned long long)(p->address - m->bias));
+	if (m->bits && p->vma->backing == VMM_BACKING_FILE)
 		vmm_out_printf(out, ", file offset 0x%llx",
 		               (unsigned long long)(p->vma->offset + (p->address - p->vma->start)));
 	if (m->build_id && m->build_id[0]) {
@@ -279,9 +294,14 @@ static void put_mapped(struct vmm_out *out, const struct vmm_look *look, const s
 	}
 	vmm_place_put_chunk(out, look, p);
 	put_label(out, look, "mapping");
-	put_mapping(out, look, p->vma);
-	put_label(out, look, "VmFlags");
-	put_flags(out, look, p->vma->vm_flags);
+	if (strcmp(s->target.source, "vmmap") == 0)
+		put_told_mapping(out, look, p->vma);
+	else
+		put_mapping(out, look, p->vma);
+	if (strcmp(s->target.arch, "windows") != 0) {
+		put_label(out, look, "VmFlags");
+		put_flags(out, look, p->vma->vm_flags);
+	}
 	put_label(out, look, "page");
 	put_pages(out, s, p->address);
 }
@@ -348,6 +368,7 @@ static void emit(struct vmm_answer *a, const struct looked *l)
 {
 	const struct vmm_snapshot *s = l->snapshot;
 
+	a->output.out->backslashes = strcmp(s->target.arch, "windows") == 0;
 	if (a->format == VMM_FORMAT_JSON) {
 		vmm_places_json(a->output.out, s, l->at, l->names, l->count);
 		return;

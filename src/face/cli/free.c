@@ -63,7 +63,7 @@ static void put_figures(struct vmm_out *out, const struct vmm_snapshot *s, const
 	vmm_out_printf(out, " at 0x%llx", (unsigned long long)f->largest->start);
 	vmm_out_text(out, s->target.bits == 32 ? ": no single mapping can be larger than this\n" : "\n");
 	vmm_out_printf(out, "Fragmentation  %u.%u %% of it lies outside the largest block\n", outside / 10, outside % 10);
-	if (s->target.bits == 64)
+	if (s->target.bits == 64 && s->limit_count)
 		vmm_out_text(out, "               64 bits hold plenty: limits stand in the summary\n");
 	vmm_out_char(out, '\n');
 	for (size_t i = 0; i < ARRAY_LEN(class_table); i++) {

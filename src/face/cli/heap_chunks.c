@@ -85,6 +85,8 @@ static int answer(struct vmm_answer *a, const struct vmm_args *args, struct vmm_
 	if (code == 0)
 		code = vmm_cli_take_open(t, VMM_NEED_MAPS | VMM_NEED_THREADS | VMM_NEED_IMAGES, &taken, err);
 	s->snapshot = taken;
+	if (code == 0)
+		code = vmm_cli_need_contents(taken, err);
 	if (code == 0 && s->heap && taken->vma_count)
 		code = vmm_cli_heap_check(taken, s->heap, err);
 	if (code == 0)

@@ -11,7 +11,7 @@ struct plan {
 	const char *view;  /* id of a table */
 	bool summary;      /* text: the whole summary around the table of types */
 	bool document;     /* JSON: everything known */
-	bool details;      /* VMMap's text file: the tree after the summary */
+	bool vmmap;        /* a file as VMMap for Windows writes it */
 };
 
 static const char *target_of(const struct vmm_args *args)
@@ -20,11 +20,11 @@ static const char *target_of(const struct vmm_args *args)
 }
 
 /* VMMap's form: -p PID FILE. The ending of FILE takes the place of --format, FILE that of -o. */
-static int apply_file(struct vmm_args *args, struct plan *plan, struct vmm_err *err)
+static int apply_file(struct vmm_args *args, struct vmm_err *err)
 {
 	static const struct {
 		const char *ending, *format;
-	} endings[] = {{".csv", "csv"}, {".txt", "text"}, {".json", "json"}};
+	} endings[] = {{".csv", "vmmap-csv"}, {".txt", "vmmap-txt"}, {".json", "json"}};
 	const char *file, *ending;
 
 	if (!vmm_args_has(args, VMM_OPTION_PROCESS) || args->operand_count == 0)
@@ -39,7 +39,6 @@ static int apply_file(struct vmm_args *args, struct plan *plan, struct vmm_err *
 		args->option[VMM_OPTION_OUTPUT] = file;
 		if (!vmm_args_has(args, VMM_OPTION_FORMAT))
 			args->option[VMM_OPTION_FORMAT] = endings[i].format;
-		plan->details = true;
 		return 0;
 	}
 	if (ending && strcmp(ending, ".vmmap") == 0)
@@ -59,6 +58,19 @@ static bool wants_rows(const struct vmm_args *args, enum vmm_format format)
 	return format == VMM_FORMAT_CSV || format == VMM_FORMAT_NDJSON;
 }
 
+/* VMMap's files hold everything in one order. */
+static int refuse_rows(const struct vmm_args *args, struct vmm_err *err)
+{
+	static const enum vmm_option_place others[] = {VMM_OPTION_VIEW, VMM_OPTION_SORT, VMM_OPTION_WHERE, VMM_OPTION_COLUMNS,
+	                                               VMM_OPTION_KIND, VMM_OPTION_TOP,  VMM_OPTION_RAW};
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (vmm_args_has(args, others[i]))
+			return vmm_fail(err, VMM_E_USAGE, 0, "--%s: a file of VMMap holds all regions and all columns",
+			                vmm_option_at(others[i])->word);
+	return 0;
+}
+
 static int make_plan(struct vmm_args *args, struct plan *plan, struct vmm_err *err)
 {
 	const char *view = args->option[VMM_OPTION_VIEW];
@@ -67,19 +79,21 @@ static int make_plan(struct vmm_args *args, struct plan *plan, struct vmm_err *e
 
 	memset(plan, 0, sizeof(*plan));
 	plan->target = target_of(args);
-	code = apply_file(args, plan, err);
+	code = apply_file(args, err);
 	if (code == 0)
 		code = vmm_cli_format(args, &format, err);
 	if (code < 0)
 		return code;
-	if (!view && plan->details && format == VMM_FORMAT_CSV)
-		view = "tree";
-	else if (!view)
+	plan->vmmap = vmm_args_has(args, VMM_OPTION_FORMAT) && strncmp(args->option[VMM_OPTION_FORMAT], "vmmap-", 6) == 0;
+	if (plan->vmmap)
+		code = refuse_rows(args, err);
+	if (code < 0)
+		return code;
+	if (!view)
 		view = wants_rows(args, format) ? "regions" : "summary";
 	plan->summary = strcmp(view, "summary") == 0;
 	if (vmm_args_has(args, VMM_OPTION_RAW) && strcmp(view, "regions") != 0 && strcmp(view, "tree") != 0)
 		return vmm_fail(err, VMM_E_USAGE, 0, "--raw shows mappings: it goes with --view regions");
-	plan->details = plan->details && plan->summary && format == VMM_FORMAT_TEXT;
 	plan->document = format == VMM_FORMAT_JSON &&
 	                 (plan->summary || strcmp(view, "regions") == 0 || strcmp(view, "tree") == 0);
 	plan->view = plan->document && !vmm_args_has(args, VMM_OPTION_RAW) ? "tree" : plan->summary ? "types" : view;
@@ -93,7 +107,7 @@ static uint32_t needs_of(const struct vmm_args *args, const struct plan *plan, c
 	/* What is a stack and what an image must not depend on the columns shown. */
 	if (!q->raw)
 		needs |= VMM_NEED_THREADS | VMM_NEED_IMAGES;
-	if (plan->summary || plan->document)
+	if (plan->summary || plan->document || plan->vmmap)
 		needs |= VMM_NEED_DEFAULT;
 	if (plan->document && q->raw)
 		needs |= VMM_NEED_EXTRA;
@@ -123,26 +137,13 @@ static int emit_rows(struct vmm_answer *a, const struct plan *plan, const struct
 	return 0;
 }
 
-/* VMMap's text file holds the details below the summary. */
-static int emit_details(struct vmm_answer *a, const struct vmm_snapshot *s, struct vmm_err *err)
-{
-	static const struct plan tree = {0};
-	struct vmm_query q;
-	int code = vmm_query_init(&q, "tree", NULL, NULL, NULL, NULL, err);
-
-	if (code < 0)
-		return code;
-	vmm_out_char(a->output.out, '\n');
-	code = emit_rows(a, &tree, &q, s, err);
-	vmm_query_done(&q);
-	return code;
-}
-
 static int emit(struct vmm_answer *a, const struct plan *plan, const struct vmm_query *q, const struct vmm_snapshot *s,
                 struct vmm_err *err)
 {
 	int code;
 
+	if (plan->vmmap)
+		return vmm_emit_vmmap(a->output.out, s, a->format == VMM_FORMAT_CSV, err);
 	if (a->format != VMM_FORMAT_TEXT || !plan->summary) {
 		code = emit_rows(a, plan, q, s, err);
 		if (code == 0 && a->format == VMM_FORMAT_TEXT && s->partial)
@@ -151,10 +152,7 @@ static int emit(struct vmm_answer *a, const struct plan *plan, const struct vmm_
 			vmm_summary_notes(a->output.out, &a->look, s);
 		return code;
 	}
-	code = vmm_summary_emit(a->output.out, &a->look, q, s, err);
-	if (code == 0 && plan->details)
-		code = emit_details(a, s, err);
-	return code;
+	return vmm_summary_emit(a->output.out, &a->look, q, s, err);
 }
 
 static int show_once(const struct vmm_args *args, const struct plan *plan, const struct vmm_query *q)

@@ -332,6 +332,8 @@ static int answer(const struct vmm_args *args, const struct vmm_query *q, struct
 	/* The chunks are walked when the strings are known, not for the snapshot. */
 	code = vmm_cli_take_open(t, needs & ~(uint32_t)VMM_NEED_HEAPS, &s, &err);
 	if (code == 0)
+		code = vmm_cli_need_contents(s, &err);
+	if (code == 0)
 		code = choose_region(args, s, sq, &err);
 	if (code < 0) {
 		vmm_hold_end(hold, NULL);
