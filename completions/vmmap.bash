@@ -25,7 +25,7 @@ _vmmap_list()
 _vmmap()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD-1]}
-	local commands='show at free heap strings diff ps help completions'
+	local commands='show at free heap strings diff save record ps help completions'
 	local columns='address end kind size committed private rss pss uss shareable shared locked swap swap_pss anonymous dirty referenced huge hugetlb lazyfree ksm used unused stored used_count free free_count top overhead reserved largest_free trimmable threads blocks largest regions protection wx numa guard offset device inode vmflags page_size deleted thread name state sp build_id bits pie replaced in_memory heap reader proved label path details changes was count class protection_before start stretch region length encoding chunk chunk_size cut text pid ppid uid user mappings map_limit kernel_thread cgroup missing cmdline'
 	local kinds='image mapped_file shareable heap managed_heap stack private_data device system page_table unusable free'
 	COMPREPLY=()
@@ -53,12 +53,19 @@ _vmmap()
 	--units) _vmmap_words 'kib bytes mib auto'; return ;;
 	--color) _vmmap_words 'auto always never'; return ;;
 	--output|-o) COMPREPLY=($(compgen -f -- "$current")); return ;;
+	--with-memory) COMPREPLY=(); return ;;
+	--every) COMPREPLY=(); return ;;
+	--for) COMPREPLY=(); return ;;
+	--on-growth) COMPREPLY=(); return ;;
+	--keep) COMPREPLY=(); return ;;
+	--cgroup) COMPREPLY=(); return ;;
+	--duty) COMPREPLY=(); return ;;
 	--process|-p) _vmmap_words "$(_vmmap_targets)"; return ;;
 	help) _vmmap_words "$commands columns kinds where"; return ;;
 	completions) _vmmap_words 'bash zsh fish'; return ;;
 	esac
 	if [[ $current == -* ]]; then
-		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --by --all --fail-if --fast --stop --heap --chunks --duplicates --encoding --min --at --range --map --watch --format --json --csv --units --color --output --process --help --version'
+		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --by --all --fail-if --fast --stop --heap --chunks --duplicates --encoding --min --at --range --map --watch --format --json --csv --units --color --output --append --force --with-memory --redact --every --for --on-growth --keep --tree --cgroup --duty --heaps --process --help --version'
 	elif [[ $COMP_CWORD -eq 1 ]]; then
 		_vmmap_words "$commands $(_vmmap_targets)"
 	else

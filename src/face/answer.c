@@ -151,12 +151,11 @@ int vmm_answer_open(struct vmm_answer *a, const struct vmm_args *args, struct vm
 	return code;
 }
 
-/* A target that could be read in part only: what was read is shown, and the status says so. */
-static int tell_what_is_missing(const struct vmm_snapshot *s)
+int vmm_answer_missing(const struct vmm_snapshot *s, bool saved)
 {
 	if (s->partial) {
-		fprintf(stderr, "vmmap: %d: the target went away while it was read; what was read is shown, marked partial\n",
-		        (int)s->target.pid);
+		fprintf(stderr, "vmmap: %d: the target went away while it was read; what was read is %s, marked partial\n",
+		        (int)s->target.pid, saved ? "saved" : "shown");
 		return VMM_EXIT_GONE;
 	}
 	if (!s->unreadable)
@@ -176,7 +175,7 @@ int vmm_answer_close(struct vmm_answer *a, const struct vmm_args *args, const st
 		return vmm_cli_fail(args, err);
 	if (closed < 0)
 		return vmm_cli_fail(args, &own);
-	return s ? tell_what_is_missing(s) : VMM_EXIT_DONE;
+	return s ? vmm_answer_missing(s, false) : VMM_EXIT_DONE;
 }
 
 void vmm_answer_rows(struct vmm_answer *a, const struct vmm_query *q, const struct vmm_rows *rows,

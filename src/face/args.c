@@ -260,6 +260,10 @@ int vmm_args_parse(struct vmm_args *args, int argc, char **argv, struct vmm_err 
 	for (int i = 1; i < argc; i++) {
 		if (options && strcmp(argv[i], "--") == 0) {
 			options = false;
+			if (args->operand_count && strcmp(args->operand[0], command_table[VMM_COMMAND_RECORD].word) == 0) {
+				args->program = &argv[i + 1];
+				break;
+			}
 		} else if (options && argv[i][0] == '-' && argv[i][1]) {
 			code = parse_option(args, argc, argv, &i, err);
 			if (code < 0)

@@ -37,6 +37,7 @@ struct vmm_args {
 	size_t operand_count;
 	const char *fail_if[VMM_FAIL_IF_MAX];   /* every --fail-if, in order */
 	size_t fail_if_count;
+	char **program;                         /* of record: what stands after --, ends with NULL; NULL: no -- */
 };
 
 /* One row of commands.def; at most VMM_OPERANDS_MAX operands. */
@@ -60,8 +61,8 @@ const struct vmm_command *vmm_command_at(enum vmm_command_place place);
 const struct vmm_option *vmm_option_at(enum vmm_option_place place);
 
 /*
- * Options may stand anywhere, as --word=value or --word value, -o FILE or -oFILE; -- ends them. The first operand is
- * the command when it is the name of one. VMM_E_USAGE tells what is wrong and the nearest word there is.
+ * Options may stand anywhere, as --word=value or --word value, -o FILE or -oFILE; -- ends them, and with record what
+ * follows is a program with its arguments. The first operand is the command when it is the name of one. VMM_E_USAGE tells what is wrong and the nearest word there is.
  */
 int vmm_args_parse(struct vmm_args *args, int argc, char **argv, struct vmm_err *err);
 

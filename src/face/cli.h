@@ -22,6 +22,8 @@ int vmm_cli_free(const struct vmm_args *args);
 int vmm_cli_strings(const struct vmm_args *args);
 int vmm_cli_heap(const struct vmm_args *args);
 int vmm_cli_diff(const struct vmm_args *args);
+int vmm_cli_save(const struct vmm_args *args);
+int vmm_cli_record(const struct vmm_args *args);
 int vmm_cli_ps(const struct vmm_args *args);
 int vmm_cli_help(const struct vmm_args *args);
 int vmm_cli_completions(const struct vmm_args *args);
@@ -99,6 +101,9 @@ int vmm_answer_open(struct vmm_answer *a, const struct vmm_args *args, struct vm
  */
 int vmm_answer_close(struct vmm_answer *a, const struct vmm_args *args, const struct vmm_snapshot *s, int code,
                      struct vmm_err *err);
+
+/* Says on standard error that a snapshot holds only a part, if so: shown, or saved. Returns the exit status. */
+int vmm_answer_missing(const struct vmm_snapshot *s, bool saved);
 
 /* Writes rows in one of the formats; JSON is the table's own document, not the whole snapshot. */
 void vmm_answer_rows(struct vmm_answer *a, const struct vmm_query *q, const struct vmm_rows *rows,

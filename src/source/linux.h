@@ -69,6 +69,9 @@ void linux_fill_limits(struct linux_target *t, struct vmm_snapshot *s);
 const char *linux_cmdline(const struct linux_target *t, size_t limit, struct vmm_arena *arena);
 const char *linux_cgroup(const struct linux_target *t, struct vmm_arena *arena);
 
+/* linux_find.c: whether a process carries this name: its comm, or the last part of argv[0] (comm has at most 15 bytes). */
+bool linux_is_named(int dir_fd, const char *comm, size_t comm_length, const char *name);
+
 /* linux_maps.c: mappings with the numbers of smaps. */
 int linux_fill_maps(struct linux_target *t, const struct vmm_take *take, struct vmm_snapshot *s, struct vmm_err *err);
 int linux_fill_numa(struct linux_target *t, struct vmm_snapshot *s, struct vmm_err *err);

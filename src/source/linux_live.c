@@ -100,31 +100,16 @@ static bool live_probe(const char *name)
 	return *name && !strchr(name, '/');
 }
 
-/* True when a process carries this name: its comm, or the last part of argv[0] (comm has at most 15 bytes). */
+/* Whether a process carries this name, see linux_is_named(). */
 static bool process_is_named(int proc_fd, const char *pid, const char *name)
 {
+	VMM_CLEANUP_FD int dir_fd = openat(proc_fd, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct linux_text text;
-	char path[64];
-	const char *base;
-	size_t length;
 	bool same;
 
-	snprintf(path, sizeof(path), "%.20s/comm", pid);
-	if (linux_read_file(proc_fd, path, 256, &text, NULL) < 0)
+	if (dir_fd < 0 || linux_read_file(dir_fd, "comm", 256, &text, NULL) < 0)
 		return false;
-	length = strlen(name);
-	same = text.length == length + 1 && memcmp(text.bytes, name, length) == 0;
-	linux_text_done(&text);
-	if (same)
-		return true;
-	snprintf(path, sizeof(path), "%.20s/cmdline", pid);
-	if (linux_read_file(proc_fd, path, 4096, &text, NULL) < 0)
-		return false;
-	length = strnlen(text.bytes, text.length);
-	base = memrchr(text.bytes, '/', length);
-	base = base ? base + 1 : text.bytes;
-	length -= (size_t)(base - text.bytes);
-	same = length == strlen(name) && length > 0 && memcmp(base, name, length) == 0;
+	same = linux_is_named(dir_fd, text.bytes, text.length ? text.length - 1 : 0, name);
 	linux_text_done(&text);
 	return same;
 }

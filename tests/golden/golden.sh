@@ -48,7 +48,7 @@ check unknown-command.txt "$vmmap" shwo 1
 check where-mistake.txt "$vmmap" 1 --where 'rss>1M && kid=heap'
 check where-control.txt "$vmmap" 1 --where $'path~"\033[31m" && kid=heap'
 check kind-mistake.txt "$vmmap" 1 --kind hep
-check session-file.txt "$vmmap" -p 1 x.vmmap
+check session-file.txt "$vmmap" -p 1 x.vmmap --json
 check odd-ending.txt "$vmmap" -p 1 x.foo
 check bad-address.txt "$vmmap" at 1 0xyz
 echo "$compared outputs compared"

@@ -47,6 +47,26 @@ static void test_options_stand_anywhere(void **state)
 	assert_string_equal(args.operand[0], "bash");
 }
 
+static void test_record_takes_a_program(void **state)
+{
+	struct vmm_args args;
+	struct vmm_err err;
+
+	assert_int_equal(PARSE("-o", "x", "record", "--tree", "--", "make", "--", "--raw", "-j2"), 0);
+	assert_int_equal(args.command, VMM_COMMAND_RECORD);
+	assert_int_equal(args.operand_count, 0);
+	assert_string_equal(args.program[0], "make");
+	assert_string_equal(args.program[3], "-j2");
+	assert_null(args.program[4]);
+	assert_int_equal(PARSE("record", "4711", "nginx", "-o", "x"), 0);
+	assert_int_equal(args.operand_count, 2);
+	assert_null(args.program);
+	/* Of other commands -- only ends the options. */
+	assert_int_equal(PARSE("show", "--", "record"), 0);
+	assert_null(args.program);
+	assert_string_equal(args.operand[0], "record");
+}
+
 static void test_values_may_look_like_options(void **state)
 {
 	struct vmm_args args;
@@ -184,7 +204,8 @@ static void test_tables_are_consistent(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(test_target_alone_shows), cmocka_unit_test(test_options_stand_anywhere),
-          cmocka_unit_test(test_values_may_look_like_options), cmocka_unit_test(test_a_process_named_like_a_command),
+          cmocka_unit_test(test_values_may_look_like_options), cmocka_unit_test(test_record_takes_a_program),
+          cmocka_unit_test(test_a_process_named_like_a_command),
           cmocka_unit_test(test_mistakes_are_told), cmocka_unit_test(test_operands_are_bounded),
           cmocka_unit_test(test_distance), cmocka_unit_test(test_words), cmocka_unit_test(test_views_are_tables),
           cmocka_unit_test(test_tables_are_consistent))

@@ -98,7 +98,7 @@ static void put_program(struct help *h)
 	put_title(h, "Usage");
 	vmm_out_text(h->out, "  vmmap TARGET [options]           the same as vmmap show TARGET\n"
 	                     "  vmmap COMMAND ... [options]\n"
-	                     "  vmmap -p PID|NAME [FILE]         FILE.csv, FILE.txt or FILE.json\n");
+	                     "  vmmap -p PID|NAME [FILE]         FILE.csv, .txt, .json or .vmmap\n");
 	put_wrapped(h, 2, 0, "TARGET is a PID or the name of a running process. Options may stand anywhere.");
 	put_title(h, "Commands");
 	for (int i = 0; i < VMM_COMMAND_COUNT; i++) {

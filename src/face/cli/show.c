@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/scan.h"
+#include "face/amount.h"
 #include "face/cli.h"
 #include "face/summary.h"
 
@@ -12,6 +12,7 @@ struct plan {
 	bool summary;      /* text: the whole summary around the table of types */
 	bool document;     /* JSON: everything known */
 	bool vmmap;        /* a file as VMMap for Windows writes it */
+	bool session;      /* VMMap's own file: saved, not shown */
 };
 
 static const char *target_of(const struct vmm_args *args)
@@ -20,7 +21,7 @@ static const char *target_of(const struct vmm_args *args)
 }
 
 /* VMMap's form: -p PID FILE. The ending of FILE takes the place of --format, FILE that of -o. */
-static int apply_file(struct vmm_args *args, struct vmm_err *err)
+static int apply_file(struct vmm_args *args, struct plan *plan, struct vmm_err *err)
 {
 	static const struct {
 		const char *ending, *format;
@@ -41,9 +42,11 @@ static int apply_file(struct vmm_args *args, struct vmm_err *err)
 			args->option[VMM_OPTION_FORMAT] = endings[i].format;
 		return 0;
 	}
-	if (ending && strcmp(ending, ".vmmap") == 0)
-		return vmm_fail(err, VMM_E_USAGE, 0, "%.60s: sessions cannot be saved yet; .json holds the most", file);
-	return vmm_fail(err, VMM_E_USAGE, 0, "%.60s: its ending must be .csv, .txt or .json", file);
+	if (!ending || strcmp(ending, ".vmmap") != 0)
+		return vmm_fail(err, VMM_E_USAGE, 0, "%.60s: its ending must be .csv, .txt, .json or .vmmap", file);
+	args->option[VMM_OPTION_OUTPUT] = file;
+	plan->session = true;
+	return 0;
 }
 
 /* Options that only make sense for rows of memory bring the regions up when no view is named. */
@@ -79,7 +82,7 @@ static int make_plan(struct vmm_args *args, struct plan *plan, struct vmm_err *e
 
 	memset(plan, 0, sizeof(*plan));
 	plan->target = target_of(args);
-	code = apply_file(args, err);
+	code = apply_file(args, plan, err);
 	if (code == 0)
 		code = vmm_cli_format(args, &format, err);
 	if (code < 0)
@@ -173,20 +176,24 @@ static int show_once(const struct vmm_args *args, const struct plan *plan, const
 	return status;
 }
 
-/* Seconds with an optional fraction, 0.1 to a day. */
-static int parse_interval(const char *text, uint64_t *ret_ns, struct vmm_err *err)
+/* As the command save does it. */
+static int show_save(const struct vmm_args *given)
 {
-	struct vmm_scan s = vmm_scan_init(text, strlen(text));
-	uint64_t seconds, ns = 0, unit = 100000000;
-	bool ok = vmm_scan_dec(&s, &seconds) && seconds <= 86400;
+	struct vmm_args args = *given;
+	struct vmm_err err;
 
-	if (ok && vmm_scan_char(&s, '.'))
-		for (; s.p < s.end && *s.p >= '0' && *s.p <= '9' && unit; s.p++, unit /= 10)
-			ns += (uint64_t)(*s.p - '0') * unit;
-	if (!ok || !vmm_scan_done(&s) || seconds * 10 + ns / 100000000 < 1)
-		return vmm_fail(err, VMM_E_USAGE, 0, "--watch: '%.60s' is no number of seconds from 0.1 to 86400", text);
-	*ret_ns = seconds * 1000000000 + ns;
-	return 0;
+	for (int i = 0; i < VMM_OPTION_COUNT; i++) {
+		const struct vmm_option *o = vmm_option_at((enum vmm_option_place)i);
+
+		if (args.option[i] && i != VMM_OPTION_PROCESS && !((o->commands >> VMM_COMMAND_SAVE) & 1)) {
+			vmm_fail(&err, VMM_E_USAGE, 0, "--%s chooses what is shown: it does not go with a session", o->word);
+			return vmm_cli_fail(given, &err);
+		}
+	}
+	args.command = VMM_COMMAND_SAVE;
+	args.operand[0] = args.option[VMM_OPTION_PROCESS];
+	args.operand_count = 1;
+	return vmm_cli_save(&args);
 }
 
 static int show_watch(const struct vmm_args *args, const struct plan *plan, struct vmm_query *q)
@@ -197,7 +204,7 @@ static int show_watch(const struct vmm_args *args, const struct plan *plan, stru
 	int code = vmm_cli_format(args, &format, &err);
 
 	if (code == 0)
-		code = parse_interval(args->option[VMM_OPTION_WATCH], &interval, &err);
+		code = vmm_amount_duration("watch", args->option[VMM_OPTION_WATCH], VMM_SECOND_NS / 10, VMM_DAY_NS, &interval, &err);
 	if (code == 0 && (format != VMM_FORMAT_TEXT || vmm_args_has(args, VMM_OPTION_OUTPUT)))
 		code = vmm_fail(&err, VMM_E_USAGE, 0, "--watch shows text on standard output: no other format, no -o");
 	if (code < 0)
@@ -215,6 +222,8 @@ int vmm_cli_show(const struct vmm_args *given)
 	int code, status;
 
 	code = make_plan(&args, &plan, &err);
+	if (code == 0 && plan.session)
+		return show_save(&args);
 	if (code == 0)
 		code = vmm_cli_query(&args, plan.view, &q, &err);
 	if (code == 0 && vmm_cli_format(&args, &format, &err) == 0)
