@@ -361,8 +361,5 @@ void vmm_session_forget(struct vmm_session *s)
 	for (size_t i = 0; i < s->target_count; i++)
 		target_destroy(s->targets[i]);
 	s->target_count = 0;
-	free(s->names);
-	s->names = NULL;
-	s->name_count = s->name_capacity = 0;
-	s->names_read = false;
+	vmm_names_forget(s);
 }

@@ -141,6 +141,14 @@ int vmm_name_id(struct vmm_session *s, const char *text, uint32_t *ret_id, struc
 	return rc;
 }
 
+void vmm_names_forget(struct vmm_session *s)
+{
+	free(s->names);
+	s->names = NULL;
+	s->name_count = s->name_capacity = 0;
+	s->names_read = false;
+}
+
 int vmm_names_open(struct vmm_session *s, struct vmm_arena *arena, struct vmm_names *ret, struct vmm_err *err)
 {
 	int64_t most;

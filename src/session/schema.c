@@ -46,7 +46,7 @@ static void emit_snapshot_table(struct vmm_out *o)
 	                " images_ns INTEGER, threads_ns INTEGER, stopped_ns INTEGER");
 	for (size_t i = 0; i < ARRAY_LEN(status); i++)
 		vmm_out_printf(o, ", \"%s\" INTEGER", status[i]);
-	vmm_out_text(o, ");");
+	vmm_out_text(o, "); CREATE INDEX snapshot_target ON snapshot(target);");
 }
 
 static void emit_table(struct vmm_out *o, const struct vmm_table_def *t)

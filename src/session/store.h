@@ -46,6 +46,7 @@ struct vmm_session_target {
 	uint32_t id;
 	uint32_t last; /* number of its last snapshot; 0: none yet */
 	struct vmm_live live[VMM_TABLE_COUNT];
+	uint32_t cut[VMM_TABLE_COUNT]; /* key frame before which dropping has taken out all rows; 0: not known */
 };
 
 struct vmm_name_slot {
@@ -69,6 +70,8 @@ struct vmm_session {
 	sqlite3_stmt *insert_name;
 	bool names_read;
 	uint32_t next_name;
+	uint32_t swept_names; /* next_name when unused texts were last looked for */
+	uint32_t drops;       /* calls of vmm_session_drop() that dropped something */
 	/* The rows of `total` that were read last: asked for in turn they come from here. */
 	struct vmm_total_cache *totals;
 };
@@ -113,6 +116,8 @@ char *vmm_schema_insert(const struct vmm_session *s, enum vmm_session_table tabl
 
 /* The id of a text, which is added when it is new. Within a transaction. */
 int vmm_name_id(struct vmm_session *s, const char *text, uint32_t *ret_id, struct vmm_err *err);
+/* The texts that were remembered are read again. */
+void vmm_names_forget(struct vmm_session *s);
 uint64_t vmm_session_hash(const void *data, size_t length);
 /* Texts by id, copied into an arena as they are asked for. */
 struct vmm_names {
