@@ -379,6 +379,12 @@ void vmm_prot_set_text(uint32_t prot_set, char ret_text[VMM_PROT_SET_TEXT]);
 const char *vmm_vmflag_code(unsigned place);
 const char *vmm_vmflag_help(unsigned place);
 
+/* Whether the rss of a region's chunk sums says something. */
+static inline bool vmm_region_resident_known(const struct vmm_snapshot *s, const struct vmm_region *r)
+{
+	return r->heap < s->heap_count && s->heaps[r->heap].contents && s->heaps[r->heap].contents->resident_known;
+}
+
 /* The mapping, region or block that holds an address; NULL when none does. */
 const struct vmm_vma *vmm_snapshot_vma_at(const struct vmm_snapshot *s, uint64_t address);
 const struct vmm_region *vmm_snapshot_region_at(const struct vmm_snapshot *s, uint64_t address);

@@ -175,6 +175,7 @@ struct vmm_heap_part {
 	const char *label;   /* "used", "free, resident", ... */
 	uint64_t count;      /* of chunks; 0: not told */
 	uint64_t bytes, rss;
+	bool resident_known; /* rss says something */
 };
 
 /* One chunk with where it comes from. */

@@ -60,6 +60,8 @@ static const char *explain(const struct vmm_snapshot *s, const struct vmm_accoun
 
 	if (s->unreadable)
 		return "the mappings may not be read";
+	if (strcmp(s->target.source, "core") == 0 && !(a->sum_known && a->kernel_known))
+		return "a core does not tell it";
 	if (!a->sum_known)
 		return s->needs & VMM_NEED_SMAPS ? "this kernel does not tell it" : "not read: it stands in smaps, which --fast leaves out";
 	if (!a->kernel_known)
@@ -134,6 +136,7 @@ static void accounts_of_heaps(struct vmm_snapshot *s)
 		rss.sum += one.rss.sum;
 		size.kernel += one.size.kernel;
 		rss.kernel += one.rss.kernel;
+		rss.sum_known &= one.rss.sum_known;
 		size.kernel_known &= one.size.kernel_known;
 		rss.kernel_known &= one.rss.kernel_known;
 	}

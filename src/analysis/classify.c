@@ -166,7 +166,8 @@ static int number_region(struct region_build *b, struct vmm_region *r, struct vm
 	}
 	if (r->chunks) {
 		vmm_metric_set(m, VMM_METRIC_USED, r->chunks->of[VMM_CHUNK_USED].bytes);
-		vmm_metric_set(m, VMM_METRIC_UNUSED, vmm_chunk_sums_unused(r->chunks));
+		if (vmm_region_resident_known(b->s, r))
+			vmm_metric_set(m, VMM_METRIC_UNUSED, vmm_chunk_sums_unused(r->chunks));
 	}
 	r->m = m;
 	return 0;

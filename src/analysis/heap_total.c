@@ -20,9 +20,10 @@ bool vmm_heap_accounts(const struct vmm_heap *h, struct vmm_heap_accounts *ret)
 		ret->size.sum += h->contents->sums.of[state].bytes;
 		ret->rss.sum += h->contents->sums.of[state].rss;
 	}
-	ret->size.sum_known = ret->rss.sum_known = true;
+	ret->size.sum_known = true;
+	ret->rss.sum_known = h->contents->resident_known;
 	ret->size.kernel_known = vmm_metric_known(&h->m, VMM_METRIC_SIZE);
-	ret->rss.kernel_known = vmm_metric_known(&h->m, VMM_METRIC_RSS);
+	ret->rss.kernel_known = ret->rss.sum_known && vmm_metric_known(&h->m, VMM_METRIC_RSS);
 	ret->size.kernel = h->m.value[VMM_METRIC_SIZE];
 	ret->rss.kernel = h->m.value[VMM_METRIC_RSS];
 	if (ret->size.kernel_known)
@@ -44,6 +45,7 @@ static void add_contents(struct vmm_heap_contents *sum, const struct vmm_heap_co
 		sum->free_log2[i] += c->free_log2[i];
 	}
 	sum->largest_free = vmm_max_u64(sum->largest_free, c->largest_free);
+	sum->resident_known &= c->resident_known;
 	sum->trim_known |= c->trim_known;
 	sum->trimmable += c->trimmable;
 	sum->trimmable_size += c->trimmable_size;
@@ -105,7 +107,7 @@ int vmm_heaps_total(const struct vmm_snapshot *s, const char *id, struct vmm_are
 	h->label = "Total";
 	h->proved = true;
 	vmm_metrics_zero(&h->m);
-	sum->classes_complete = true;
+	sum->classes_complete = sum->resident_known = true;
 	for (uint32_t i = 0; i < s->heap_count; i++) {
 		if (!vmm_heap_is(&s->heaps[i], id))
 			continue;

@@ -212,11 +212,12 @@ static void note_failure(const struct vmm_target *t, struct vmm_snapshot *s, int
 
 int vmm_numbers_fill(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, struct vmm_err *err)
 {
-	bool numbers = !(s->needs & VMM_NEED_SMAPS);
+	bool numbers = !(s->needs & VMM_NEED_SMAPS) && !t->residency_unknown;
 	struct pages_fill p = {.s = s, .numbers = numbers};
 	int rc = VMM_E_UNSUPPORTED;
 
-	if (s->needs & VMM_NEED_PAGES) {
+	/* Where pages() tells what was stored, neither numbers nor guards can be learnt from it. */
+	if (s->needs & VMM_NEED_PAGES && !t->residency_unknown) {
 		rc = walk_all(t, &p, prefetch, err);
 		if (rc == VMM_E_NOMEM || rc == VMM_E_GONE)
 			return rc;

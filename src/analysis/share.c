@@ -147,7 +147,7 @@ int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct
 	w.shares = vmm_arena_array(s->arena, count, sizeof(*w.shares));
 	if (!w.shares)
 		return vmm_fail_nomem(err);
-	if (resident && s->needs & VMM_NEED_PAGES && !vmm_vma_outside(s, v)) {
+	if (resident && s->needs & VMM_NEED_PAGES && !t->residency_unknown && !vmm_vma_outside(s, v)) {
 		rc = walk_pages(t, prefetch, flags, &w, err);
 		walked = rc == 0;
 	} else if (resident) {

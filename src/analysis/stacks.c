@@ -193,7 +193,8 @@ static int add_cuts(struct stack_pass *p, struct vmm_claim *claim, struct touche
 	if (!cuts)
 		return vmm_fail_nomem(err);
 	*touched = (struct touched){.lowest = UINT64_MAX};
-	if (p->s->needs & VMM_NEED_PAGES)
+	/* What a core holds of a stack is no less for never having been touched: one block then. */
+	if (p->s->needs & VMM_NEED_PAGES && !p->t->residency_unknown)
 		rc = p->t->ops->pages(p->t, claim->start, claim->end, 0, on_touched, touched, err);
 	if (rc == VMM_E_NOMEM || rc == VMM_E_GONE)
 		return rc;

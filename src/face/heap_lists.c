@@ -1,4 +1,5 @@
 /* vmmap heap: the largest chunks, and what is in memory many times. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/text.h"
@@ -7,13 +8,22 @@
 #define HEAP_WIDTH 20
 #define LINE_LEAST 12
 
+/* Else what cannot be read is what a file of contents lacks. */
+static bool residency_told(const struct vmm_heap_page *p)
+{
+	return !p->total->contents || p->total->contents->resident_known;
+}
+
 /* What a chunk holds, in what is left of the line. */
-static void put_content(struct vmm_out *out, const struct vmm_look *look, const struct vmm_content *c, size_t used)
+static void put_content(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *p, const struct vmm_content *c,
+                        size_t used)
 {
 	char line[VMM_CONTENT_LINE_MAX];
 	size_t width = look->style.width;
 
 	vmm_content_line(c, line);
+	if (c->type == VMM_CONTENT_ABSENT && !residency_told(p))
+		snprintf(line, sizeof(line), "not in the file");
 	if (c->type == VMM_CONTENT_ABSENT || c->type == VMM_CONTENT_ZERO)
 		vmm_put_dim(out, look);
 	vmm_out_escaped(out, line, width == 0 ? 0 : width > used + LINE_LEAST ? width - used : LINE_LEAST);
@@ -59,7 +69,7 @@ static void put_largest(struct vmm_out *out, const struct vmm_look *look, const 
 		vmm_out_printf(out, "  %-6s  ", vmm_chunk_state_id((enum vmm_chunk_state)l->chunk.state));
 		used = vmm_out_escaped(out, l->heap, heap);
 		vmm_out_repeat(out, " ", heap - used + 2);
-		put_content(out, look, &l->content, 2 + 12 + 2 + size + 2 + 6 + 2 + heap + 2);
+		put_content(out, look, p, &l->content, 2 + 12 + 2 + size + 2 + 6 + 2 + heap + 2);
 	}
 	if (p->picked) {
 		vmm_out_text(out, "  ");
@@ -68,8 +78,9 @@ static void put_largest(struct vmm_out *out, const struct vmm_look *look, const 
 	}
 }
 
-static void put_groups(struct vmm_out *out, const struct vmm_look *look, const struct vmm_survey *v)
+static void put_groups(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *p)
 {
+	const struct vmm_survey *v = p->survey;
 	size_t size = 0, count = 0, used;
 
 	for (size_t i = 0; i < v->duplicate_count; i++) {
@@ -88,15 +99,17 @@ static void put_groups(struct vmm_out *out, const struct vmm_look *look, const s
 		vmm_out_text(out, "  ");
 		vmm_out_hex(out, d->address, 12);
 		vmm_out_text(out, "  ");
-		put_content(out, look, &d->content, used);
+		put_content(out, look, p, &d->content, used);
 	}
 }
 
-static void put_duplicates(struct vmm_out *out, const struct vmm_look *look, const struct vmm_survey *v)
+static void put_duplicates(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *p)
 {
+	const struct vmm_survey *v = p->survey;
+
 	vmm_heap_put_heading(out, look, "Used chunks of equal size and equal first 64 bytes");
 	if (v->duplicate_count)
-		put_groups(out, look, v);
+		put_groups(out, look, p);
 	vmm_out_text(out, v->approximate ? "  at least " : "  ");
 	vmm_put_count(out, v->duplicate_groups);
 	vmm_out_text(out, v->duplicate_groups == 1 ? " group; all but one chunk of each take " : " groups; all but one chunk of each take ");
@@ -107,7 +120,7 @@ static void put_duplicates(struct vmm_out *out, const struct vmm_look *look, con
 	if (v->not_resident) {
 		vmm_out_text(out, ", ");
 		vmm_put_count(out, v->not_resident);
-		vmm_out_text(out, " not resident");
+		vmm_out_text(out, residency_told(p) ? " not resident" : " not in the file");
 	}
 	vmm_out_char(out, '\n');
 	if (!v->approximate)
@@ -121,7 +134,7 @@ void vmm_heap_put_lists(struct vmm_out *out, const struct vmm_look *look, const 
 {
 	put_largest(out, look, p);
 	if (p->duplicates)
-		put_duplicates(out, look, p->survey);
+		put_duplicates(out, look, p);
 	if (p->survey->note_count)
 		vmm_out_text(out, "  incomplete: not every heap could be walked to its end, see the notes\n");
 }

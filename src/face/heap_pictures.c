@@ -18,32 +18,33 @@
 
 enum { PART_USED, PART_FREE, PART_OVERHEAD, PART_ABSENT, PART_UNKNOWN, PART_COUNT };
 
-static void fill_parts(struct vmm_bar_part part[PART_COUNT], const struct vmm_heap *h)
+/* Of a heap whose residency is not known what is free is one part, and what is only reserved another. */
+static void fill_parts(struct vmm_bar_part part[PART_COUNT], const struct vmm_heap *h, bool resident)
 {
 	uint64_t unused, whole = h->m.value[VMM_METRIC_SIZE];
 	const struct vmm_chunk_sums *s;
 
 	part[PART_USED] = (struct vmm_bar_part){"used", 'U', USED_COLOUR, 0};
-	part[PART_FREE] = (struct vmm_bar_part){"free, resident", 'F', FREE_COLOUR, 0};
+	part[PART_FREE] = (struct vmm_bar_part){resident ? "free, resident" : "free", 'F', FREE_COLOUR, 0};
 	part[PART_OVERHEAD] = (struct vmm_bar_part){"overhead", 'O', OVERHEAD_COLOUR, 0};
-	part[PART_ABSENT] = (struct vmm_bar_part){"not resident", 'N', ABSENT_COLOUR, 0};
+	part[PART_ABSENT] = (struct vmm_bar_part){resident ? "not resident" : "reserved", resident ? 'N' : 'R', ABSENT_COLOUR, 0};
 	part[PART_UNKNOWN] = (struct vmm_bar_part){"not known", '?', 240, h->contents ? 0 : whole};
 	if (!h->contents)
 		return;
 	s = &h->contents->sums;
-	unused = vmm_chunk_sums_unused(s);
+	unused = resident ? vmm_chunk_sums_unused(s) : vmm_chunk_sums_free(s) + s->of[VMM_CHUNK_TOP].bytes;
 	part[PART_USED].size = s->of[VMM_CHUNK_USED].bytes;
 	part[PART_FREE].size = unused;
 	part[PART_OVERHEAD].size = s->of[VMM_CHUNK_META].bytes;
 	part[PART_ABSENT].size = vmm_chunk_sums_free(s) + s->of[VMM_CHUNK_TOP].bytes - unused + s->of[VMM_CHUNK_RESERVED].bytes;
 }
 
-static void put_key(struct vmm_out *out, const struct vmm_look *look)
+static void put_key(struct vmm_out *out, const struct vmm_look *look, bool resident)
 {
 	struct vmm_bar_part part[PART_COUNT];
 	static const struct vmm_heap none;
 
-	fill_parts(part, &none);
+	fill_parts(part, &none, resident);
 	for (int i = 0; i < PART_UNKNOWN; i++) {
 		vmm_out_text(out, i ? "   " : "  ");
 		vmm_put_foreground(out, look, part[i].colour);
@@ -96,6 +97,7 @@ void vmm_heap_put_bars(struct vmm_out *out, const struct vmm_look *look, const s
 	const struct vmm_heap *shown[BARS_MAX];
 	size_t left, count = pick_largest(p, shown, &left), label = 0, width = look->style.width ? look->style.width : 80;
 	uint64_t scale = count ? shown[0]->m.value[VMM_METRIC_SIZE] : 0;
+	bool resident = !p->total->contents || p->total->contents->resident_known;
 
 	for (size_t i = 0; i < count; i++)
 		label = vmm_max_u64(label, vmm_min_u64(vmm_text_width(shown[i]->label, strlen(shown[i]->label)), LABEL_MAX));
@@ -105,7 +107,7 @@ void vmm_heap_put_bars(struct vmm_out *out, const struct vmm_look *look, const s
 		struct vmm_bar_part part[PART_COUNT];
 		size_t used;
 
-		fill_parts(part, shown[i]);
+		fill_parts(part, shown[i], resident);
 		vmm_out_text(out, "  ");
 		used = vmm_out_escaped(out, shown[i]->label, label);
 		vmm_out_repeat(out, " ", label + 2 - used);
@@ -118,7 +120,7 @@ void vmm_heap_put_bars(struct vmm_out *out, const struct vmm_look *look, const s
 		vmm_put_count(out, left);
 		vmm_out_text(out, left == 1 ? " smaller one\n" : " smaller ones\n");
 	}
-	put_key(out, look);
+	put_key(out, look, resident);
 }
 
 /* One number as a bar of at most columns columns. */

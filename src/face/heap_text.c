@@ -80,6 +80,18 @@ static int put_table(struct vmm_out *out, const struct vmm_look *look, const str
 	return 0;
 }
 
+/* Bytes of one state: the resident ones, or all where that is not known. */
+static uint64_t amount(const struct vmm_chunk_sums *sums, enum vmm_chunk_state state, bool resident)
+{
+	return resident ? sums->of[state].rss : sums->of[state].bytes;
+}
+
+/* What the allocator holds and nobody uses. */
+static uint64_t held_back(const struct vmm_chunk_sums *sums, bool resident)
+{
+	return resident ? vmm_chunk_sums_unused(sums) : vmm_chunk_sums_free(sums) + sums->of[VMM_CHUNK_TOP].bytes;
+}
+
 static void put_short_of(struct vmm_out *out, uint64_t part, uint64_t whole)
 {
 	vmm_put_short_size(out, part);
@@ -98,6 +110,7 @@ static const char *remedy_of(const char *reader)
 /* What the allocators of one reader hold back, and how to get it. */
 static void put_remedy(struct vmm_out *out, const struct vmm_heap_page *p, const char *reader)
 {
+	bool resident = p->total->contents->resident_known;
 	const struct vmm_snapshot *s = p->snapshot;
 	uint64_t trimmable = 0, unused = 0;
 	const char *words = remedy_of(reader);
@@ -108,9 +121,10 @@ static void put_remedy(struct vmm_out *out, const struct vmm_heap_page *p, const
 
 		if (!h->contents || !vmm_heap_is(h, p->id) || strcmp(h->reader, reader) != 0)
 			continue;
-		unused += vmm_chunk_sums_unused(&h->contents->sums);
+		unused += held_back(&h->contents->sums, resident);
 		known |= h->contents->trim_known;
-		trimmable += h->contents->trim_known ? h->contents->trimmable : 0;
+		if (h->contents->trim_known)
+			trimmable += resident ? h->contents->trimmable : h->contents->trimmable_size;
 	}
 	if (!unused)
 		return;
@@ -123,40 +137,44 @@ static void put_remedy(struct vmm_out *out, const struct vmm_heap_page *p, const
 	} else if (!known) {
 		vmm_out_printf(out, "; %s asks for it back, how much comes is not known\n", words);
 	} else if (trimmable) {
-		vmm_out_text(out, "; trimming would return ");
+		vmm_out_text(out, resident ? "; trimming would return " : "; trimming would have returned at most ");
 		vmm_put_short_size(out, trimmable);
 		vmm_out_printf(out, ": %s\n", words);
 	} else {
-		vmm_out_text(out, "; trimming would return nothing: no whole page of it is free\n");
+		vmm_out_text(out, resident ? "; trimming would return nothing: no whole page of it is free\n"
+		                           : "; trimming would have returned nothing: no whole page of it is free\n");
 	}
 }
 
-/* Who holds what is resident: the program, or the allocator for nobody. */
+/* Who holds what is resident, or what there is where that is not known: the program, or the allocator for nobody. */
 static void put_holders(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *p)
 {
 	const struct vmm_snapshot *s = p->snapshot;
 	const struct vmm_chunk_sums *sums = &p->total->contents->sums;
-	uint64_t rss = 0, unproved = 0;
+	bool resident = p->total->contents->resident_known;
+	uint64_t all = 0, unproved = 0;
 
 	for (int i = 0; i < VMM_CHUNK_STATE_COUNT; i++)
-		rss += sums->of[i].rss;
+		all += amount(sums, (enum vmm_chunk_state)i, resident);
 	for (uint32_t i = 0; i < s->heap_count; i++)
 		unproved += vmm_heap_is(&s->heaps[i], p->id) && !s->heaps[i].contents;
 	vmm_heap_put_heading(out, look, "Who holds it");
 	vmm_out_text(out, "  the program uses ");
-	put_short_of(out, sums->of[VMM_CHUNK_USED].rss, rss);
-	vmm_out_text(out, " resident, in ");
+	put_short_of(out, amount(sums, VMM_CHUNK_USED, resident), all);
+	vmm_out_text(out, resident ? " resident, in " : ", in ");
 	vmm_put_count(out, sums->of[VMM_CHUNK_USED].count);
 	vmm_out_text(out, sums->of[VMM_CHUNK_USED].count == 1 ? " chunk\n" : " chunks\n");
-	if (vmm_chunk_sums_unused(sums)) {
+	if (held_back(sums, resident)) {
 		vmm_out_text(out, "  nobody uses ");
-		put_short_of(out, vmm_chunk_sums_unused(sums), rss);
+		put_short_of(out, held_back(sums, resident), all);
 		vmm_out_text(out, ": freed but kept; the allocator's own takes ");
 	} else {
 		vmm_out_text(out, "  nothing is freed but kept; the allocator's own takes ");
 	}
-	vmm_put_short_size(out, sums->of[VMM_CHUNK_META].rss);
+	vmm_put_short_size(out, amount(sums, VMM_CHUNK_META, resident));
 	vmm_out_char(out, '\n');
+	if (!resident)
+		vmm_out_text(out, "  how much of that was resident is not known\n");
 	/* Each reader once, where it comes up first. */
 	for (uint32_t i = 0; i < s->heap_count; i++) {
 		bool before = false;
@@ -194,7 +212,7 @@ static void put_accounts(struct vmm_out *out, const struct vmm_look *look, const
 			shown[count].label = p->id ? "chunks = size of the heap" : h->id;
 			shown[count++].explanation = one.size.remainder ? "it changed between the two reads" : "";
 		}
-		if (p->id || one.rss.remainder) {
+		if (one.rss.sum_known && (p->id || one.rss.remainder)) {
 			shown[count] = one.rss;
 			shown[count].label = p->id ? "resident chunks = resident heap" : h->id;
 			shown[count++].explanation = one.rss.remainder ? "resident bytes changed between the two reads" : "";

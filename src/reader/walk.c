@@ -190,15 +190,31 @@ static int try_walk(struct vmm_walk *w, bool first, struct vmm_err *err)
 	return rc;
 }
 
+/* What does not run does not change: looking again shows the same, but to readers that try something else then. */
+static bool runs(const struct vmm_walk *w)
+{
+	return w->r->target->ops->stop != NULL;
+}
+
+static const char *broken_remedy(struct vmm_walk *w)
+{
+	uint64_t from, to;
+
+	if (vmm_walk_swapped(w, w->broken_at))
+		return "that page is swapped out, and reading it would bring it back";
+	if (runs(w))
+		return "if the program is changing it just now, --stop holds it still";
+	return vmm_walk_memory_run(w->memory, w->broken_at, &from, &to) & VMM_PAGE_PRESENT
+	           ? "the program was changing it just then, or has damaged it"
+	           : "what stands there is not in the file";
+}
+
 static void note_broken(struct vmm_walk *w)
 {
 	const struct vmm_heap *h = &w->r->heaps[w->heap].heap;
 
 	vmm_snapshot_note(w->r->snapshot, "heaps", "unproved", w->broken_at, "%s: %s at 0x%llx: what is in it is not known; %s", h->label,
-	                  w->broken_text, (unsigned long long)w->broken_at,
-	                  vmm_walk_swapped(w, w->broken_at)
-	                      ? "that page is swapped out, and reading it would bring it back"
-	                      : "if the program is changing it just now, --stop holds it still");
+	                  w->broken_text, (unsigned long long)w->broken_at, broken_remedy(w));
 }
 
 static int walk_heap(struct vmm_walk *w, struct vmm_err *err)
@@ -213,7 +229,7 @@ static int walk_heap(struct vmm_walk *w, struct vmm_err *err)
 		rc = try_walk(w, again == 0, err);
 		if (rc != 0 || vmm_walk_memory_trouble(w->memory) || (!w->again && !w->broken))
 			break;
-		if (w->consumer || (--tries <= 0 && vmm_now_ns() - begin > PATIENCE_NS))
+		if (w->consumer || (--tries <= 0 && (!runs(w) || vmm_now_ns() - begin > PATIENCE_NS)))
 			break;
 	}
 	if (rc == 0 && w->again)

@@ -71,7 +71,9 @@ void vmm__get_trimmable(const struct vmm_row *row, struct vmm_value *v)
 {
 	const struct vmm_heap *h = row_contents(row, v);
 
-	if (h && h->contents->trim_known)
+	if (h && h->contents->trim_known && !h->contents->resident_known)
+		v->state = VMM_UNKNOWN;
+	else if (h && h->contents->trim_known)
 		put_number(v, h->contents->trimmable, !h->proved);
 	else if (h)
 		v->state = VMM_ABSENT; /* it cannot be asked */

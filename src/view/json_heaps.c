@@ -6,7 +6,7 @@
 #include "view/view.h"
 #include "vmmap/chunks.h"
 
-void vmm__json_chunk_sums(struct vmm_out *out, const struct vmm_chunk_sums *sums)
+void vmm__json_chunk_sums(struct vmm_out *out, const struct vmm_chunk_sums *sums, bool resident_known)
 {
 	if (!sums) {
 		vmm_out_text(out, "null");
@@ -16,7 +16,7 @@ void vmm__json_chunk_sums(struct vmm_out *out, const struct vmm_chunk_sums *sums
 		vmm__json_key_text(out, i ? "," : "{", vmm_chunk_state_id((enum vmm_chunk_state)i));
 		vmm__json_key_number(out, ":{\"count\":", true, sums->of[i].count);
 		vmm__json_key_number(out, ",\"bytes\":", true, sums->of[i].bytes);
-		vmm__json_key_number(out, ",\"rss\":", true, sums->of[i].rss);
+		vmm__json_key_number(out, ",\"rss\":", resident_known, sums->of[i].rss);
 		vmm_out_char(out, '}');
 	}
 	vmm_out_char(out, '}');
@@ -27,7 +27,7 @@ void vmm__json_heap_contents(struct vmm_out *out, const struct vmm_heap_contents
 {
 	static const struct vmm_heap_contents none;
 	const struct vmm_chunk_sums *sums = c ? &c->sums : &none.sums;
-	bool known = c != NULL;
+	bool known = c != NULL, resident = known && c->resident_known;
 
 	vmm__json_key_number(out, ",\"used_bytes\":", known, sums->of[VMM_CHUNK_USED].bytes);
 	vmm__json_key_number(out, ",\"used_count\":", known, sums->of[VMM_CHUNK_USED].count);
@@ -36,12 +36,12 @@ void vmm__json_heap_contents(struct vmm_out *out, const struct vmm_heap_contents
 	vmm__json_key_number(out, ",\"top\":", known, sums->of[VMM_CHUNK_TOP].bytes);
 	vmm__json_key_number(out, ",\"overhead\":", known, sums->of[VMM_CHUNK_META].bytes);
 	vmm__json_key_number(out, ",\"reserved\":", known, sums->of[VMM_CHUNK_RESERVED].bytes);
-	vmm__json_key_number(out, ",\"unused_rss\":", known, vmm_chunk_sums_unused(sums));
+	vmm__json_key_number(out, ",\"unused_rss\":", resident, vmm_chunk_sums_unused(sums));
 	vmm__json_key_number(out, ",\"largest_free\":", known, known ? c->largest_free : 0);
-	vmm__json_key_number(out, ",\"trimmable\":", known && c->trim_known, known ? c->trimmable : 0);
+	vmm__json_key_number(out, ",\"trimmable\":", resident && c->trim_known, known ? c->trimmable : 0);
 	vmm__json_key_number(out, ",\"trimmable_size\":", known && c->trim_known, known ? c->trimmable_size : 0);
 	vmm_out_text(out, ",\"states\":");
-	vmm__json_chunk_sums(out, known ? sums : NULL);
+	vmm__json_chunk_sums(out, known ? sums : NULL, resident);
 }
 
 static void json_heap_threads(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_heap *h)

@@ -162,7 +162,7 @@ static void put_owners(struct vmm_out *out, const struct vmm_snapshot *s, const 
 	if (r->heap < s->heap_count) {
 		vmm__json_key_text(out, ",\"heap\":", s->heaps[r->heap].id);
 		vmm_out_text(out, ",\"chunks\":");
-		vmm__json_chunk_sums(out, r->chunks);
+		vmm__json_chunk_sums(out, r->chunks, vmm_region_resident_known(s, r));
 	}
 	if (r->outside)
 		vmm_out_text(out, ",\"outside\":true");

@@ -303,17 +303,19 @@ static bool sort_rows(struct gather *g, struct vmm_arena *arena)
 }
 
 /* What the chunks of a heap's region are, below its blocks. */
-static bool push_parts(struct gather *g, const struct vmm_chunk_sums *c, struct vmm_arena *arena)
+static bool push_parts(struct gather *g, const struct vmm_snapshot *s, const struct vmm_region *r, struct vmm_arena *arena)
 {
+	const struct vmm_chunk_sums *c = r->chunks;
+	bool resident = vmm_region_resident_known(s, r);
 	uint64_t count = vmm_chunk_sums_free_count(c), bytes = vmm_chunk_sums_free(c);
 	uint64_t rss = c->of[VMM_CHUNK_CACHED].rss + c->of[VMM_CHUNK_FAST].rss + c->of[VMM_CHUNK_FREE].rss;
 	struct vmm_heap_part made[] = {
-	    {"used", c->of[VMM_CHUNK_USED].count, c->of[VMM_CHUNK_USED].bytes, c->of[VMM_CHUNK_USED].rss},
-	    {"free, resident", count, rss, rss},
-	    {"free, not resident", 0, bytes - vmm_min_u64(rss, bytes), 0},
-	    {"top", 0, c->of[VMM_CHUNK_TOP].bytes, c->of[VMM_CHUNK_TOP].rss},
-	    {"overhead", 0, c->of[VMM_CHUNK_META].bytes, c->of[VMM_CHUNK_META].rss},
-	    {"reserved", 0, c->of[VMM_CHUNK_RESERVED].bytes, c->of[VMM_CHUNK_RESERVED].rss},
+	    {"used", c->of[VMM_CHUNK_USED].count, c->of[VMM_CHUNK_USED].bytes, c->of[VMM_CHUNK_USED].rss, resident},
+	    {resident ? "free, resident" : "free", count, resident ? rss : bytes, rss, resident},
+	    {"free, not resident", 0, resident ? bytes - vmm_min_u64(rss, bytes) : 0, 0, resident},
+	    {"top", 0, c->of[VMM_CHUNK_TOP].bytes, c->of[VMM_CHUNK_TOP].rss, resident},
+	    {"overhead", 0, c->of[VMM_CHUNK_META].bytes, c->of[VMM_CHUNK_META].rss, resident},
+	    {"reserved", 0, c->of[VMM_CHUNK_RESERVED].bytes, c->of[VMM_CHUNK_RESERVED].rss, resident},
 	};
 	struct vmm_heap_part *parts = vmm_arena_array(arena, ARRAY_LEN(made), sizeof(*parts));
 
@@ -342,7 +344,7 @@ static bool insert_blocks(struct gather *g, const struct vmm_snapshot *s, struct
 		push(&all, VMM_ROW_REGION, r, 0);
 		for (uint32_t b = 0; b < r->block_count && r->first_block + b < s->block_count; b++)
 			push(&all, VMM_ROW_BLOCK, &s->blocks[r->first_block + b], 1);
-		if (g->q->parts && r->chunks && !push_parts(&all, r->chunks, arena)) {
+		if (g->q->parts && r->chunks && !push_parts(&all, s, r, arena)) {
 			free(all.v);
 			return false;
 		}

@@ -169,7 +169,9 @@ static void metric_value(const struct vmm_row *row, int metric, struct vmm_value
 	if (row->type == VMM_ROW_PART) {
 		const struct vmm_heap_part *part = row->object;
 
-		if (metric == VMM_METRIC_SIZE || metric == VMM_METRIC_RSS)
+		if (metric == VMM_METRIC_RSS && !part->resident_known)
+			v->state = VMM_UNKNOWN;
+		else if (metric == VMM_METRIC_SIZE || metric == VMM_METRIC_RSS)
 			vmm__value_number(v, metric == VMM_METRIC_SIZE ? part->bytes : part->rss);
 		return;
 	}

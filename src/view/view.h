@@ -89,7 +89,7 @@ void vmm__json_note(struct vmm_out *out, const struct vmm_note *n, bool first);
 /* ,"heaps":[...]: all, or the one with this id; with their numbers of chunks by size. */
 void vmm__json_heaps(struct vmm_out *out, const struct vmm_snapshot *s, const char *id, bool with_sizes);
 /* {"used":{"count","bytes","rss"},...} or null. */
-void vmm__json_chunk_sums(struct vmm_out *out, const struct vmm_chunk_sums *sums);
+void vmm__json_chunk_sums(struct vmm_out *out, const struct vmm_chunk_sums *sums, bool resident_known);
 /* ,"used_bytes":1,... of a heap; c NULL: not known. */
 void vmm__json_heap_contents(struct vmm_out *out, const struct vmm_heap_contents *c);
 /* The columns of rows that stand alone: those chosen, else every JSON column or, where a table has its own, those. */

@@ -18,6 +18,7 @@ static struct vmm_heap_contents fake_contents = {
               [VMM_CHUNK_TOP] = {1, 65536, 4096},
               [VMM_CHUNK_META] = {0, 109016, 109016},
               [VMM_CHUNK_RESERVED] = {0, 98768, 33832}}},
+    .resident_known = true,
     .largest_free = 65544,
     .trim_known = true,
     .trimmable = 98304,
@@ -31,6 +32,7 @@ static struct vmm_heap_contents fake_contents = {
 
 static struct vmm_heap_contents fake_big_contents = {
     .sums = {{[VMM_CHUNK_USED] = {1, 1048560, 1048560}, [VMM_CHUNK_META] = {0, 16, 16}}},
+    .resident_known = true,
     .used_log2 = {[19] = 1},
     .classes = fake_big_classes,
     .class_count = 1,

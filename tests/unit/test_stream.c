@@ -91,7 +91,7 @@ static void test_heap_values(void **state)
 {
 	struct vmm_heap_contents c = {.sums = {{[VMM_CHUNK_USED] = {2, 100, 90}, [VMM_CHUNK_FREE] = {1, 30, 20}, [VMM_CHUNK_CACHED] = {3, 5, 5},
 	                                        [VMM_CHUNK_TOP] = {1, 7, 6}, [VMM_CHUNK_META] = {0, 8, 8}, [VMM_CHUNK_RESERVED] = {0, 9, 0}}},
-	                              .largest_free = 30, .trim_known = true, .trimmable = 20};
+	                              .resident_known = true, .largest_free = 30, .trim_known = true, .trimmable = 20};
 	struct vmm_heap heaps[] = {{.id = "a", .label = "A", .proved = true, .contents = &c, .thread_count = 2}, {.id = "b", .label = "B"},
 	                           {.id = "c", .label = "C", .contents = &c}};
 	static const char columns[] = "used_count,free,free_count,top,overhead,reserved,largest_free,trimmable,threads";
@@ -126,11 +126,17 @@ static void test_heap_values(void **state)
 /* Below a heap's region in text: what its chunks take, and only what there is. */
 static void test_parts(void **state)
 {
-	struct vmm_chunk_sums sums = {{[VMM_CHUNK_USED] = {1, 100000, 90000}, [VMM_CHUNK_FREE] = {7, 35000, 5000}, [VMM_CHUNK_META] = {0, 168, 168}}};
+	struct vmm_heap_contents c = {.sums = {{[VMM_CHUNK_USED] = {1, 100000, 90000}, [VMM_CHUNK_FREE] = {7, 35000, 5000},
+	                                        [VMM_CHUNK_META] = {0, 168, 168}}},
+	                              .resident_known = true, .trim_known = true, .trimmable = 4096};
+	struct vmm_heap heap = {.id = "a", .label = "A", .proved = true, .contents = &c};
 	struct vmm_snapshot *s = sample_create();
 	struct vmm_query q;
 
-	s->regions[SAMPLE_HEAP].chunks = &sums;
+	s->heaps = &heap;
+	s->heap_count = 1;
+	s->regions[SAMPLE_HEAP].heap = 0;
+	s->regions[SAMPLE_HEAP].chunks = &c.sums;
 	assert_int_equal(vmm_query_init(&q, "tree", "address,size,rss,blocks,used,details", NULL, NULL, "heap", NULL), 0);
 	q.parts = true;
 	CHECK(sample_print(s, &q, SAMPLE_TEXT, &(struct vmm_style){.units = VMM_UNITS_BYTES}),
@@ -140,9 +146,20 @@ static void test_parts(void **state)
 	      "              5,000   5,000        free, resident: 5,000 bytes in 7 chunks\n"
 	      "             30,000       -        free, not resident: 30,000 bytes\n"
 	      "                168     168        overhead: 168 bytes\n");
+	/* Where nothing is known of residency, free bytes are free bytes. */
+	c.resident_known = false;
+	CHECK(sample_print(s, &q, SAMPLE_TEXT, &(struct vmm_style){.units = VMM_UNITS_BYTES}),
+	      "10000000    135,168  36,864  1  ?  [heap]\n"
+	      "  10000000  135,168  36,864     ?  [heap]\n"
+	      "            100,000       ?        used: 100,000 bytes in 1 chunk\n"
+	      "             35,000       ?        free: 35,000 bytes in 7 chunks\n"
+	      "                168       ?        overhead: 168 bytes\n");
 	q.parts = false;
 	CHECK(sample_print(s, &q, SAMPLE_CSV, NULL),
 	      "depth,address,size,rss,blocks,used,details\n0,0x10000000,135168,36864,1,,[heap]\n1,0x10000000,135168,36864,,,[heap]\n");
+	vmm_query_done(&q);
+	assert_int_equal(vmm_query_init(&q, "heaps", "heap,trimmable", NULL, NULL, NULL, NULL), 0);
+	CHECK(sample_print(s, &q, SAMPLE_CSV, NULL), "heap,trimmable\na,\n");
 	vmm_query_done(&q);
 	vmm_snapshot_destroy(s);
 }

@@ -1,4 +1,6 @@
 /* The part of the command at that tells chunks of heaps. */
+#include <stdio.h>
+
 #include "face/place.h"
 
 #define LABEL "  %-9s"
@@ -41,11 +43,12 @@ static void put_holder(struct vmm_out *out, const struct vmm_place *p, const str
 }
 
 /* As hexadecimal and ASCII, sixteen to a line. */
-static void put_head(struct vmm_out *out, const struct vmm_look *look, const struct vmm_chunk_at *at)
+static void put_head(struct vmm_out *out, const struct vmm_look *look, const struct vmm_chunk_at *at, const char *absent)
 {
 	put_label(out, look, "bytes");
 	if (at->head_bytes == 0) {
-		vmm_out_text(out, at->chunk.usable ? "not resident\n" : "none\n");
+		vmm_out_text(out, at->chunk.usable ? absent : "none");
+		vmm_out_char(out, '\n');
 		return;
 	}
 	for (uint32_t i = 0; i < at->head_bytes; i += LINE_BYTES) {
@@ -67,9 +70,12 @@ static void put_head(struct vmm_out *out, const struct vmm_look *look, const str
 void vmm_place_put_chunk(struct vmm_out *out, const struct vmm_look *look, const struct vmm_place *p)
 {
 	const struct vmm_chunk_at *at = p->chunk;
+	const char *absent = "not resident";
 
 	if (!p->heap || !at)
 		return;
+	if (p->heap->contents && !p->heap->contents->resident_known)
+		absent = "not in the file";
 	put_label(out, look, "heap");
 	vmm_out_escaped(out, p->heap->id, 0);
 	vmm_out_text(out, "  ");
@@ -91,11 +97,13 @@ void vmm_place_put_chunk(struct vmm_out *out, const struct vmm_look *look, const
 
 		put_label(out, look, "holds");
 		vmm_content_line(p->content, line);
+		if (p->content->type == VMM_CONTENT_ABSENT)
+			snprintf(line, sizeof(line), "%s", absent);
 		vmm_out_escaped(out, line, 0);
 		vmm_out_char(out, '\n');
 	}
 	if (at->found)
-		put_head(out, look, at);
+		put_head(out, look, at, absent);
 	if (at->found && at->has_below)
 		put_neighbour(out, look, "before", &at->below);
 	if (at->found && at->has_above)
