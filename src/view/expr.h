@@ -56,7 +56,7 @@ struct vmm_expr {
 	bool kinds;     /* it asks for the type of a row itself */
 };
 
-/* Whether an expression holds: 1, 0, or -1 where an unknown number decides. */
+/* Whether an expression holds: 1, 0 (also where the row has no such number), or -1 where an unknown number decides. */
 int vmm__expr_truth(const struct vmm_expr *expr, const struct vmm_row *row);
 
 #endif

@@ -26,11 +26,13 @@ static enum truth truth_of(bool b)
 	return b ? YES : NO;
 }
 
-static struct range column_number(const struct vmm_column *column, const struct vmm_row *row)
+/* *unsure is set where the number is not known exactly, though the row has it. */
+static struct range column_number(const struct vmm_column *column, const struct vmm_row *row, bool *unsure)
 {
 	struct vmm_value v;
 
 	vmm_column_value(column, row, &v);
+	*unsure |= v.state != VMM_KNOWN && v.state != VMM_ABSENT;
 	return (struct range){
 	    .low = vmm__value_signed(column) ? (vmm_wide)(int64_t)v.number : (vmm_wide)v.number,
 	    .high = vmm__value_signed(column) ? (vmm_wide)(int64_t)v.number : (vmm_wide)v.number,
@@ -243,6 +245,7 @@ int vmm__expr_truth(const struct vmm_expr *expr, const struct vmm_row *row)
 {
 	struct operand stack[VMM_EXPR_STACK_MAX]; /* the compiler made sure that it suffices */
 	struct vmm_row asked;
+	bool unsure = false;
 	size_t at = 0;
 
 	for (size_t i = 0; i < expr->count; i++) {
@@ -254,11 +257,12 @@ int vmm__expr_truth(const struct vmm_expr *expr, const struct vmm_row *row)
 			break;
 		case VMM__OP_COLUMN:
 			asked = row_of(c, row);
-			stack[at++].number = column_number(c->column, &asked);
+			stack[at++].number = column_number(c->column, &asked, &unsure);
 			break;
 		case VMM__OP_PERCENT:
 			asked = row_of(c, row);
 			stack[at++].number = percent_number(c, &asked);
+			unsure |= stack[at - 1].number.unknown;
 			break;
 		case VMM__OP_TEXT:
 			stack[at++].truth = compare_text(c, row);
@@ -275,7 +279,7 @@ int vmm__expr_truth(const struct vmm_expr *expr, const struct vmm_row *row)
 			break;
 		}
 	}
-	return stack[0].truth == YES ? 1 : stack[0].truth == NO ? 0 : -1;
+	return stack[0].truth == YES ? 1 : stack[0].truth == NO || !unsure ? 0 : -1;
 }
 
 bool vmm_expr_matches(const struct vmm_expr *expr, const struct vmm_row *row)
