@@ -169,30 +169,50 @@ static bool counts(const struct vmm_region *r)
 	return r && !r->outside && in_total(r->kind);
 }
 
-/*
- * What the regions tell of one metric against what types and totals do. A region that is of another type now is less of
- * the one and more of the other.
- */
-static void account(struct vmm_diff *d, enum vmm_metric metric)
-{
-	struct vmm_diff_account *account = &d->accounts[metric];
-	int64_t of_kind[VMM_KIND_COUNT] = {0};
+/* Sums of differences by metric and type; bit i of unknown: some part of metric i is not known. */
+struct sums {
+	int64_t of[VMM_METRIC_COUNT][VMM_KIND_COUNT];
+	uint32_t unknown;
+};
 
-	*account = (struct vmm_diff_account){.metric = metric, .known = true};
-	for (uint32_t i = 0; account->known && i < d->region_count; i++) {
+static void sum_region(struct sums *s, const struct vmm_region *a, const struct vmm_region *b)
+{
+	const struct vmm_metrics *before = a ? a->m : NULL, *after = b ? b->m : NULL;
+	enum vmm_kind kind = b ? b->kind : a->kind;
+
+	for (int i = 0; i < VMM_METRIC_COUNT; i++)
+		if (!((s->unknown >> i) & 1) && !add(&s->of[i][kind], before, after, (enum vmm_metric)i))
+			s->unknown |= UINT32_C(1) << i;
+}
+
+/* A region that is of another type now is less of the one and more of the other. */
+static void sum_regions(struct vmm_diff *d, struct sums *s)
+{
+	for (uint32_t i = 0; i < d->region_count; i++) {
 		const struct vmm_diff_row *row = &d->regions[i];
 		const struct vmm_region *a = row->a != VMM_NONE ? &d->a->regions[row->a] : NULL;
 		const struct vmm_region *b = row->b != VMM_NONE ? &d->b->regions[row->b] : NULL;
 
 		a = counts(a) ? a : NULL;
 		b = counts(b) ? b : NULL;
-		if (a && b && a->kind == b->kind)
-			account->known = add(&of_kind[a->kind], a->m, b->m, metric);
-		else
-			account->known = (!a || add(&of_kind[a->kind], a->m, NULL, metric)) &&
-			                 (!b || add(&of_kind[b->kind], NULL, b->m, metric));
+		if (a && b && a->kind == b->kind) {
+			sum_region(s, a, b);
+			continue;
+		}
+		if (a)
+			sum_region(s, a, NULL);
+		if (b)
+			sum_region(s, NULL, b);
 	}
-	account->known = account->known && add(&account->total, &d->a->total.m, &d->b->total.m, metric);
+}
+
+/* What the regions tell of one metric against what types and totals do. */
+static void account(struct vmm_diff *d, const struct sums *s, enum vmm_metric metric)
+{
+	struct vmm_diff_account *account = &d->accounts[metric];
+
+	*account = (struct vmm_diff_account){.metric = metric};
+	account->known = !((s->unknown >> metric) & 1) && add(&account->total, &d->a->total.m, &d->b->total.m, metric);
 	account->adds_up = true;
 	for (int k = 0; k < VMM_KIND_COUNT && account->known; k++) {
 		int64_t type = 0;
@@ -201,8 +221,8 @@ static void account(struct vmm_diff *d, enum vmm_metric metric)
 			continue;
 		account->known = add(&type, &d->a->types[k].m, &d->b->types[k].m, metric) &&
 		                 !__builtin_add_overflow(account->types, type, &account->types) &&
-		                 !__builtin_add_overflow(account->regions, of_kind[k], &account->regions);
-		account->adds_up = account->adds_up && type == of_kind[k];
+		                 !__builtin_add_overflow(account->regions, s->of[metric][k], &account->regions);
+		account->adds_up = account->adds_up && type == s->of[metric][k];
 	}
 	account->adds_up = account->known && account->adds_up && account->types == account->total;
 	if (!account->known)
@@ -222,6 +242,8 @@ static void diff_time(struct vmm_diff *d)
 
 static bool fill(struct vmm_diff *d, const struct vmm_pair *pairs, size_t count)
 {
+	struct sums sums = {0};
+
 	d->same_process = vmm__same_process(d->a, d->b);
 	d->same_layout = vmm__same_layout(d->a, d->b);
 	diff_time(d);
@@ -231,8 +253,9 @@ static bool fill(struct vmm_diff *d, const struct vmm_pair *pairs, size_t count)
 	if (!diff_regions(d, pairs, count) || !vmm__diff_heaps(d, pairs, count) || !vmm__diff_classes(d) ||
 	    !vmm__diff_threads(d, pairs, count) || !vmm__diff_modules(d, pairs, count))
 		return false;
+	sum_regions(d, &sums);
 	for (int i = 0; i < VMM_METRIC_COUNT; i++)
-		account(d, (enum vmm_metric)i);
+		account(d, &sums, (enum vmm_metric)i);
 	return true;
 }
 
