@@ -63,7 +63,7 @@ def dying(checks, args, count, counts):
 
 
 def main():
-    args = arguments(__doc__, count={"type": int, "default": test_count(300), "help": "snapshots of each sort (300)"})
+    args = arguments(__doc__, count={"type": int, "default": test_count(150), "help": "snapshots of each sort (150)"})
     checks = Checks()
     for what, test in (("restless", restless), ("dying", dying)):
         counts = collections.Counter()
