@@ -13,18 +13,20 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "source/bytes.h"
 #include "source/vmmap.h"
 #include "vmmap/session.h"
 
 #define FILE_MAX (UINT64_C(256) << 20)
 #define PROBE_BYTES 4096
+#define READ_BYTES (size_t)(1 << 20)
 #define SNAPSHOTS_MAX 100000
 
 struct vmmap_target {
 	struct vmm_target base;
 	char *bytes; /* the file */
 	size_t length;
-	bool xml;
+	bool xml, damaged;
 	struct timespec changed; /* of the file */
 	struct vmm_arena *arena;
 	struct vmm_session_entry *entries; /* of XML: its snapshots */
@@ -43,25 +45,6 @@ static int open_regular(const char *path, struct stat *ret_st)
 		return -1;
 	}
 	return fd;
-}
-
-/* Reads length bytes or up to the end. */
-static int64_t read_all(int fd, char *to, size_t length)
-{
-	size_t at = 0;
-
-	while (at < length) {
-		ssize_t n = read(fd, to + at, length - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		at += (size_t)n;
-	}
-	return (int64_t)at;
 }
 
 /* The path without "@N" when there is no file of the whole name; *ret_which then points behind the @. */
@@ -88,12 +71,22 @@ static char *split_name(const char *name, const char **ret_which)
 static bool vmmap_probe(const char *name)
 {
 	const char *which;
-	VMM_CLEANUP_FREE char *path = split_name(name, &which);
+	VMM_CLEANUP_FREE char *path = NULL;
+	struct vmm_bytes *bytes;
 	char head[PROBE_BYTES];
 	struct stat st;
-	VMM_CLEANUP_FD int fd = path ? open_regular(path, &st) : -1;
-	int64_t n = fd < 0 ? -1 : read_all(fd, head, sizeof(head));
+	int64_t n;
+	int fd;
 
+	/* A number is a PID, also where a file is called so. */
+	if (!name[0] || name[strspn(name, "0123456789")] == '\0')
+		return false;
+	path = split_name(name, &which);
+	fd = path ? open_regular(path, &st) : -1;
+	if (fd < 0 || vmm_bytes_open(fd, &bytes, NULL) < 0)
+		return false;
+	n = vmm_bytes_read(bytes, 0, head, sizeof(head), NULL);
+	vmm_bytes_close(bytes);
 	return n > 0 && (vmm_vmmap_is_mmp(head, (size_t)n) || (!which && vmm_vmmap_is_csv(head, (size_t)n)));
 }
 
@@ -107,26 +100,43 @@ static void vmmap_close(struct vmm_target *base)
 	free(t);
 }
 
+/* Reads all of it, packed or not. */
+static int read_bytes(struct vmmap_target *t, const char *path, struct vmm_bytes *bytes, struct vmm_err *err)
+{
+	size_t capacity = 0;
+	int64_t n = 1;
+
+	while (n > 0) {
+		if (t->length > FILE_MAX)
+			return vmm_fail(err, VMM_E_LIMIT, 0, "%s: larger than any file of VMMap should be (256 MiB)", path);
+		if (!vmm_grow(&t->bytes, &capacity, t->length + READ_BYTES, 1))
+			return vmm_fail_nomem(err);
+		n = vmm_bytes_read(bytes, t->length, t->bytes + t->length, READ_BYTES, err);
+		if (n < 0)
+			return (int)n;
+		t->length += (size_t)n;
+	}
+	t->damaged = vmm_bytes_damage(bytes) != NULL;
+	return 0;
+}
+
 static int read_file(struct vmmap_target *t, const char *path, struct vmm_err *err)
 {
+	struct vmm_bytes *bytes;
 	struct stat st;
-	VMM_CLEANUP_FD int fd = open_regular(path, &st);
-	int64_t n;
+	int fd = open_regular(path, &st), rc;
 
 	if (fd < 0)
 		return vmm_fail(err, errno == EACCES ? VMM_E_DENIED : VMM_E_IO, errno, "%s: cannot read: %s", path, strerror(errno));
-	if ((uint64_t)st.st_size > FILE_MAX)
-		return vmm_fail(err, VMM_E_LIMIT, 0, "%s: larger than any file of VMMap should be (256 MiB)", path);
 	t->changed = st.st_mtim;
-	t->bytes = vmm_alloc_hook(NULL, (size_t)st.st_size + 1);
-	if (!t->bytes)
-		return vmm_fail_nomem(err);
-	n = read_all(fd, t->bytes, (size_t)st.st_size);
-	if (n < 0)
-		return vmm_fail(err, VMM_E_IO, errno, "%s: cannot read: %s", path, strerror(errno));
-	t->length = (size_t)n;
-	t->xml = vmm_vmmap_is_mmp(t->bytes, t->length < PROBE_BYTES ? t->length : PROBE_BYTES);
-	return 0;
+	rc = vmm_bytes_open(fd, &bytes, err);
+	if (rc < 0)
+		return rc;
+	rc = read_bytes(t, path, bytes, err);
+	vmm_bytes_close(bytes);
+	if (rc == 0)
+		t->xml = vmm_vmmap_is_mmp(t->bytes, t->length < PROBE_BYTES ? t->length : PROBE_BYTES);
+	return rc;
 }
 
 /* What a parser hands over: counts snapshots, and keeps the rows of one of them. */
@@ -210,44 +220,76 @@ static int choose(struct vmmap_target *t, const char *which, struct vmm_err *err
 	return which && which[0] ? vmm_session_find(&index, which, &t->number, err) : 0;
 }
 
-static int open_file(struct vmmap_target *t, const char *path, const char *which, struct vmm_err *err)
+/* Lists the snapshots of XML and finds the one that is wanted. */
+static int open_read(struct vmmap_target *t, const char *which, struct vmm_err *err)
 {
 	struct events counting = {.t = t};
 	struct vmm_vmmap_damage damage;
 	const char *encoding;
-	int rc = read_file(t, path, err);
+	int rc;
 
-	if (rc < 0 || !t->xml)
-		return rc;
+	if (!t->xml)
+		return 0;
 	rc = parse(t, &counting, &damage, &encoding, err);
 	return rc < 0 ? rc : choose(t, which, err);
+}
+
+static struct vmmap_target *create(void)
+{
+	struct vmmap_target *t = vmm_alloc_hook(NULL, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	memset(t, 0, sizeof(*t));
+	t->base.ops = &vmm_source_vmmap;
+	t->base.residency_unknown = true;
+	return t;
+}
+
+static int finish(struct vmmap_target *t, int rc, struct vmm_target **ret_target)
+{
+	if (rc < 0)
+		vmmap_close(&t->base);
+	else
+		*ret_target = &t->base;
+	return rc < 0 ? rc : 0;
+}
+
+int vmmap_open_bytes(const void *bytes, size_t length, bool xml, const char *which, struct vmm_target **ret_target,
+                     struct vmm_err *err)
+{
+	struct vmmap_target *t = create();
+
+	if (!t)
+		return vmm_fail_nomem(err);
+	t->xml = xml;
+	t->bytes = vmm_alloc_hook(NULL, length + 1);
+	if (!t->bytes)
+		return finish(t, vmm_fail_nomem(err), ret_target);
+	memcpy(t->bytes, bytes, length);
+	t->length = length;
+	return finish(t, open_read(t, which, err), ret_target);
 }
 
 static int vmmap_open(const char *name, const struct vmm_open *how, struct vmm_target **ret_target, struct vmm_err *err)
 {
 	const char *which;
 	VMM_CLEANUP_FREE char *path = split_name(name, &which);
-	struct vmmap_target *t = path ? vmm_alloc_hook(NULL, sizeof(*t)) : NULL;
+	struct vmmap_target *t = path ? create() : NULL;
 	int rc;
 
 	if (!t)
 		return vmm_fail_nomem(err);
-	memset(t, 0, sizeof(*t));
-	t->base.ops = &vmm_source_vmmap;
-	t->base.residency_unknown = true;
-	rc = open_file(t, path, which, err);
-	if (rc < 0) {
-		vmmap_close(&t->base);
-		return rc;
-	}
-	*ret_target = &t->base;
-	return 0;
+	rc = read_file(t, path, err);
+	if (rc == 0)
+		rc = open_read(t, which, err);
+	return finish(t, rc, ret_target);
 }
 
 static void tell(struct vmmap_target *t, struct vmm_snapshot *s, const struct vmm_vmmap_damage *d, const char *encoding)
 {
 	if (d->cut)
-		vmm_snapshot_note(s, "vmmap", "cut", 0, "the file ends within a row: regions behind it are missing");
+		vmm_snapshot_note(s, "vmmap", "cut", 0, "the file ends within a row: what lies behind it is missing, also among what is free");
 	if (d->rows)
 		vmm_snapshot_note(s, "vmmap", "malformed", 0, "%llu rows of the file make no sense: they are left out",
 		                  (unsigned long long)d->rows);
@@ -274,13 +316,14 @@ static int vmmap_load(struct vmm_target *base, const struct vmm_take *take, stru
 	s->needs = VMM_NEED_DEFAULT;
 	s->taken_at = t->xml ? t->entries[t->number - 1].taken_at : t->changed;
 	rc = parse(t, &e, &damage, &encoding, err);
-	if (rc == 0)
+	damage.cut |= t->damaged;
+	e.rows.cut = damage.cut;
+	if (rc == 0) {
+		tell(t, s, &damage, encoding);
 		rc = vmmap_build(&e.rows, err);
+	}
 	free(e.rows.rows);
-	if (rc < 0)
-		return rc;
-	tell(t, s, &damage, encoding);
-	return 0;
+	return rc;
 }
 
 static int64_t vmmap_read(struct vmm_target *t, uint64_t address, void *ret_bytes, size_t length, struct vmm_err *err)

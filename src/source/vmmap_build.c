@@ -437,6 +437,32 @@ static void tell_system(struct build *b)
 	}
 }
 
+/* Of files that do not name their process: the only program among the images is its own. */
+static void tell_name(struct vmm_snapshot *s)
+{
+	const char *found = NULL;
+
+	for (uint32_t i = 0; i < s->module_count && !s->target.name[0]; i++) {
+		const char *name = base_name(s->modules[i].path);
+		size_t length = strlen(name);
+
+		if (length < 5 || strcasecmp(name + length - 4, ".exe") != 0)
+			continue;
+		if (found)
+			return;
+		found = name;
+	}
+	if (!found)
+		return;
+	s->target.name = found;
+	for (uint32_t i = 0; i < s->module_count; i++) {
+		if (base_name(s->modules[i].path) == found) {
+			s->modules[i].program = true;
+			s->target.exe = s->modules[i].path;
+		}
+	}
+}
+
 static void tell_damage(struct build *b)
 {
 	if (b->overlaps)
@@ -468,6 +494,7 @@ int vmmap_build(struct vmmap_rows *r, struct vmm_err *err)
 	free(b.tops);
 	if (rc < 0 || (s->block_count && (!s->vmas || !s->blocks)))
 		return vmm_fail_nomem(err);
+	tell_name(s);
 	tell_damage(&b);
 	return vmmap_told(r, b.private_differs ? b.rows_private : UINT64_MAX, err);
 }

@@ -49,32 +49,45 @@ static bool told_size(const struct vmmap_rows *r, enum vmm_kind kind, uint64_t *
 }
 
 /*
- * VMMap's Free is all that neither a region nor Unusable takes, up to the end of the address space: so the sum of
- * all three is that end. Of XML the last free region ends there.
+ * VMMap's Free is all that neither a region nor Unusable takes, up to the end of the address space, and its Total is all
+ * the rest and the page tables: so the end stands in the summary, whatever the rows hold. Of XML the last free region
+ * ends there. False: neither tells.
  */
+static bool find_end(const struct vmmap_rows *r, uint64_t *ret)
+{
+	uint64_t total, tables = 0, unused;
+	bool found = false;
+
+	if (told_size(r, VMM_KIND_FREE, &unused)) {
+		told_size(r, VMM_KIND_PAGE_TABLE, &tables);
+		total = r->summary[VMM_KIND_COUNT].m.value[VMM_METRIC_SIZE];
+		*ret = vmm_add_sat(unused, total - vmm_min_u64(total, tables));
+		return r->has_summary[VMM_KIND_COUNT] && total > 0;
+	}
+	*ret = 0;
+	for (size_t i = 0; i < r->count; i++) {
+		const struct vmm_vmmap_row *row = &r->rows[i];
+
+		found |= row->kind == VMM_KIND_FREE;
+		if (row->kind == VMM_KIND_FREE)
+			*ret = vmm_max_u64(*ret, vmm_add_sat(row->address, row->m.value[VMM_METRIC_SIZE]));
+	}
+	return found;
+}
+
 static void tell_end(struct vmmap_rows *r)
 {
 	struct vmm_snapshot *s = r->s;
-	uint64_t last = s->region_count ? s->regions[s->region_count - 1].end : 0, end = last, free_size, unusable = 0;
-	bool known = told_size(r, VMM_KIND_FREE, &free_size);
+	uint64_t last = s->region_count ? s->regions[s->region_count - 1].end : 0, end;
+	bool known = find_end(r, &end);
 
-	if (known) {
-		told_size(r, VMM_KIND_UNUSABLE, &unusable);
-		end = vmm_add_sat(free_size, unusable);
-		for (uint32_t i = 0; i < s->region_count; i++)
-			end = vmm_add_sat(end, s->regions[i].m->value[VMM_METRIC_SIZE]);
-	} else {
-		for (size_t i = 0; i < r->count; i++) {
-			const struct vmm_vmmap_row *row = &r->rows[i];
-
-			known |= row->kind == VMM_KIND_FREE;
-			if (row->kind == VMM_KIND_FREE)
-				end = vmm_max_u64(end, vmm_add_sat(row->address, row->m.value[VMM_METRIC_SIZE]));
-		}
-	}
-	known &= end >= last && end < UINT64_MAX;
+	/* Of XML a region may lie behind the last free one. */
+	if (known && r->xml)
+		end = vmm_max_u64(end, last);
+	/* Above the last row of a file that was cut anything may be. */
+	known &= end >= last && end < UINT64_MAX && !r->cut;
 	s->target.user_end = known ? end : last;
-	if (s->region_count && !known)
+	if (s->region_count && !known && !r->cut)
 		vmm_snapshot_note(s, "vmmap", "no_end", 0,
 		                  "the file does not tell where the address space ends: what is free above the last region is left out");
 }
@@ -114,11 +127,12 @@ static void compare_kind(struct vmmap_rows *r, enum vmm_kind kind)
 	for (size_t i = 0; i < ARRAY_LEN(told_table); i++) {
 		enum vmm_metric m = told_table[i].metric;
 
-		if (vmm_metric_known(told, m) && vmm_metric_known(&sum, m) && told->value[m] != sum.value[m])
-			vmm_snapshot_note(r->s, "vmmap", "sums", 0,
-			                  "the file's summary has %llu KiB %s of %s, its regions have %llu KiB",
-			                  (unsigned long long)(told->value[m] >> 10), vmm_metric_id(m), vmm_kind_label(kind),
-			                  (unsigned long long)(sum.value[m] >> 10));
+		if (!vmm_metric_known(told, m) || !vmm_metric_known(&sum, m) || told->value[m] == sum.value[m])
+			continue;
+		vmm_snapshot_note(r->s, "vmmap", "sums", 0, "%s: the file's summary has %llu KiB %s, its regions have %llu KiB",
+		                  vmm_kind_label(kind), (unsigned long long)(told->value[m] >> 10), vmm_metric_id(m),
+		                  (unsigned long long)(sum.value[m] >> 10));
+		return;
 	}
 }
 
@@ -139,7 +153,7 @@ int vmmap_told(struct vmmap_rows *r, uint64_t rows_private, struct vmm_err *err)
 	const struct vmm_metrics *total = &r->summary[VMM_KIND_COUNT].m;
 	struct vmm_snapshot *s = r->s;
 	/* On Linux they lie below the lowest address and below stacks, on Windows behind every region. */
-	const char *why = s->target.arch[0] ? "" : "the file does not tell where the unusable addresses lie: here they are free";
+	const char *why = r->cut ? "the file is not whole" : s->target.arch[0] ? "" : "the file does not tell where the unusable addresses lie: here they are free";
 	uint64_t bytes;
 	bool known;
 
@@ -148,11 +162,11 @@ int vmmap_told(struct vmmap_rows *r, uint64_t rows_private, struct vmm_err *err)
 		return vmm_fail_nomem(err);
 	tell_end(r);
 	tell_page_tables(r);
-	for (int k = 0; k < VMM_KIND_COUNT; k++)
+	for (int k = 0; k < VMM_KIND_COUNT && !r->cut; k++)
 		compare_kind(r, (enum vmm_kind)k);
 	for (size_t i = 0; i < ARRAY_LEN(told_table) && r->has_summary[VMM_KIND_COUNT]; i++)
 		tell(s, told_table[i].id, told_table[i].label, vmm_metric_known(total, told_table[i].metric),
-		     total->value[told_table[i].metric], told_table[i].metric == VMM_METRIC_SIZE ? why : "");
+		     total->value[told_table[i].metric], r->cut || told_table[i].metric == VMM_METRIC_SIZE ? why : "");
 	known = told_size(r, VMM_KIND_UNUSABLE, &bytes);
 	if (known)
 		tell(s, "unusable", "unusable = VMMap's Unusable", known, bytes, why);
