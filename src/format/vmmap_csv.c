@@ -61,6 +61,8 @@ static void read_field(struct csv *c)
 	char *to = c->p;
 	bool open = c->p < c->end && *c->p == '"';
 
+	/* A delimiter with nothing behind it: every field has its quotes. */
+	c->open |= c->p >= c->end;
 	if (open)
 		c->p++;
 	for (; c->p < c->end; c->p++) {
