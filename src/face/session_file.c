@@ -16,6 +16,28 @@
 
 #define KIND_PREFIX "kind="
 
+/* A signal that ends the program takes the unfinished file with it. */
+static char *volatile unfinished[2]; /* mutable: a handler has nothing else to know it by; the file and its journal */
+
+static void on_signal(int signal)
+{
+	for (size_t i = 0; i < ARRAY_LEN(unfinished); i++)
+		if (unfinished[i])
+			unlink(unfinished[i]);
+	/* The handler was for once: now it ends us as it would have. */
+	raise(signal);
+}
+
+static void handle_signals(void)
+{
+	static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND}, old;
+
+	for (size_t i = 0; i < ARRAY_LEN(ending); i++)
+		if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+			sigaction(ending[i], &action, NULL);
+}
+
 static char *join(const char *a, const char *b)
 {
 	size_t n = strlen(a) + strlen(b) + 1;
@@ -50,7 +72,7 @@ static int check_path(const char *path, bool replace, struct vmm_err *err)
 	return replace ? 1 : fail_exists(path, err);
 }
 
-/* A name beside path that is free. */
+/* A name beside path that is free. One at a time: see unfinished. */
 static int name_temporary(struct vmm_session_file *f, struct vmm_err *err)
 {
 	int fd;
@@ -68,7 +90,20 @@ static int name_temporary(struct vmm_session_file *f, struct vmm_err *err)
 	}
 	close(fd);
 	unlink(f->temporary);
+	unfinished[1] = join(f->temporary, "-journal");
+	unfinished[0] = f->temporary;
+	handle_signals();
 	return 0;
+}
+
+static void forget_temporary(struct vmm_session_file *f)
+{
+	char *journal = unfinished[1];
+
+	unfinished[0] = unfinished[1] = NULL;
+	free(journal);
+	free(f->temporary);
+	f->temporary = NULL;
 }
 
 static int open_new(struct vmm_session_file *f, const char *path, bool in_place, struct vmm_err *err)
@@ -140,12 +175,10 @@ int vmm_session_file_keep(struct vmm_session_file *f, bool more, struct vmm_err 
 	os = errno;
 	if (moved < 0) {
 		unlink(f->temporary);
-		free(f->temporary);
-		f->temporary = NULL;
+		forget_temporary(f);
 		return os == EEXIST ? fail_exists(f->path, err) : fail_write(f->path, os, err);
 	}
-	free(f->temporary);
-	f->temporary = NULL;
+	forget_temporary(f);
 	return more ? vmm_session_open(f->path, VMM_SESSION_APPEND, &f->session, err) : 0;
 }
 
@@ -156,8 +189,8 @@ void vmm_session_file_close(struct vmm_session_file *f, bool empty)
 		unlink(f->temporary);
 	else if (f->path && f->made && empty)
 		unlink(f->path);
+	forget_temporary(f);
 	free(f->path);
-	free(f->temporary);
 	memset(f, 0, sizeof(*f));
 }
 
