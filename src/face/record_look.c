@@ -76,6 +76,12 @@ static int without(struct recorder *r, struct rec_process *p, int code, const st
 	return 0;
 }
 
+static uint64_t status(const struct vmm_snapshot *s, enum vmm_status_field field, uint64_t otherwise)
+{
+	return vmm_status_known(s, field) ? s->target.status[field] : otherwise;
+}
+
+/* Growth is seen against what the snapshot says: the target may have moved on since the glance. */
 static void count_kept(struct recorder *r, struct rec_process *p, const struct vmm_glance *g, const struct vmm_snapshot *s)
 {
 	uint64_t rss = vmm_metric_known(&s->total.m, VMM_METRIC_RSS) ? s->total.m.value[VMM_METRIC_RSS] : g->rss;
@@ -83,8 +89,11 @@ static void count_kept(struct recorder *r, struct rec_process *p, const struct v
 	if (p->kept++ == 0)
 		p->first_rss = rss;
 	p->last_rss = p->now_rss = rss;
-	p->mark_rss = g->rss;
-	p->mark_data = g->data;
+	p->mark_rss = status(s, VMM_STATUS_VM_RSS, g->rss);
+	p->mark_data = status(s, VMM_STATUS_VM_DATA, g->data);
+	/* statm adds the stack to it. */
+	if (vmm_status_known(s, VMM_STATUS_VM_DATA))
+		p->mark_data += status(s, VMM_STATUS_VM_STK, 0);
 	r->kept++;
 }
 
