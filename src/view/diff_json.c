@@ -56,6 +56,8 @@ static void json_change(struct vmm_out *out, const struct vmm_diff_row *d)
 /* ,"before":{"size":1,...} or null. */
 static void json_side(struct vmm_out *out, const char *key, const struct vmm_metrics *m)
 {
+	bool bounds = false;
+
 	vmm_out_text(out, key);
 	if (!m) {
 		vmm_out_text(out, "null");
@@ -67,7 +69,15 @@ static void json_side(struct vmm_out *out, const char *key, const struct vmm_met
 		vmm_out_text(out, vmm_metric_id((enum vmm_metric)i));
 		vmm__json_key_number(out, "\":", vmm_metric_known(m, (enum vmm_metric)i), m->value[i]);
 	}
-	vmm_out_char(out, '}');
+	for (int i = 0; i < VMM_METRIC_COUNT; i++) {
+		if (!((m->at_least >> i) & 1))
+			continue;
+		vmm_out_text(out, bounds ? ",\"" : ",\"at_least\":{\"");
+		vmm_out_text(out, vmm_metric_id((enum vmm_metric)i));
+		vmm__json_key_number(out, "\":", true, m->value[i]);
+		bounds = true;
+	}
+	vmm_out_text(out, bounds ? "}}" : "}");
 }
 
 static void json_numbers(struct vmm_out *out, const struct vmm_diff_row *d)

@@ -39,6 +39,19 @@ def check(checks, judge, args, pid, what):
             checks.equal(len(errors), 0, "%s: errors against the schema" % name)
 
 
+def check_diff(checks, judge, args, pids):
+    for words in ([], ["--all"], ["--by", "heap"], ["--by", "class", "--top", "3"], ["--columns", "state,size,rss_before"], ["--fast"],
+                  ["--fail-if", "size>1E"], ["--fail-if", "stored>0"]):
+        done = run(args, "diff", *pids, "--json", *words)
+        name = "diff %s" % " ".join(words)
+        checks.equal(done.returncode, 3 if "stored>0" in words else 0, "%s: exit status" % name)
+        document = parse_json(done.stdout)
+        errors = list(judge.evolve(schema=dict(judge.schema, anyOf=[{"$ref": "#/$defs/diff"}])).iter_errors(document))
+        for error in errors[:3]:
+            print("%s: %s: %s" % (name, "/".join(str(p) for p in error.path), error.message[:200]))
+        checks.equal(len(errors), 0, "%s: errors against the schema" % name)
+
+
 def main():
     args = arguments(__doc__, schema={"required": True, "help": "docs/vmmap.schema.json"})
     if not os.path.exists(args.schema):
@@ -57,6 +70,8 @@ def main():
                 with Target([program] + words) as target:
                     check(checks, judge, args, target.pid, name)
     check(checks, judge, args, os.getpid(), "python3")
+    with Target([os.path.join(args.targets, "t_threads"), "20", "0"]) as target:
+        check_diff(checks, judge, args, (target.pid, os.getpid()))
     checks.finish()
 
 
