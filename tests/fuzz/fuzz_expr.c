@@ -1,4 +1,4 @@
-/* --where: any text either compiles and can be evaluated on every sort of row, or is refused at a place inside it. */
+/* --where and --fail-if: any text either compiles and can be evaluated on every sort of row, or is refused at a place inside it. */
 #include "fuzz.h"
 
 #include "model/build.h"
@@ -39,6 +39,36 @@ static void evaluate(const struct vmm_expr *e)
 	vmm_snapshot_destroy(s);
 }
 
+/* --fail-if: the same over what differs between nothing and the snapshot. */
+static void evaluate_diff(const struct vmm_expr *e)
+{
+	struct vmm_snapshot *a = vmm_snapshot_create(), *b = vmm_snapshot_create();
+	struct vmm_diff_check check;
+	struct vmm_diff *d;
+
+	FUZZ_CHECK(a && b);
+	fill(b);
+	b->regions[0].kind = VMM_KIND_HEAP;
+	FUZZ_CHECK(vmm_diff_create(a, b, &d, NULL) == 0);
+	vmm_diff_check(d, e, &check);
+	FUZZ_CHECK(check.truth >= -1 && check.truth <= 1 && (check.truth == 1) == (check.count > 0));
+	vmm_diff_destroy(d);
+	vmm_snapshot_destroy(a);
+	vmm_snapshot_destroy(b);
+}
+
+static void try_diff(const char *text)
+{
+	struct vmm_expr *e = NULL;
+	struct vmm_err err = {0};
+
+	if (vmm_expr_compile(vmm_table_find("diff_regions"), text, &e, &err) == 0)
+		evaluate_diff(e);
+	else
+		FUZZ_CHECK(!e && err.column >= 1 && err.column <= strlen(text) + 1);
+	vmm_expr_destroy(e);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct vmm_expr *e = NULL;
@@ -58,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(!strchr(err.text, '\n') && !strchr(err.text, '\033'));
 	}
 	vmm_expr_destroy(e);
+	try_diff(text);
 	free(text);
 	return 0;
 }
