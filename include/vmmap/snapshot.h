@@ -372,7 +372,7 @@ void vmm_prot_text(uint8_t prot, char ret_text[5]);
 #define VMM_PROT_SET_TEXT 64
 /*
  * The protections of a region: "rw-p" where all blocks agree, else the different ones in brief, weakest first
- * ("r,rx,rw"; "-" is no access, s marks shared ones).
+ * ("r,rx,rw"; "-" is no access, s marks shared ones; what may be either is not told apart).
  */
 void vmm_prot_set_text(uint32_t prot_set, char ret_text[VMM_PROT_SET_TEXT]);
 /* The code and meaning of one VmFlags bit place; NULL past the end. */
@@ -390,6 +390,12 @@ const struct vmm_vma *vmm_snapshot_vma_at(const struct vmm_snapshot *s, uint64_t
 const struct vmm_region *vmm_snapshot_region_at(const struct vmm_snapshot *s, uint64_t address);
 const struct vmm_block *vmm_snapshot_block_at(const struct vmm_snapshot *s, uint64_t address);
 const struct vmm_gap *vmm_snapshot_gap_at(const struct vmm_snapshot *s, uint64_t address);
+
+/* Whether device and inode say something: files of cores and of other systems' dumps have a name alone. */
+static inline bool vmm_vma_inode_known(const struct vmm_vma *v)
+{
+	return v->inode || v->dev_major || v->dev_minor || !v->name[0] || v->name[0] == '[';
+}
 
 static inline bool vmm_status_known(const struct vmm_snapshot *s, enum vmm_status_field f)
 {

@@ -22,6 +22,7 @@
 #include "base/cursor.h"
 
 #define DESCRIPTOR_BELOW 1024  /* bytes searched below the known address in the descriptor */
+#define DESCRIPTOR_BELOW_ARM 3072 /* glibc's struct pthread ends where the thread pointer of arm and aarch64 points to */
 #define DESCRIPTOR_ABOVE 4096  /* and above it */
 #define DESCRIPTOR_TO_TOP (UINT64_C(1) << 20) /* static TLS above a descriptor at most */
 #define CACHED_LOOKS 4096      /* mappings at most whose top is searched for the descriptor of an ended thread */
@@ -61,17 +62,38 @@ static bool mapped_private(const struct vmm_snapshot *s, uint64_t start, uint64_
 	return false;
 }
 
-/* Reads the stack's base and size out of the descriptor. False: not told, or nothing that fits. */
-static bool read_descriptor(struct stack_pass *p, const struct vmm_thread *th, uint64_t *ret_start, uint64_t *ret_end)
+/*
+ * The size of the guard, which glibc keeps behind base and size (nptl/descr.h: guardsize). Only asked of targets whose own
+ * protections and guard pages say too little: gdb writes cores where everything may be read.
+ */
+static uint64_t read_guard(const struct stack_pass *p, struct vmm_cursor c, uint64_t size)
 {
-	unsigned char bytes[DESCRIPTOR_BELOW + DESCRIPTOR_ABOVE];
-	uint64_t at = th->descriptor - DESCRIPTOR_BELOW, end = th->descriptor + DESCRIPTOR_ABOVE, base, size;
+	uint64_t guard;
+
+	if (!p->t->unnamed || !vmm_cursor_word(&c, &guard) || guard % p->s->target.page_size || guard >= size || guard > GUARD_MAX)
+		return 0;
+	return guard;
+}
+
+/* What a descriptor or the shape of mappings tells. */
+struct extent {
+	uint64_t start, end;
+	uint64_t guard; /* bytes at the start that the C library calls so; 0: it does not tell */
+};
+
+/* Reads the stack's base and size out of the descriptor. False: not told, or nothing that fits. */
+static bool read_descriptor(struct stack_pass *p, const struct vmm_thread *th, struct extent *ret)
+{
+	bool arm = strcmp(p->s->target.arch, "aarch64") == 0 || strcmp(p->s->target.arch, "arm") == 0;
+	unsigned char bytes[DESCRIPTOR_BELOW_ARM + DESCRIPTOR_ABOVE];
+	uint64_t below = arm ? DESCRIPTOR_BELOW_ARM : DESCRIPTOR_BELOW;
+	uint64_t at = th->descriptor - below, end = th->descriptor + DESCRIPTOR_ABOVE, base, size;
 	const struct vmm_vma *v = vmm_snapshot_vma_at(p->s, th->descriptor);
 	struct vmm_err err;
 	unsigned word = p->s->target.bits == 32 ? 4 : 8;
 	int rc;
 
-	if (!v || !(v->prot & VMM_PROT_READ) || p->unreadable || th->descriptor < DESCRIPTOR_BELOW)
+	if (!v || !(v->prot & VMM_PROT_READ) || p->unreadable || th->descriptor < below)
 		return false;
 	at = vmm_max_u64(at, v->start);
 	end = vmm_min_u64(end, v->end);
@@ -85,8 +107,7 @@ static bool read_descriptor(struct stack_pass *p, const struct vmm_thread *th, u
 
 		if (vmm_cursor_word(&c, &base) && vmm_cursor_word(&c, &size) && plausible_block(p->s, th, base, size) &&
 		    mapped_private(p->s, base, base + size)) {
-			*ret_start = base;
-			*ret_end = base + size;
+			*ret = (struct extent){base, base + size, read_guard(p, c, size)};
 			return true;
 		}
 	}
@@ -130,7 +151,7 @@ static void cut_behind_descriptor(struct stack_pass *p, const struct vmm_thread 
 }
 
 /* Falls back on the shape: the mapping that holds the anchor, when a guard lies below it. */
-static bool shape_of_stack(struct stack_pass *p, const struct vmm_thread *th, uint64_t *ret_start, uint64_t *ret_end)
+static bool shape_of_stack(struct stack_pass *p, const struct vmm_thread *th, struct extent *ret)
 {
 	uint64_t anchor = th->sp_known ? th->sp : th->descriptor;
 	const struct vmm_vma *v = vmm_snapshot_vma_at(p->s, anchor);
@@ -139,16 +160,16 @@ static bool shape_of_stack(struct stack_pass *p, const struct vmm_thread *th, ui
 
 	if (!v || v->backing != VMM_BACKING_ANON || !(v->prot & VMM_PROT_WRITE) || vmm_vma_is_brk(v))
 		return false;
-	guard = below && below->end == v->start && below->backing == VMM_BACKING_ANON && !vmm_vma_accessible(below) &&
-	        below->end - below->start <= GUARD_MAX;
+	/* gdb writes cores where everything may be read. */
+	guard = below && below->end == v->start && below->backing == VMM_BACKING_ANON && below->end - below->start <= GUARD_MAX &&
+	        (!vmm_vma_accessible(below) || (p->t->unnamed && !(below->prot & (VMM_PROT_WRITE | VMM_PROT_EXEC))));
 	/* Without a guard only a descriptor close to the very end makes the whole mapping one stack. */
 	if (!guard && (!th->descriptor || th->descriptor < v->start || th->descriptor >= v->end ||
 	               v->end - th->descriptor > 2 * (uint64_t)p->s->target.page_size))
 		return false;
-	*ret_start = guard ? below->start : v->start;
-	*ret_end = v->end;
+	*ret = (struct extent){.start = guard ? below->start : v->start, .end = v->end};
 	if (guard)
-		cut_behind_descriptor(p, th, *ret_start, ret_end);
+		cut_behind_descriptor(p, th, ret->start, &ret->end);
 	return true;
 }
 
@@ -184,7 +205,7 @@ static uint64_t guard_end(const struct vmm_snapshot *s, uint64_t start, uint64_t
 }
 
 /* Borders of the blocks: guard, what was never touched, what was. */
-static int add_cuts(struct stack_pass *p, struct vmm_claim *claim, struct touched *touched, struct vmm_err *err)
+static int add_cuts(struct stack_pass *p, struct vmm_claim *claim, uint64_t own_guard, struct touched *touched, struct vmm_err *err)
 {
 	struct vmm_cut *cuts = vmm_arena_array(p->s->arena, 3, sizeof(*cuts));
 	uint64_t guard;
@@ -198,7 +219,7 @@ static int add_cuts(struct stack_pass *p, struct vmm_claim *claim, struct touche
 		rc = p->t->ops->pages(p->t, claim->start, claim->end, 0, on_touched, touched, err);
 	if (rc == VMM_E_NOMEM || rc == VMM_E_GONE)
 		return rc;
-	guard = guard_end(p->s, claim->start, claim->end, touched->guard_end);
+	guard = guard_end(p->s, claim->start, claim->end, vmm_max_u64(touched->guard_end, claim->start + own_guard));
 	if (guard > claim->start)
 		cuts[claim->cut_count++] = (struct vmm_cut){claim->start, "guard", true};
 	if (rc < 0) {
@@ -242,11 +263,11 @@ static const char *describe(struct stack_pass *p, const struct vmm_thread *th, c
 	                        limit);
 }
 
-static int claim_stack(struct stack_pass *p, uint32_t thread, uint64_t start, uint64_t end, bool main_stack, struct vmm_err *err)
+static int claim_stack(struct stack_pass *p, uint32_t thread, const struct extent *x, bool main_stack, struct vmm_err *err)
 {
-	struct vmm_claim claim = vmm_claim_init(start, end, VMM_KIND_STACK);
+	struct vmm_claim claim = vmm_claim_init(x->start, x->end, VMM_KIND_STACK);
 	struct touched touched;
-	int rc = add_cuts(p, &claim, &touched, err);
+	int rc = add_cuts(p, &claim, x->guard, &touched, err);
 
 	if (rc < 0)
 		return rc;
@@ -271,7 +292,8 @@ static int claim_main_stack(struct stack_pass *p, struct vmm_err *err)
 		const struct vmm_vma *v = &p->s->vmas[i];
 
 		if (v->inode == 0 && strcmp(v->name, "[stack]") == 0) {
-			int rc = claim_stack(p, find_thread(p->s, p->s->target.pid), v->start, v->end, true, err);
+			struct extent x = {v->start, v->end, 0};
+			int rc = claim_stack(p, find_thread(p->s, p->s->target.pid), &x, true, err);
 
 			return rc < 0 ? rc : 0;
 		}
@@ -297,14 +319,14 @@ static uint64_t find_descriptor(struct stack_pass *p, uint64_t start, uint64_t t
 	return 0;
 }
 
-/* Whether an unclaimed stretch may end in a stack: writable private memory with a guard below or inside. */
-static bool may_be_cached(const struct vmm_snapshot *s, const struct vmm_unclaimed *u)
+/* Whether an unclaimed stretch may end in a stack: writable private memory with a guard below or inside, where those are told. */
+static bool may_be_cached(const struct stack_pass *p, const struct vmm_unclaimed *u)
 {
 	const struct vmm_vma *v = u->mapping, *below = u->vma > 0 ? v - 1 : NULL;
 
 	if (v->backing != VMM_BACKING_ANON || !(v->prot & VMM_PROT_WRITE) || v->name[0])
 		return false;
-	return (v->guards_known && v->guard_bytes) ||
+	return p->t->unnamed || (v->guards_known && v->guard_bytes) ||
 	       (below && below->end == v->start && below->backing == VMM_BACKING_ANON && !vmm_vma_accessible(below) &&
 	        below->end - below->start <= GUARD_MAX);
 }
@@ -319,16 +341,17 @@ static int claim_cached(struct stack_pass *p, struct vmm_err *err)
 	int rc = 0;
 
 	while (rc >= 0 && looks < CACHED_LOOKS && !p->unreadable && vmm_unclaimed_next(&u)) {
-		uint64_t top = u.end, start, end;
+		uint64_t top = u.end;
 
-		while (rc >= 0 && top > u.start && looks < CACHED_LOOKS && may_be_cached(p->s, &u)) {
+		while (rc >= 0 && top > u.start && looks < CACHED_LOOKS && may_be_cached(p, &u)) {
 			struct vmm_thread th = {.descriptor = find_descriptor(p, u.start, top)};
+			struct extent x;
 
 			looks++;
-			if (!th.descriptor || !read_descriptor(p, &th, &start, &end) || end != top || vmm_claims_find(p->c, start, false))
+			if (!th.descriptor || !read_descriptor(p, &th, &x) || x.end != top || vmm_claims_find(p->c, x.start, false))
 				break;
-			rc = claim_stack(&add, VMM_NONE, start, end, false, err);
-			top = start;
+			rc = claim_stack(&add, VMM_NONE, &x, false, err);
+			top = x.start;
 		}
 	}
 	if (rc >= 0)
@@ -346,12 +369,12 @@ int vmm_claim_stacks(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_cl
 	for (int by_shape = 0; by_shape < 2; by_shape++)
 		for (uint32_t i = 0; i < s->thread_count && rc >= 0; i++) {
 			const struct vmm_thread *th = &s->threads[i];
-			uint64_t start, end;
+			struct extent x;
 
 			if (th->tid == s->target.pid || (th->sp_known && vmm_claims_find(c, th->sp, false)))
 				continue;
-			if (by_shape ? shape_of_stack(&p, th, &start, &end) : th->descriptor && read_descriptor(&p, th, &start, &end))
-				rc = claim_stack(&p, i, start, end, false, err);
+			if (by_shape ? shape_of_stack(&p, th, &x) : th->descriptor && read_descriptor(&p, th, &x))
+				rc = claim_stack(&p, i, &x, false, err);
 		}
 	if (rc >= 0)
 		rc = claim_cached(&p, err);

@@ -86,6 +86,8 @@ static void add_facts(struct vmm_line *line, const struct vmm_snapshot *s)
 	add_machine(line, &s->target);
 	if (vmm_status_known(s, VMM_STATUS_THREADS))
 		add_count(line, s->target.status[VMM_STATUS_THREADS], "thread", "threads");
+	else if (s->threads_complete && s->thread_count)
+		add_count(line, s->thread_count, "thread", "threads");
 	if (!s->unreadable)
 		add_count(line, count_mappings(s), "mapping", "mappings");
 	if (s->target.page_size && word_start(&w)) {

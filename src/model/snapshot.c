@@ -121,7 +121,9 @@ void vmm_prot_set_text(uint32_t prot_set, char ret_text[VMM_PROT_SET_TEXT])
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(prot_order); i++) {
-		if (!(prot_set >> prot_order[i] & 1))
+		uint8_t known = prot_order[i] & ~VMM_PROT_UNKNOWN;
+
+		if (!(prot_set >> prot_order[i] & 1) || (known != prot_order[i] && prot_set >> known & 1))
 			continue;
 		if (to != ret_text)
 			*to++ = ',';

@@ -255,8 +255,7 @@ static void measure_slot(const struct layout *l, struct slot *slot, const struct
 		width = TEXT_CELL_MAX;
 	if (width > slot->width)
 		slot->width = width;
-	slot->told |= c.v.state == VMM_AT_LEAST || c.v.state == VMM_AT_MOST ||
-	               (c.v.state == VMM_KNOWN && (c.v.number || !right_aligned(slot->column)));
+	slot->told |= c.v.number || c.v.state == VMM_AT_MOST || (c.v.state == VMM_KNOWN && !right_aligned(slot->column));
 	slot->unknown |= c.v.state == VMM_UNKNOWN;
 	if (c.v.state == VMM_UNKNOWN || c.v.number || c.v.state == VMM_AT_LEAST || c.v.state == VMM_AT_MOST ||
 	    slot->column->type == VMM_VALUE_TEXT)

@@ -173,7 +173,7 @@ static void json_block(struct vmm_out *out, const struct plan *plan, const struc
 {
 	struct vmm_row row = {.snapshot = s, .object = b, .type = VMM_ROW_BLOCK, .depth = 1};
 	const struct vmm_vma *vma = vmm__row_vma(&row);
-	uint16_t prot = (uint16_t)(1u << (vma ? vma->prot : 0));
+	uint32_t prot = UINT32_C(1) << (vma ? vma->prot : 0);
 	char *p;
 
 	if (b->m != r->m || b->start != r->start || b->end != r->end)
@@ -287,13 +287,17 @@ static void json_mapping(struct vmm_out *out, const struct plan *plan, const str
 	p = VMM__JSON_PUT(p, ",\"offset\":");
 	p = vmm__json_put_address(p, vma->offset);
 	vmm__json_end(out, p);
-	vmm_out_printf(out, ",\"device\":\"%02x:%02x\",\"inode\":", vma->dev_major, vma->dev_minor);
-	vmm_out_dec(out, vma->inode);
+	if (vmm_vma_inode_known(vma)) {
+		vmm_out_printf(out, ",\"device\":\"%02x:%02x\",\"inode\":", vma->dev_major, vma->dev_minor);
+		vmm_out_dec(out, vma->inode);
+	} else {
+		vmm_out_text(out, ",\"device\":null,\"inode\":null");
+	}
 	vmm__json_key_text(out, ",\"name\":", vma->name);
 	vmm__json_key_bool(out, ",\"deleted\":", vma->deleted);
 	if (!vmm_out_room(out, VMM__JSON_ROOM))
 		return;
-	vmm__json_end(out, put_protection(vmm__json_at(out), &fixed, (uint16_t)(1u << vma->prot), false));
+	vmm__json_end(out, put_protection(vmm__json_at(out), &fixed, UINT32_C(1) << vma->prot, false));
 	json_flags(out, vma->vm_flags);
 	vmm__json_key_number(out, ",\"page_size\":", vma->page_size != 0, vma->page_size);
 	if (!vmm_out_room(out, VMM__JSON_ROOM))

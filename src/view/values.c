@@ -442,6 +442,10 @@ void vmm__get_device(const struct vmm_row *row, struct vmm_value *v)
 
 	if (!vma)
 		return;
+	if (!vmm_vma_inode_known(vma)) {
+		v->state = VMM_UNKNOWN;
+		return;
+	}
 	snprintf(v->buffer, sizeof(v->buffer), "%02x:%02x", vma->dev_major, vma->dev_minor);
 	vmm__value_text(v, v->buffer);
 }
@@ -450,8 +454,10 @@ void vmm__get_inode(const struct vmm_row *row, struct vmm_value *v)
 {
 	const struct vmm_vma *vma = row_file(row);
 
-	if (vma)
+	if (vma && vmm_vma_inode_known(vma))
 		vmm__value_number(v, vma->inode);
+	else if (vma)
+		v->state = VMM_UNKNOWN;
 }
 
 static void flags_text(uint64_t flags, char *ret, size_t size)

@@ -116,9 +116,12 @@ static void put_mapping(struct vmm_out *out, const struct vmm_look *look, const 
 	char protection[5];
 
 	vmm_prot_text(v->prot, protection);
-	vmm_out_printf(out, "%llx-%llx %s %08llx %02x:%02x %llu", (unsigned long long)v->start, (unsigned long long)v->end,
-	               protection, (unsigned long long)v->offset, v->dev_major, v->dev_minor,
-	               (unsigned long long)v->inode);
+	vmm_out_printf(out, "%llx-%llx %s %08llx ", (unsigned long long)v->start, (unsigned long long)v->end, protection,
+	               (unsigned long long)v->offset);
+	if (vmm_vma_inode_known(v))
+		vmm_out_printf(out, "%02x:%02x %llu", v->dev_major, v->dev_minor, (unsigned long long)v->inode);
+	else
+		vmm_out_text(out, "? ?");
 	if (v->name[0]) {
 		vmm_out_text(out, "  ");
 		vmm_out_escaped(out, v->name, 0);
