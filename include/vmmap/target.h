@@ -77,6 +77,8 @@ struct vmm_pause {
  * VMM_E_GONE; VMM_E_NOMEM; VMM_E_IO.
  */
 int vmm_target_stop(struct vmm_target *target, struct vmm_err *err);
+/* Whether it is a process, which changes and can be stopped; false for what stands in a file. */
+bool vmm_target_runs(const struct vmm_target *target);
 bool vmm_target_is_stopped(const struct vmm_target *target);
 /* Lets it go on; nothing happens when it is not stopped. ret_pause may be NULL. */
 void vmm_target_resume(struct vmm_target *target, struct vmm_pause *ret_pause);

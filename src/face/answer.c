@@ -110,13 +110,20 @@ int vmm_cli_take_open(struct vmm_target *t, uint32_t needs, struct vmm_snapshot 
 	return code;
 }
 
+int vmm_cli_open(const struct vmm_args *args, const char *name, struct vmm_target **ret_target, struct vmm_err *err)
+{
+	struct vmm_open how = {.sysroot = args->option[VMM_OPTION_SYSROOT], .debug_dirs = args->option[VMM_OPTION_DEBUG_DIR]};
+
+	return vmm_target_open_with(name, &how, ret_target, err);
+}
+
 int vmm_cli_take(const struct vmm_args *args, const char *target, uint32_t needs, struct vmm_snapshot **ret_snapshot,
                  struct vmm_err *err)
 {
 	struct vmm_snapshot *s = NULL;
 	struct vmm_target *t;
 	struct vmm_hold hold;
-	int code = vmm_target_open(target, &t, err);
+	int code = vmm_cli_open(args, target, &t, err);
 
 	if (code < 0)
 		return code;

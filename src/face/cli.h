@@ -75,6 +75,8 @@ struct vmm_hold {
 int vmm_hold_begin(struct vmm_hold *h, const struct vmm_args *args, struct vmm_target *t, struct vmm_err *err);
 void vmm_hold_end(struct vmm_hold *h, struct vmm_snapshot *s);
 
+/* Opens a target; its files are looked for as --sysroot and --debug-dir say. */
+int vmm_cli_open(const struct vmm_args *args, const char *name, struct vmm_target **ret_target, struct vmm_err *err);
 /*
  * Opens a target and takes one snapshot, with progress on a terminal, and in a pause where --stop asks for it. The
  * caller destroys *ret_snapshot.

@@ -54,6 +54,11 @@ int vmm_target_stop(struct vmm_target *target, struct vmm_err *err)
 	return rc;
 }
 
+bool vmm_target_runs(const struct vmm_target *target)
+{
+	return target->ops->stop != NULL;
+}
+
 bool vmm_target_is_stopped(const struct vmm_target *target)
 {
 	return target->stopped;

@@ -409,7 +409,7 @@ static int look_at(const struct vmm_args *args, struct looked *l, struct vmm_err
 	struct vmm_snapshot *s = NULL;
 	struct vmm_target *t;
 	struct vmm_hold hold;
-	int code = vmm_target_open(args->operand[0], &t, err);
+	int code = vmm_cli_open(args, args->operand[0], &t, err);
 
 	if (code < 0)
 		return code;

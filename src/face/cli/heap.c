@@ -200,7 +200,7 @@ int vmm_cli_heap(const struct vmm_args *args)
 		looked_done(&l);
 		return vmm_cli_fail(args, &err);
 	}
-	code = vmm_target_open(args->operand[0], &l.target, &err);
+	code = vmm_cli_open(args, args->operand[0], &l.target, &err);
 	if (code == 0)
 		code = take(&l, &err);
 	if (code < 0) {

@@ -113,7 +113,7 @@ int vmm_cli_heap_chunks(const struct vmm_args *args)
 	code = vmm_cli_query(args, "chunks", &q, &err);
 	if (code < 0)
 		return vmm_cli_fail(args, &err);
-	code = vmm_target_open(args->operand[0], &t, &err);
+	code = vmm_cli_open(args, args->operand[0], &t, &err);
 	if (code < 0) {
 		vmm_query_done(&q);
 		return vmm_cli_fail_target(args, args->operand[0], &err);

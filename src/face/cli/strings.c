@@ -373,7 +373,7 @@ int vmm_cli_strings(const struct vmm_args *args)
 		code = vmm_cli_query(args, "strings", &q, &err);
 	if (code < 0)
 		return vmm_cli_fail(args, &err);
-	code = vmm_target_open(target, &t, &err);
+	code = vmm_cli_open(args, target, &t, &err);
 	if (code == 0) {
 		code = vmm_hold_begin(&hold, args, t, &err);
 		status = code == 0 ? answer(args, &q, &sq, t, &hold) : vmm_cli_fail_target(args, target, &err);

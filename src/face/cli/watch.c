@@ -215,7 +215,11 @@ int vmm_cli_watch(const struct vmm_args *args, const char *target, struct vmm_qu
 	sigset_t before;
 	int code, closed;
 
-	code = vmm_target_open(target, &w.target, &err);
+	code = vmm_cli_open(args, target, &w.target, &err);
+	if (code == 0 && !vmm_target_runs(w.target)) {
+		code = vmm_fail(&err, VMM_E_USAGE, 0, "--watch: %.200s does not run: it would show the same again and again", target);
+		vmm_target_close(w.target);
+	}
 	if (code < 0)
 		return vmm_cli_fail_target(args, target, &err);
 	code = vmm_answer_open(&w.answer, args, &err);
