@@ -43,6 +43,8 @@ _vmmap()
 	--top) COMPREPLY=(); return ;;
 	--by) _vmmap_words 'type region heap class'; return ;;
 	--fail-if) COMPREPLY=(); return ;;
+	--sysroot) COMPREPLY=(); return ;;
+	--debug-dir) COMPREPLY=(); return ;;
 	--heap) COMPREPLY=(); return ;;
 	--encoding) COMPREPLY=(); return ;;
 	--min) COMPREPLY=(); return ;;
@@ -65,7 +67,7 @@ _vmmap()
 	completions) _vmmap_words 'bash zsh fish'; return ;;
 	esac
 	if [[ $current == -* ]]; then
-		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --by --all --fail-if --fast --stop --heap --chunks --duplicates --encoding --min --at --range --map --watch --format --json --csv --units --color --output --append --force --with-memory --redact --every --for --on-growth --keep --tree --cgroup --duty --heaps --process --help --version'
+		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --by --all --fail-if --fast --stop --sysroot --debug-dir --heap --chunks --duplicates --encoding --min --at --range --map --watch --format --json --csv --units --color --output --append --force --with-memory --redact --every --for --on-growth --keep --tree --cgroup --duty --heaps --process --help --version'
 	elif [[ $COMP_CWORD -eq 1 ]]; then
 		_vmmap_words "$commands $(_vmmap_targets)"
 	else

@@ -227,7 +227,7 @@ int vmm_numbers_fill(struct vmm_target *t, struct vmm_snapshot *s, const struct 
 		struct vmm_vma *v = &s->vmas[i];
 
 		/* What lies outside the user address space has no pages of the process's own. */
-		v->guards_known = rc == 0 || vmm_vma_outside(s, v);
+		v->guards_known = rc == 0 || (vmm_vma_outside(s, v) && !t->residency_unknown);
 		if (rc == 0 && numbers)
 			mark_known(v);
 		else if (numbers)

@@ -156,17 +156,40 @@ static char *total_text(const struct vmm_look *look, const struct vmm_metrics *m
 	return vmm_out_take(out, NULL);
 }
 
+struct bar {
+	const char *label;
+	enum vmm_metric metric;
+};
+
+static const struct bar bar_table[] = {{"Committed", VMM_METRIC_COMMITTED}, {"Private", VMM_METRIC_PRIVATE}, {"Resident", VMM_METRIC_RSS},
+                                       {"Stored", VMM_METRIC_STORED}};
+
+/* Of what runs the first three, whether known or not; of files what they tell at all. */
+static size_t choose_bars(const struct vmm_snapshot *s, struct bar ret_bars[ARRAY_LEN(bar_table)])
+{
+	bool live = strcmp(s->target.source, "live") == 0;
+	size_t count = 0;
+
+	for (size_t b = 0; b < ARRAY_LEN(bar_table); b++) {
+		enum vmm_metric m = bar_table[b].metric;
+		bool told = s->total.m.value[m] && (vmm_metric_known(&s->total.m, m) || (s->total.m.at_least >> m & 1));
+
+		if (live ? m != VMM_METRIC_STORED : told)
+			ret_bars[count++] = bar_table[b];
+	}
+	return count;
+}
+
 void vmm_bars_emit(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
 {
-	static const struct {
-		const char *label;
-		enum vmm_metric metric;
-	} bars[] = {{"Committed", VMM_METRIC_COMMITTED}, {"Private", VMM_METRIC_PRIVATE}, {"Resident", VMM_METRIC_RSS}};
-	char *totals[ARRAY_LEN(bars)];
+	struct bar bars[ARRAY_LEN(bar_table)];
+	char *totals[ARRAY_LEN(bar_table)];
+	size_t count = choose_bars(s, bars);
 	uint64_t scale = 0;
-	size_t right = 0, left = strlen(bars[0].label) + 2, width = look->style.width ? look->style.width : 80;
+	size_t right = 0, left = count == 1 ? strlen(bars[0].label) + 2 : strlen(bar_table[0].label) + 2;
+	size_t width = look->style.width ? look->style.width : 80;
 
-	for (size_t b = 0; b < ARRAY_LEN(bars); b++) {
+	for (size_t b = 0; b < count; b++) {
 		size_t columns;
 
 		totals[b] = total_text(look, &s->total.m, bars[b].metric);
@@ -174,7 +197,7 @@ void vmm_bars_emit(struct vmm_out *out, const struct vmm_look *look, const struc
 		right = columns > right ? columns : right;
 		scale = vmm_max_u64(scale, s->total.m.value[bars[b].metric]);
 	}
-	for (size_t b = 0; b < ARRAY_LEN(bars); b++) {
+	for (size_t b = 0; b < count; b++) {
 		uint64_t sizes[VMM_KIND_COUNT];
 		const char *total = totals[b] ? totals[b] : "?";
 

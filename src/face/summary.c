@@ -95,6 +95,16 @@ static void add_facts(struct vmm_line *line, const struct vmm_snapshot *s)
 		vmm_out_text(w.out, " pages");
 		word_add(&w, line);
 	}
+	if (strcmp(s->target.source, "core") == 0 && word_start(&w)) {
+		char when[32] = "";
+		struct tm tm;
+
+		/* A core does not tell when its process ended: the file was written then, and hopefully not since. */
+		if (localtime_r(&s->taken_at.tv_sec, &tm))
+			strftime(when, sizeof(when), " of %Y-%m-%d %H:%M:%S", &tm);
+		vmm_out_printf(w.out, "core%s", when);
+		word_add(&w, line);
+	}
 	if (s->target.ns_pid && word_start(&w)) {
 		vmm_out_printf(w.out, "PID %d in its namespace", (int)s->target.ns_pid);
 		word_add(&w, line);
@@ -317,7 +327,7 @@ static void put_key(struct vmm_out *out, const struct vmm_look *look, const stru
 	uint32_t kinds = 0;
 
 	for (int k = 0; k < VMM_KIND_COUNT; k++)
-		if (s->types[k].regions && (s->types[k].m.value[VMM_METRIC_COMMITTED] ||
+		if (s->types[k].regions && (s->types[k].m.value[VMM_METRIC_COMMITTED] || s->types[k].m.value[VMM_METRIC_STORED] ||
 		                            s->types[k].m.value[VMM_METRIC_PRIVATE] || s->types[k].m.value[VMM_METRIC_RSS]))
 			kinds |= UINT32_C(1) << k;
 	if (kinds)

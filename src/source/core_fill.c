@@ -202,7 +202,6 @@ static void note_losses(const struct core_target *t, struct vmm_snapshot *s)
 			first = t->pieces[i].start;
 		lost = vmm_add_sat(lost, t->pieces[i].lost);
 	}
-	vmm_snapshot_note(s, "core", "time", 0, "the time is that of the file: when it was last written to");
 	if (count)
 		vmm_snapshot_note(s, "core", "truncated", first,
 		                  "the core is cut off: it ends at byte %llu of %llu, so %llu bytes of %u mappings are missing; a limit (ulimit -c, "

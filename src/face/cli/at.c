@@ -93,16 +93,21 @@ static void put_region(struct vmm_out *out, const struct vmm_look *look, const s
 	vmm_out_char(out, '\n');
 }
 
-static void put_numbers(struct vmm_out *out, const struct vmm_look *look, const struct vmm_metrics *m)
+/* Of what runs all that is of interest; of files what they tell. */
+static void put_numbers(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s, const struct vmm_metrics *m)
 {
 	static const struct {
 		const char *label;
 		enum vmm_metric metric;
 	} shown[] = {{"committed", VMM_METRIC_COMMITTED}, {"private", VMM_METRIC_PRIVATE}, {"resident", VMM_METRIC_RSS},
-	             {"swap", VMM_METRIC_SWAP}};
+	             {"swap", VMM_METRIC_SWAP}, {"stored in the file", VMM_METRIC_STORED}};
+	bool live = strcmp(s->target.source, "live") == 0, first = true;
 
 	for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
-		vmm_out_text(out, i ? ", " : "");
+		if (live ? shown[i].metric == VMM_METRIC_STORED : !vmm_metric_known(m, shown[i].metric))
+			continue;
+		vmm_out_text(out, first ? "" : ", ");
+		first = false;
 		vmm_out_text(out, shown[i].label);
 		vmm_out_char(out, ' ');
 		vmm_put_metric(out, look, m, shown[i].metric);
@@ -111,7 +116,7 @@ static void put_numbers(struct vmm_out *out, const struct vmm_look *look, const 
 }
 
 /* The line as /proc/PID/maps has it, and its size. */
-static void put_mapping(struct vmm_out *out, const struct vmm_look *look, const struct vmm_vma *v)
+static void put_mapping(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s, const struct vmm_vma *v)
 {
 	char protection[5];
 
@@ -130,11 +135,11 @@ static void put_mapping(struct vmm_out *out, const struct vmm_look *look, const 
 	put_label(out, look, "");
 	vmm_put_metric(out, look, &v->m, VMM_METRIC_SIZE);
 	vmm_out_text(out, ", ");
-	put_numbers(out, look, &v->m);
+	put_numbers(out, look, s, &v->m);
 }
 
 /* Of a file of VMMap: a stretch of one protection, without what only the kernel tells. */
-static void put_told_mapping(struct vmm_out *out, const struct vmm_look *look, const struct vmm_vma *v)
+static void put_told_mapping(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s, const struct vmm_vma *v)
 {
 	char protection[5];
 
@@ -144,7 +149,7 @@ static void put_told_mapping(struct vmm_out *out, const struct vmm_look *look, c
 	vmm_out_text(out, "  ");
 	vmm_put_metric(out, look, &v->m, VMM_METRIC_SIZE);
 	vmm_out_text(out, ", ");
-	put_numbers(out, look, &v->m);
+	put_numbers(out, look, s, &v->m);
 }
 
 static void put_module(struct vmm_out *out, const struct vmm_place *p)
@@ -273,7 +278,7 @@ static void put_mapped(struct vmm_out *out, const struct vmm_look *look, const s
 		put_label(out, look, "region");
 		put_region(out, look, p->region);
 		put_label(out, look, "");
-		put_numbers(out, look, p->region->m);
+		put_numbers(out, look, s, p->region->m);
 	}
 	if (p->block) {
 		put_label(out, look, "block");
@@ -298,10 +303,10 @@ static void put_mapped(struct vmm_out *out, const struct vmm_look *look, const s
 	vmm_place_put_chunk(out, look, p);
 	put_label(out, look, "mapping");
 	if (strcmp(s->target.source, "vmmap") == 0)
-		put_told_mapping(out, look, p->vma);
+		put_told_mapping(out, look, s, p->vma);
 	else
-		put_mapping(out, look, p->vma);
-	if (strcmp(s->target.arch, "windows") != 0) {
+		put_mapping(out, look, s, p->vma);
+	if (strcmp(s->target.source, "live") == 0 || p->vma->vm_flags & VMM_VF_KNOWN) {
 		put_label(out, look, "VmFlags");
 		put_flags(out, look, p->vma->vm_flags);
 	}

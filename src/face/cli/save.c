@@ -94,7 +94,7 @@ static int save_one(struct save *v, const char *name, struct vmm_err *err)
 	struct vmm_snapshot *s = NULL;
 	struct vmm_target *t;
 	uint32_t number = 0;
-	int code = vmm_target_open(name, &t, err);
+	int code = vmm_cli_open(v->args, name, &t, err);
 
 	if (code == 0) {
 		code = take_and_add(v, t, &s, &number, err);
