@@ -7,6 +7,7 @@
 
 #include "base/search.h"
 #include "model/build.h"
+#include "session/memory.h"
 
 struct decode {
 	struct vmm_snapshot *s;
@@ -205,30 +206,30 @@ static void decode_process(struct decode *d, void *record)
 	const char *names;
 	uint64_t v;
 
-	t->name = name(d, VMM_PROCESS_NAME, "");
-	t->exe = name(d, VMM_PROCESS_EXE, "");
-	t->exe_deleted = need(d, VMM_PROCESS_EXE_DELETED, 1);
-	t->cmdline = name(d, VMM_PROCESS_CMDLINE, "");
-	t->cgroup = name(d, VMM_PROCESS_CGROUP, "");
-	t->arch = name(d, VMM_PROCESS_ARCH, "");
-	t->bits = (int)maybe(d, VMM_PROCESS_BITS, 64, 0);
-	t->page_size = (uint32_t)maybe(d, VMM_PROCESS_PAGE_SIZE, UINT32_C(1) << 30, 0);
-	t->ppid = maybe_signed(d, VMM_PROCESS_PPID);
-	t->ns_pid = maybe_signed(d, VMM_PROCESS_NS_PID);
-	t->uid = (int64_t)maybe(d, VMM_PROCESS_UID, UINT32_MAX, UINT64_MAX);
-	t->kernel_thread = need(d, VMM_PROCESS_KERNEL_THREAD, 1);
-	t->entry = maybe(d, VMM_PROCESS_ENTRY, UINT64_MAX, 0);
-	t->user_end = maybe(d, VMM_PROCESS_USER_END, UINT64_MAX, 0);
-	t->min_address = maybe(d, VMM_PROCESS_MIN_ADDRESS, UINT64_MAX, 0);
-	t->stack_gap = maybe(d, VMM_PROCESS_STACK_GAP, UINT64_MAX, 0);
-	t->death.known = get(d, VMM_PROCESS_DEATH_SIGNAL, &v);
-	t->death.signal = maybe_signed(d, VMM_PROCESS_DEATH_SIGNAL);
-	t->death.code = maybe_signed(d, VMM_PROCESS_DEATH_CODE);
-	t->death.address_known = get(d, VMM_PROCESS_DEATH_ADDRESS, &t->death.address);
-	t->death.tid = maybe_signed(d, VMM_PROCESS_DEATH_TID);
+	t->name = name(d, VMM_IDENTITY_NAME, "");
+	t->exe = name(d, VMM_IDENTITY_EXE, "");
+	t->exe_deleted = need(d, VMM_IDENTITY_EXE_DELETED, 1);
+	t->cmdline = name(d, VMM_IDENTITY_CMDLINE, "");
+	t->cgroup = name(d, VMM_IDENTITY_CGROUP, "");
+	t->arch = name(d, VMM_IDENTITY_ARCH, "");
+	t->bits = (int)maybe(d, VMM_IDENTITY_BITS, 64, 0);
+	t->page_size = (uint32_t)maybe(d, VMM_IDENTITY_PAGE_SIZE, UINT32_C(1) << 30, 0);
+	t->ppid = maybe_signed(d, VMM_IDENTITY_PPID);
+	t->ns_pid = maybe_signed(d, VMM_IDENTITY_NS_PID);
+	t->uid = (int64_t)maybe(d, VMM_IDENTITY_UID, UINT32_MAX, UINT64_MAX);
+	t->kernel_thread = need(d, VMM_IDENTITY_KERNEL_THREAD, 1);
+	t->entry = maybe(d, VMM_IDENTITY_ENTRY, UINT64_MAX, 0);
+	t->user_end = maybe(d, VMM_IDENTITY_USER_END, UINT64_MAX, 0);
+	t->min_address = maybe(d, VMM_IDENTITY_MIN_ADDRESS, UINT64_MAX, 0);
+	t->stack_gap = maybe(d, VMM_IDENTITY_STACK_GAP, UINT64_MAX, 0);
+	t->death.known = get(d, VMM_IDENTITY_DEATH_SIGNAL, &v);
+	t->death.signal = maybe_signed(d, VMM_IDENTITY_DEATH_SIGNAL);
+	t->death.code = maybe_signed(d, VMM_IDENTITY_DEATH_CODE);
+	t->death.address_known = get(d, VMM_IDENTITY_DEATH_ADDRESS, &t->death.address);
+	t->death.tid = maybe_signed(d, VMM_IDENTITY_DEATH_TID);
 	if ((t->page_size & (t->page_size - 1)) || (t->bits != 0 && t->bits != 32 && t->bits != 64))
 		damaged(d);
-	names = name(d, VMM_PROCESS_EXTRA_NAMES, "");
+	names = name(d, VMM_IDENTITY_EXTRA_NAMES, "");
 	for (const char *p = names; *p; p++)
 		d->s->extra_count += p == names || p[-1] == ' ';
 	d->s->extra_names = alloc(d, d->s->extra_count, sizeof(*d->s->extra_names));
@@ -585,13 +586,49 @@ static void finish_regions(struct decode *d)
 	}
 }
 
+/* How much of each mapping, block and region the session has the bytes of. */
+static void count_stored(struct decode *d, const struct vmm_stored *m)
+{
+	struct vmm_snapshot *s = d->s;
+
+	for (uint32_t i = 0; i < s->vma_count; i++)
+		vmm_metric_set(&s->vmas[i].m, VMM_METRIC_STORED, vmm_stored_bytes(m, s->vmas[i].start, s->vmas[i].end));
+	for (uint32_t i = 0; i < s->block_count; i++)
+		if (s->blocks[i].m != &s->vmas[s->blocks[i].vma].m)
+			vmm_metric_set((struct vmm_metrics *)s->blocks[i].m, VMM_METRIC_STORED,
+			               vmm_stored_bytes(m, s->blocks[i].start, s->blocks[i].end));
+	for (uint32_t i = 0; i < s->heap_count; i++)
+		vmm_metric_set(&s->heaps[i].m, VMM_METRIC_STORED, 0);
+	for (uint32_t i = 0; i < s->region_count; i++) {
+		const struct vmm_region *r = &s->regions[i];
+		uint64_t bytes = vmm_stored_bytes(m, r->start, r->end);
+
+		/* Made by this file, or the mapping's own, which has it already. */
+		vmm_metric_set((struct vmm_metrics *)r->m, VMM_METRIC_STORED, bytes);
+		if (r->heap != VMM_NONE)
+			s->heaps[r->heap].m.value[VMM_METRIC_STORED] += bytes;
+	}
+}
+
+static void read_stored(struct decode *d)
+{
+	struct vmm_stored *m = NULL;
+
+	if (d->rc < 0)
+		return;
+	d->rc = vmm_stored_open(d->session, d->number, &m, d->err);
+	if (d->rc >= 0 && m)
+		count_stored(d, m);
+	vmm_stored_close(m);
+}
+
 static void read_tables(struct decode *d)
 {
 	struct vmm_snapshot *s = d->s;
 	struct vmm_block *blocks;
 	uint32_t count;
 
-	read_table(d, VMM_TABLE_PROCESS, 1, decode_process, &count);
+	read_table(d, VMM_TABLE_IDENTITY, 1, decode_process, &count);
 	if (d->rc >= 0 && count != 1)
 		damaged(d);
 	d->threads = read_table(d, VMM_TABLE_THREAD, sizeof(*d->threads), decode_thread, &s->thread_count);
@@ -607,6 +644,7 @@ static void read_tables(struct decode *d)
 	check_order(d);
 	make_blocks(d, blocks, count);
 	finish_regions(d);
+	read_stored(d);
 }
 
 /* --- the snapshot's own row --- */

@@ -67,13 +67,15 @@ static void put_pack(struct encode *e, unsigned column, const struct vmm_pack *p
 
 void vmm_row_metrics(struct vmm_row *r, enum vmm_session_table table, const struct vmm_metrics *m)
 {
+	/* What a core stores is not what the session keeps: that is counted when it is read. */
+	const uint32_t elsewhere = UINT32_C(1) << VMM_METRIC_STORED;
 	unsigned first = vmm_session_tables[table].count;
 	size_t used = 0;
 
 	for (unsigned i = 0; i < VMM_METRIC_COUNT; i++)
-		if (m->known >> i & 1)
+		if ((m->known & ~elsewhere) >> i & 1)
 			vmm_row_int(r, first + i, m->value[i]);
-	for (uint32_t rest = m->at_least & ~m->known; rest; rest &= rest - 1) {
+	for (uint32_t rest = m->at_least & ~m->known & ~elsewhere; rest; rest &= rest - 1) {
 		enum vmm_metric i = (enum vmm_metric)__builtin_ctz(rest);
 
 		if (i < VMM_METRIC_COUNT)
@@ -104,31 +106,31 @@ static void encode_process(struct encode *e)
 	char names[4096] = "";
 	size_t used = 0;
 
-	put(e, VMM_PROCESS_KEY, 0);
-	put_name(e, VMM_PROCESS_NAME, t->name);
-	put_text(e, VMM_PROCESS_EXE, t->exe);
-	put(e, VMM_PROCESS_EXE_DELETED, t->exe_deleted);
-	put_text(e, VMM_PROCESS_CMDLINE, t->cmdline);
-	put_text(e, VMM_PROCESS_CGROUP, t->cgroup);
-	put_text(e, VMM_PROCESS_ARCH, t->arch);
-	put_if(e, VMM_PROCESS_BITS, t->bits != 0, (uint64_t)t->bits);
-	put_if(e, VMM_PROCESS_PAGE_SIZE, t->page_size != 0, t->page_size);
-	put_if(e, VMM_PROCESS_PPID, t->ppid != 0, (uint64_t)(int64_t)t->ppid);
-	put_if(e, VMM_PROCESS_NS_PID, t->ns_pid != 0, (uint64_t)(int64_t)t->ns_pid);
-	put_if(e, VMM_PROCESS_UID, t->uid >= 0, (uint64_t)t->uid);
-	put(e, VMM_PROCESS_KERNEL_THREAD, t->kernel_thread);
-	put_if(e, VMM_PROCESS_ENTRY, t->entry != 0, t->entry);
-	put_if(e, VMM_PROCESS_USER_END, t->user_end != 0, t->user_end);
-	put_if(e, VMM_PROCESS_MIN_ADDRESS, t->min_address != 0, t->min_address);
-	put_if(e, VMM_PROCESS_STACK_GAP, t->stack_gap != 0, t->stack_gap);
-	put_if(e, VMM_PROCESS_DEATH_SIGNAL, t->death.known, (uint64_t)(int64_t)t->death.signal);
-	put_if(e, VMM_PROCESS_DEATH_CODE, t->death.known, (uint64_t)(int64_t)t->death.code);
-	put_if(e, VMM_PROCESS_DEATH_ADDRESS, t->death.address_known, t->death.address);
-	put_if(e, VMM_PROCESS_DEATH_TID, t->death.known, (uint64_t)(int64_t)t->death.tid);
+	put(e, VMM_IDENTITY_KEY, 0);
+	put_name(e, VMM_IDENTITY_NAME, t->name);
+	put_text(e, VMM_IDENTITY_EXE, t->exe);
+	put(e, VMM_IDENTITY_EXE_DELETED, t->exe_deleted);
+	put_text(e, VMM_IDENTITY_CMDLINE, t->cmdline);
+	put_text(e, VMM_IDENTITY_CGROUP, t->cgroup);
+	put_text(e, VMM_IDENTITY_ARCH, t->arch);
+	put_if(e, VMM_IDENTITY_BITS, t->bits != 0, (uint64_t)t->bits);
+	put_if(e, VMM_IDENTITY_PAGE_SIZE, t->page_size != 0, t->page_size);
+	put_if(e, VMM_IDENTITY_PPID, t->ppid != 0, (uint64_t)(int64_t)t->ppid);
+	put_if(e, VMM_IDENTITY_NS_PID, t->ns_pid != 0, (uint64_t)(int64_t)t->ns_pid);
+	put_if(e, VMM_IDENTITY_UID, t->uid >= 0, (uint64_t)t->uid);
+	put(e, VMM_IDENTITY_KERNEL_THREAD, t->kernel_thread);
+	put_if(e, VMM_IDENTITY_ENTRY, t->entry != 0, t->entry);
+	put_if(e, VMM_IDENTITY_USER_END, t->user_end != 0, t->user_end);
+	put_if(e, VMM_IDENTITY_MIN_ADDRESS, t->min_address != 0, t->min_address);
+	put_if(e, VMM_IDENTITY_STACK_GAP, t->stack_gap != 0, t->stack_gap);
+	put_if(e, VMM_IDENTITY_DEATH_SIGNAL, t->death.known, (uint64_t)(int64_t)t->death.signal);
+	put_if(e, VMM_IDENTITY_DEATH_CODE, t->death.known, (uint64_t)(int64_t)t->death.code);
+	put_if(e, VMM_IDENTITY_DEATH_ADDRESS, t->death.address_known, t->death.address);
+	put_if(e, VMM_IDENTITY_DEATH_TID, t->death.known, (uint64_t)(int64_t)t->death.tid);
 	/* Names of smaps fields are single words. */
 	for (uint32_t i = 0; i < e->s->extra_count && used < sizeof(names); i++)
 		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? " " : "", e->s->extra_names[i]);
-	put_text(e, VMM_PROCESS_EXTRA_NAMES, names);
+	put_text(e, VMM_IDENTITY_EXTRA_NAMES, names);
 	e->last_text = NULL; /* it lies on the stack */
 	put_row(e);
 }
@@ -339,7 +341,7 @@ static void encode_total(struct encode *e, uint32_t i)
 static uint32_t table_count(const struct vmm_snapshot *s, enum vmm_session_table table)
 {
 	switch (table) {
-	case VMM_TABLE_PROCESS: return 1;
+	case VMM_TABLE_IDENTITY: return 1;
 	case VMM_TABLE_MAPPING: return s->vma_count;
 	case VMM_TABLE_REGION: return s->region_count;
 	case VMM_TABLE_BLOCK: return s->block_count;
@@ -356,7 +358,7 @@ static uint32_t table_count(const struct vmm_snapshot *s, enum vmm_session_table
 static void encode_row(struct encode *e, enum vmm_session_table table, uint32_t i)
 {
 	switch (table) {
-	case VMM_TABLE_PROCESS: encode_process(e); break;
+	case VMM_TABLE_IDENTITY: encode_process(e); break;
 	case VMM_TABLE_MAPPING: encode_mapping(e, &e->s->vmas[i]); break;
 	case VMM_TABLE_REGION: encode_region(e, &e->s->regions[i]); break;
 	case VMM_TABLE_BLOCK: encode_block(e, &e->s->blocks[i]); break;

@@ -24,7 +24,7 @@ static int add_entry(struct build *b, sqlite3_stmt *st)
 	const char *source = vmm_sql_text(st, 5, NULL);
 
 	if (!vmm_sql_int(st, 0, before + 1, INT32_MAX, &number) || !vmm_sql_int(st, 1, 1, b->index->target_count, &target) ||
-	    !vmm_sql_int(st, 2, 0, INT64_MAX, &taken) || !vmm_sql_int(st, 3, 0, 1, &partial) || !vmm_sql_int(st, 4, 0, 1, &memory) ||
+	    !vmm_sql_int(st, 2, 0, INT64_MAX, &taken) || !vmm_sql_int(st, 3, 0, 1, &partial) || !vmm_sql_int(st, 4, 0, 3, &memory) ||
 	    !vmm_sql_int(st, 6, 0, INT32_MAX, &pid) || !source)
 		return vmm_session_damaged(b->s, "snapshot", b->err);
 	if (!vmm_grow(&b->entries, &b->capacity, b->count + 1, sizeof(*b->entries)))
@@ -37,7 +37,7 @@ static int add_entry(struct build *b, sqlite3_stmt *st)
 	                                .name = "",
 	                                .pid = (int32_t)pid,
 	                                .partial = partial,
-	                                .has_memory = memory};
+	                                .has_memory = memory & 1};
 	return e->source ? 0 : vmm_fail_nomem(b->err);
 }
 

@@ -291,7 +291,7 @@ static const char add_sql[] =
     ")";
 
 static int snapshot_insert(struct vmm_session *s, const struct vmm_session_target *t, uint32_t number, const struct vmm_snapshot *snapshot,
-                           bool contents, struct vmm_err *err)
+                           uint32_t contents, struct vmm_err *err)
 {
 	const uint64_t cost[] = {snapshot->cost.total_ns,  snapshot->cost.maps_ns,    snapshot->cost.smaps_ns,  snapshot->cost.pages_ns,
 	                         snapshot->cost.images_ns, snapshot->cost.threads_ns, snapshot->cost.stopped_ns};
@@ -337,7 +337,7 @@ static int add(struct vmm_session *s, const struct vmm_snapshot *snapshot, const
 {
 	struct vmm_session_target *t = NULL;
 	int64_t last = 0;
-	uint32_t id = 0;
+	uint32_t id = 0, contents = 0;
 	bool known;
 	int rc = refresh(s, err);
 
@@ -352,7 +352,9 @@ static int add(struct vmm_session *s, const struct vmm_snapshot *snapshot, const
 	if (rc == 0)
 		rc = vmm_session_encode(s, t, (uint32_t)last + 1, snapshot, err);
 	if (rc == 0)
-		rc = snapshot_insert(s, t, (uint32_t)last + 1, snapshot, false, err);
+		rc = vmm_session_keep_memory(s, t, (uint32_t)last + 1, snapshot, memory, &contents, err);
+	if (rc == 0)
+		rc = snapshot_insert(s, t, (uint32_t)last + 1, snapshot, contents, err);
 	if (rc == 0)
 		rc = vmm_sql_exec(s, "COMMIT", err);
 	if (rc < 0)

@@ -227,6 +227,12 @@ int vmm_session_encode(struct vmm_session *s, struct vmm_session_target *t, uint
                        struct vmm_err *err);
 void vmm_row_metrics(struct vmm_row *r, enum vmm_session_table table, const struct vmm_metrics *m);
 
+/* --- memory_write.c --- */
+
+/* Keeps page runs and contents; *ret_contents gets bits of enum vmm_contents (memory.h), 0: nothing could be kept. */
+int vmm_session_keep_memory(struct vmm_session *s, struct vmm_session_target *st, uint32_t number, const struct vmm_snapshot *snapshot,
+                            const struct vmm_session_memory *memory, uint32_t *ret_contents, struct vmm_err *err);
+
 /* --- totals.c --- */
 
 void vmm_total_cache_destroy(struct vmm_total_cache *c);

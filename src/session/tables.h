@@ -19,7 +19,7 @@ enum vmm_column_kind {
 
 /* VMM_TABLE(NAME, name, has metrics): first column is what orders the rows of a target and tells them apart. */
 #define VMM_SESSION_TABLES(TABLE)  \
-	TABLE(PROCESS, process, 0) \
+	TABLE(IDENTITY, process, 0) \
 	TABLE(MAPPING, mapping, 1) \
 	TABLE(REGION, region, 1)   \
 	TABLE(BLOCK, block, 1)     \
@@ -32,29 +32,29 @@ enum vmm_column_kind {
 	TABLE(MEMORY, memory, 0)   \
 	TABLE(PAGES, pages, 0)
 
-#define VMM_COLUMNS_PROCESS(C)                                                                                                     \
-	C(PROCESS, KEY, key, INT)                                                                                                  \
-	C(PROCESS, NAME, name, NAME)                                                                                               \
-	C(PROCESS, EXE, exe, NAME)                                                                                                 \
-	C(PROCESS, EXE_DELETED, exe_deleted, INT)                                                                                  \
-	C(PROCESS, CMDLINE, cmdline, NAME)                                                                                         \
-	C(PROCESS, CGROUP, cgroup, NAME)                                                                                           \
-	C(PROCESS, ARCH, arch, NAME)                                                                                               \
-	C(PROCESS, BITS, bits, INT)                                                                                                \
-	C(PROCESS, PAGE_SIZE, page_size, INT)                                                                                      \
-	C(PROCESS, PPID, ppid, INT)                                                                                                \
-	C(PROCESS, NS_PID, ns_pid, INT)                                                                                            \
-	C(PROCESS, UID, uid, INT)                                                                                                  \
-	C(PROCESS, KERNEL_THREAD, kernel_thread, INT)                                                                              \
-	C(PROCESS, ENTRY, entry, INT)                                                                                              \
-	C(PROCESS, USER_END, user_end, INT)                                                                                        \
-	C(PROCESS, MIN_ADDRESS, min_address, INT)                                                                                  \
-	C(PROCESS, STACK_GAP, stack_gap, INT)                                                                                      \
-	C(PROCESS, DEATH_SIGNAL, death_signal, INT)                                                                                \
-	C(PROCESS, DEATH_CODE, death_code, INT)                                                                                    \
-	C(PROCESS, DEATH_ADDRESS, death_address, INT)                                                                              \
-	C(PROCESS, DEATH_TID, death_tid, INT)                                                                                      \
-	C(PROCESS, EXTRA_NAMES, extra_names, NAME)
+#define VMM_COLUMNS_IDENTITY(C)                                                                                                     \
+	C(IDENTITY, KEY, key, INT)                                                                                                  \
+	C(IDENTITY, NAME, name, NAME)                                                                                               \
+	C(IDENTITY, EXE, exe, NAME)                                                                                                 \
+	C(IDENTITY, EXE_DELETED, exe_deleted, INT)                                                                                  \
+	C(IDENTITY, CMDLINE, cmdline, NAME)                                                                                         \
+	C(IDENTITY, CGROUP, cgroup, NAME)                                                                                           \
+	C(IDENTITY, ARCH, arch, NAME)                                                                                               \
+	C(IDENTITY, BITS, bits, INT)                                                                                                \
+	C(IDENTITY, PAGE_SIZE, page_size, INT)                                                                                      \
+	C(IDENTITY, PPID, ppid, INT)                                                                                                \
+	C(IDENTITY, NS_PID, ns_pid, INT)                                                                                            \
+	C(IDENTITY, UID, uid, INT)                                                                                                  \
+	C(IDENTITY, KERNEL_THREAD, kernel_thread, INT)                                                                              \
+	C(IDENTITY, ENTRY, entry, INT)                                                                                              \
+	C(IDENTITY, USER_END, user_end, INT)                                                                                        \
+	C(IDENTITY, MIN_ADDRESS, min_address, INT)                                                                                  \
+	C(IDENTITY, STACK_GAP, stack_gap, INT)                                                                                      \
+	C(IDENTITY, DEATH_SIGNAL, death_signal, INT)                                                                                \
+	C(IDENTITY, DEATH_CODE, death_code, INT)                                                                                    \
+	C(IDENTITY, DEATH_ADDRESS, death_address, INT)                                                                              \
+	C(IDENTITY, DEATH_TID, death_tid, INT)                                                                                      \
+	C(IDENTITY, EXTRA_NAMES, extra_names, NAME)
 
 #define VMM_COLUMNS_MAPPING(C)                                                                                                     \
 	C(MAPPING, START, start, INT)                                                                                              \
