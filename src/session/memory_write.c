@@ -13,6 +13,8 @@
 #define ZSTD_LEVEL 3
 #define TLS_BELOW (UINT64_C(1) << 20) /* of a thread's descriptor: its variables */
 #define TLS_ABOVE (UINT64_C(64) << 10)
+#define SMALL_REGION (UINT64_C(64) << 10) /* Private Data that may be an allocator's own, as mimalloc's of each thread */
+#define SMALL_MOST (UINT64_C(16) << 20)   /* bytes of all those together */
 
 struct range {
 	uint64_t start, end;
@@ -31,6 +33,7 @@ struct capture {
 	/* Pages whose bytes are wanted, of all regions. */
 	struct range *wanted;
 	size_t wanted_count, wanted_capacity;
+	uint64_t small;
 	bool refused; /* the page map may not be read */
 	unsigned char bytes[65536], packed[65536];
 #ifdef VMM_HAVE_ZSTD
@@ -92,14 +95,18 @@ static bool run_wanted(const struct capture *c, const struct vmm_region *r, cons
 	return r->kind == VMM_KIND_STACK || (r->kind == VMM_KIND_IMAGE && !(run->what & VMM_PAGE_FILE));
 }
 
-/* Around the descriptors of threads lies what they keep for themselves: in Private Data that of the first thread. */
-static int want_descriptors(struct capture *c, const struct vmm_region *r, const struct vmm_page_run *run)
+/* What readers need of Private Data: small regions, and what lies around the descriptors of threads, as of the first one. */
+static int want_private(struct capture *c, const struct vmm_region *r, const struct vmm_page_run *run)
 {
 	int rc = 0;
 
 	if (!(c->kinds >> VMM_KIND_HEAP & 1) || r->kind != VMM_KIND_PRIVATE_DATA || !(run->what & VMM_PAGE_PRESENT) ||
 	    run->what & (VMM_PAGE_GUARD | VMM_PAGE_ZERO))
 		return 0;
+	if (r->end - r->start <= SMALL_REGION && c->small < SMALL_MOST) {
+		c->small += run->end - run->start;
+		return want(c, run->start, run->end);
+	}
 	for (uint32_t i = 0; rc == 0 && i < c->s->thread_count; i++) {
 		uint64_t d = c->s->threads[i].descriptor;
 		uint64_t low = d > TLS_BELOW ? vmm_align_down(d - TLS_BELOW, VMM_GRANULE_PAGE) : 0;
@@ -123,7 +130,7 @@ static int want_runs(struct capture *c, const struct vmm_region *r)
 		else if (r->kind == VMM_KIND_IMAGE && c->kinds >> VMM_KIND_HEAP & 1 && run->start == r->start && run->what & VMM_PAGE_PRESENT)
 			rc = want(c, run->start, run->start + VMM_GRANULE_PAGE);
 		else
-			rc = want_descriptors(c, r, run);
+			rc = want_private(c, r, run);
 	}
 	return rc;
 }
