@@ -134,10 +134,10 @@ int vmm_amount_share(const char *option, const char *text, uint32_t *ret_ppm, st
 	return 0;
 }
 
-int vmm_amount_growth(const char *option, const char *text, struct vmm_growth *ret, struct vmm_err *err)
+int vmm_amount_growth(const char *option, const char *text, struct vmm_threshold *ret, struct vmm_err *err)
 {
 	const char *amount = text + (text[0] == '+');
-	struct vmm_growth g = {0};
+	struct vmm_threshold g = {0};
 	uint64_t ppm;
 
 	if (scan_share(amount, true, &ppm) && ppm > 0 && ppm <= UINT32_MAX)
@@ -148,7 +148,7 @@ int vmm_amount_growth(const char *option, const char *text, struct vmm_growth *r
 	return 0;
 }
 
-bool vmm_growth_reached(const struct vmm_growth *g, uint64_t before, uint64_t now)
+bool vmm_threshold_reached(const struct vmm_threshold *g, uint64_t before, uint64_t now)
 {
 	uint64_t change = now > before ? now - before : before - now;
 

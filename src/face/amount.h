@@ -23,13 +23,13 @@ int vmm_amount_duration(const char *option, const char *text, uint64_t lowest, u
 int vmm_amount_share(const char *option, const char *text, uint32_t *ret_ppm, struct vmm_err *err);
 
 /* A change that counts: at least so many bytes ("+10M", "10M"), or this share ("10%"). The other one is 0. */
-struct vmm_growth {
+struct vmm_threshold {
 	uint64_t bytes;
 	uint32_t ppm;
 };
-int vmm_amount_growth(const char *option, const char *text, struct vmm_growth *ret, struct vmm_err *err);
+int vmm_amount_growth(const char *option, const char *text, struct vmm_threshold *ret, struct vmm_err *err);
 /* Whether now differs from before by so much, up or down. */
-bool vmm_growth_reached(const struct vmm_growth *g, uint64_t before, uint64_t now);
+bool vmm_threshold_reached(const struct vmm_threshold *g, uint64_t before, uint64_t now);
 
 /* "3600" snapshots, an age ("12h") or a size ("100M"): m is minutes, M is MiB. */
 int vmm_amount_keep(const char *option, const char *text, struct vmm_session_keep *ret, struct vmm_err *err);

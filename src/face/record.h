@@ -41,7 +41,7 @@ struct recorder {
 	/* Asked for. */
 	uint64_t interval_ns, for_ns; /* for_ns 0: no end */
 	uint32_t duty_ppm, kinds;
-	struct vmm_growth growth;     /* both 0: every look is kept */
+	struct vmm_threshold growth;     /* both 0: every look is kept */
 	struct vmm_session_keep keep;
 	/* Followed. */
 	const char *names[VMM_OPERANDS_MAX];

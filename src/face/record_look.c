@@ -171,8 +171,8 @@ static int look_at(struct recorder *r, struct rec_process *p, bool last, struct 
 	}
 	memcpy(p->name, g.name, sizeof(p->name));
 	p->now_rss = g.rss;
-	if (p->kept && on_growth(r) && !last && !vmm_growth_reached(&r->growth, p->mark_rss, g.rss) &&
-	    !vmm_growth_reached(&r->growth, p->mark_data, g.data))
+	if (p->kept && on_growth(r) && !last && !vmm_threshold_reached(&r->growth, p->mark_rss, g.rss) &&
+	    !vmm_threshold_reached(&r->growth, p->mark_data, g.data))
 		return 0;
 	code = vmm_target_open_pid(p->id.pid, &t, err);
 	if (code < 0)

@@ -59,20 +59,20 @@ static void test_shares(void **state)
 
 static void test_growth(void **state)
 {
-	struct vmm_growth g;
+	struct vmm_threshold g;
 
 	assert_int_equal(vmm_amount_growth("on-growth", "10%", &g, NULL), 0);
 	assert_int_equal(g.ppm, 100000);
-	assert_true(vmm_growth_reached(&g, 100, 110));
-	assert_true(vmm_growth_reached(&g, 100, 90));
-	assert_false(vmm_growth_reached(&g, 100, 109));
-	assert_true(vmm_growth_reached(&g, 0, 1));
-	assert_false(vmm_growth_reached(&g, 0, 0));
-	assert_true(vmm_growth_reached(&g, UINT64_MAX, 0));
+	assert_true(vmm_threshold_reached(&g, 100, 110));
+	assert_true(vmm_threshold_reached(&g, 100, 90));
+	assert_false(vmm_threshold_reached(&g, 100, 109));
+	assert_true(vmm_threshold_reached(&g, 0, 1));
+	assert_false(vmm_threshold_reached(&g, 0, 0));
+	assert_true(vmm_threshold_reached(&g, UINT64_MAX, 0));
 	assert_int_equal(vmm_amount_growth("on-growth", "+10M", &g, NULL), 0);
 	assert_int_equal(g.bytes, 10 * MIB);
-	assert_true(vmm_growth_reached(&g, 20 * MIB, 10 * MIB));
-	assert_false(vmm_growth_reached(&g, 20 * MIB, 30 * MIB - 1));
+	assert_true(vmm_threshold_reached(&g, 20 * MIB, 10 * MIB));
+	assert_false(vmm_threshold_reached(&g, 20 * MIB, 30 * MIB - 1));
 	assert_int_equal(vmm_amount_growth("on-growth", "4096", &g, NULL), 0);
 	assert_int_equal(g.bytes, 4096);
 	assert_int_equal(vmm_amount_growth("on-growth", "0", &g, NULL), VMM_E_USAGE);
