@@ -71,6 +71,7 @@ const char *vmm_growth_measure_id(enum vmm_growth_measure measure);
 struct vmm_growth_finding {
 	enum vmm_growth_level level;
 	enum vmm_kind kind;
+	uint8_t prot;          /* enum vmm_prot bits of a region or group; 0: a heap */
 	const char *name;      /* label of the heap, details or path of the region or of one of the group; raw bytes */
 	const char *heap;      /* id of the heap in the last snapshot; NULL: none */
 	uint64_t address, end; /* as in the last snapshot: of the region, of the region that carries the heap's growth; 0: none */
