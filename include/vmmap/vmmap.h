@@ -17,6 +17,7 @@
 #include "vmmap/content.h"
 #include "vmmap/diff.h"
 #include "vmmap/err.h"
+#include "vmmap/growth.h"
 #include "vmmap/processes.h"
 #include "vmmap/session.h"
 #include "vmmap/snapshot.h"
