@@ -75,8 +75,8 @@ struct vmm_growth_finding {
 	const char *name;      /* label of the heap, details or path of the region or of one of the group; raw bytes */
 	const char *heap;      /* id of the heap in the last snapshot; NULL: none */
 	uint64_t address, end; /* as in the last snapshot: of the region, of the region that carries the heap's growth; 0: none */
-	uint64_t each;         /* GROUP, or HEAP that grows by such regions: size of each; 0: they differ, or it is no group */
-	uint64_t regions;      /* how many of them there are in the last snapshot; 1 for a region */
+	uint64_t each;         /* nearly all of the growth of a heap or group is in regions of this size; 0: not so */
+	uint64_t regions;      /* how many of them, or in all, there are in the last snapshot; 1 for a region */
 	int32_t tid;           /* whose stack, or who alone allocates from the heap; 0: unknown */
 	const char *thread;    /* its name; NULL: unknown */
 	enum vmm_growth_measure lead; /* the first measure of those above that is steady */

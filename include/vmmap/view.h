@@ -10,6 +10,7 @@
 #include "vmmap/chunks.h"
 #include "vmmap/diff.h"
 #include "vmmap/err.h"
+#include "vmmap/growth.h"
 #include "vmmap/snapshot.h"
 #include "vmmap/target.h"
 
@@ -227,11 +228,14 @@ struct vmm_diff_page {
 	const char *names[2]; /* of the targets, as the user gave them */
 	const struct vmm_query *types, *regions, *heaps, *classes;
 	bool rest;            /* also threads, images, accounts and notes */
+	const struct vmm_growth *growth; /* what grows steadily between them; NULL: not asked */
 	const struct vmm_diff_check *checks;
 	size_t check_count;
 };
 /* The document of docs/json.md. VMM_E_NOMEM: nothing was written. */
 int vmm_emit_json_diff(struct vmm_out *out, const struct vmm_diff_page *page, struct vmm_err *err);
+/* The object "growth" of docs/json.md, without a key. */
+void vmm_emit_json_growth(struct vmm_out *out, const struct vmm_growth *growth);
 
 /*
  * Rows written one by one in bounded memory, for tables whose rows are streamed. Text has columns of fixed width. The

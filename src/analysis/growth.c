@@ -16,7 +16,8 @@
 #define RISE_LEAST 65536    /* bytes from the first to the last snapshot that are worth a word */
 #define RISE_SHARE 0.01     /* of the greatest rise of all */
 #define TRACKS_MOST 512     /* whose trends are asked for: those that rose most */
-#define PART_MOST 0.8       /* of the growth: parts that explain so much stand for the whole */
+#define PART_MOST 0.8       /* of the growth: parts that explain so much are worth a word */
+#define PART_ALL 0.98       /* and so much: they are told of instead of the whole */
 
 static const enum vmm_metric metric_table[] = {VMM_METRIC_USED, VMM_METRIC_COMMITTED, VMM_METRIC_RSS, VMM_METRIC_SIZE};
 _Static_assert(ARRAY_LEN(metric_table) == VMM_GROWTH_REGIONS, "the number of regions comes after the metrics");
@@ -46,7 +47,7 @@ struct candidate {
 	enum vmm_growth_measure lead;
 	struct vmm_trend measures[VMM_GROWTH_MEASURES];
 	bool dropped;
-	uint32_t carrier; /* of a heap: the track that has nearly all of its growth */
+	uint32_t carrier; /* place in v of what carries the growth of a heap or sort; VMM_NONE */
 };
 
 /* A track by how much it rose, in the measure that rose most. */
@@ -139,8 +140,6 @@ static int add_candidate(struct finder *f, uint32_t index, struct vmm_err *err)
 		int code = 0;
 
 		vmm_tracks_samples(f->t, &f->t->v[index], i, f->samples);
-		if (rise_between(f->samples, f->t->look_count) < (i < VMM_GROWTH_REGIONS ? RISE_LEAST : 1))
-			continue;
 		/* Most often committed, rss and size rise together. */
 		same = i > 0 && same_values(&f->t->v[index], i, i - 1);
 		if (same)
@@ -149,7 +148,8 @@ static int add_candidate(struct finder *f, uint32_t index, struct vmm_err *err)
 			code = vmm_trend_find(f->samples, f->t->look_count, &c.measures[i], err);
 		if (code < 0)
 			return code;
-		if (c.lead == VMM_GROWTH_MEASURES && c.measures[i].verdict == VMM_TREND_STEADY)
+		if (c.lead == VMM_GROWTH_MEASURES && c.measures[i].verdict == VMM_TREND_STEADY &&
+		    (i == VMM_GROWTH_REGIONS || rise_between(f->samples, f->t->look_count) >= RISE_LEAST))
 			c.lead = i;
 	}
 	/* That there are more of them, and not more bytes, is no growth. */
@@ -208,9 +208,9 @@ static void choose_between(struct finder *f, struct candidate *whole)
 		c->dropped = true;
 	}
 	if (heap && largest && largest->measures[m].slope >= most)
-		whole->carrier = largest->track;
-	else if (heap && sized)
-		whole->carrier = sized->track;
+		whole->carrier = (uint32_t)(largest - f->v);
+	else if (sized)
+		whole->carrier = (uint32_t)(sized - f->v);
 	if (heap || m == VMM_GROWTH_MEASURES)
 		return;
 	if (regions >= most) {
@@ -218,7 +218,7 @@ static void choose_between(struct finder *f, struct candidate *whole)
 			if (f->t->v[f->v[i].track].parent == whole->track && f->t->v[f->v[i].track].level == VMM_TRACK_REGION)
 				f->v[i].dropped = false;
 		whole->dropped = true;
-	} else if (sized) {
+	} else if (sized && sized->measures[m].slope >= most / PART_MOST * PART_ALL) {
 		sized->dropped = false;
 		whole->dropped = true;
 	}
@@ -253,9 +253,14 @@ static void choose(struct finder *f)
 			f->v[i].dropped = true;
 }
 
+static double rise_told(const struct vmm_growth_finding *g)
+{
+	return g->measures[g->lead].slope * g->measures[g->lead].seconds;
+}
+
 static int by_rise(const void *a, const void *b)
 {
-	double x = rise_of(a), y = rise_of(b);
+	double x = rise_told(a), y = rise_told(b);
 
 	return x > y ? -1 : x < y;
 }
@@ -280,7 +285,8 @@ static const struct vmm_thread *thread_of(const struct vmm_snapshot *s, const st
 static bool describe(const struct finder *f, const struct candidate *c, struct vmm_arena *arena, struct vmm_growth_finding *g)
 {
 	const struct vmm_snapshot *s = f->t->last;
-	const struct vmm_track *track = &f->t->v[c->track], *place = c->carrier == VMM_NONE ? track : &f->t->v[c->carrier];
+	const struct candidate *carrier = c->carrier == VMM_NONE ? c : &f->v[c->carrier];
+	const struct vmm_track *track = &f->t->v[c->track], *place = &f->t->v[carrier->track];
 	const struct vmm_region *r = place->region < s->region_count ? &s->regions[place->region] : NULL;
 	uint32_t heap = track->level == VMM_TRACK_HEAP ? track->heap : r ? r->heap : VMM_NONE;
 	const struct vmm_heap *h = heap < s->heap_count ? &s->heaps[heap] : NULL;
@@ -288,6 +294,7 @@ static bool describe(const struct finder *f, const struct candidate *c, struct v
 
 	*g = (struct vmm_growth_finding){.kind = track->kind, .prot = track->prot, .lead = c->lead, .each = place->each, .regions = 1};
 	memcpy(g->measures, c->measures, sizeof(g->measures));
+	g->measures[VMM_GROWTH_REGIONS] = carrier->measures[VMM_GROWTH_REGIONS];
 	g->level = track->level == VMM_TRACK_HEAP     ? VMM_GROWTH_HEAP
 	           : track->level == VMM_TRACK_REGION ? VMM_GROWTH_REGION
 	                                              : VMM_GROWTH_GROUP;
@@ -320,14 +327,14 @@ static int find_findings(struct finder *f, struct vmm_growth *g, struct vmm_err 
 			return code;
 	}
 	choose(f);
-	if (f->count)
-		qsort(f->v, f->count, sizeof(*f->v), by_rise);
 	v = vmm_arena_array(g->arena, f->count + 1, sizeof(*v));
 	if (!v)
 		return vmm_fail_nomem(err);
 	for (size_t i = 0; i < f->count; i++)
 		if (!f->v[i].dropped && !describe(f, &f->v[i], g->arena, &v[g->finding_count++]))
 			return vmm_fail_nomem(err);
+	if (g->finding_count)
+		qsort(v, g->finding_count, sizeof(*v), by_rise);
 	g->findings = v;
 	return 0;
 }

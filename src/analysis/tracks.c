@@ -1,5 +1,6 @@
 #include "analysis/tracks.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -240,11 +241,16 @@ static bool find_sort(struct vmm_tracks *t, const struct sort_key *k, uint32_t *
 }
 
 /* The same pointer for equal stems; NULL with *ret_full unset: out of memory. */
-static const char *stem_of(struct vmm_tracks *t, const struct vmm_region *r, bool *ret_full)
+static const char *stem_of(struct vmm_tracks *t, const struct vmm_snapshot *s, const struct vmm_region *r, bool *ret_full)
 {
-	char stem[STEM_BYTES];
+	char stem[STEM_BYTES], name[STEM_BYTES];
+	const struct vmm_thread *thread = r->thread < s->thread_count ? &s->threads[r->thread] : NULL;
 
-	vmm_track_stem(stem, sizeof(stem), r->path[0] ? r->path : r->details);
+	if (r->kind == VMM_KIND_STACK && thread && thread->name)
+		snprintf(name, sizeof(name), "threads \"%s\"", thread->name);
+	else
+		snprintf(name, sizeof(name), "%s", r->path[0] ? r->path : r->details);
+	vmm_track_stem(stem, sizeof(stem), name);
 	*ret_full = t->stem_count >= STEMS_MAX;
 	if (*ret_full)
 		return NULL;
@@ -376,7 +382,7 @@ static bool sort_region(struct vmm_tracks *t, struct step *step, uint32_t region
 		*ret_parent = step->heap_track[r->heap];
 		k.stem = ""; /* its heap tells */
 	} else {
-		k.stem = stem_of(t, r, &full);
+		k.stem = stem_of(t, step->s, r, &full);
 		if (!k.stem && !full)
 			return false;
 		if (k.stem && !find_sort(t, &k, ret_parent))

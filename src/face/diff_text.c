@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "face/pace.h"
 
+#define FINDINGS_SHOWN 10
 #define NAMES_SHOWN 8 /* threads and images that are listed by name */
 
 static void put_heading(struct vmm_out *out, const struct vmm_look *look, const char *text)
@@ -324,6 +326,10 @@ static int put_page(struct vmm_out *out, const struct vmm_look *look, const stru
 	const struct vmm_diff *d = p->diff;
 	int code = put_rows(out, look, p->types, d, true, "Types", "", err);
 
+	if (code == 0 && p->growth) {
+		vmm_out_char(out, '\n');
+		vmm_growth_put(out, look, p->growth, FINDINGS_SHOWN);
+	}
 	if (code == 0) {
 		put_heading(out, look, "Regions");
 		put_states(out, look, d);

@@ -346,6 +346,10 @@ int vmm_emit_json_diff(struct vmm_out *out, const struct vmm_diff_page *p, struc
 		}
 		if (p->classes)
 			vmm__json_key_bool(out, ",\"classes_rounded\":", p->diff->classes_rounded);
+		if (p->growth) {
+			vmm_out_text(out, ",\n\"growth\":");
+			vmm_emit_json_growth(out, p->growth);
+		}
 		if (p->rest) {
 			json_threads(out, p->diff);
 			json_modules(out, p->diff);

@@ -74,6 +74,8 @@ const char *vmm__column_nearest(const struct vmm_table *table, const char *name,
 void vmm__json_time(struct vmm_out *out, const struct timespec *t);
 /* "schema":1,"tool":"vmmap N" */
 void vmm__json_head(struct vmm_out *out);
+/* An object. */
+void vmm__json_trend(struct vmm_out *out, const struct vmm_trend *t);
 /* One object with all given columns of a row. */
 void vmm__json_row(struct vmm_out *out, const struct vmm_column *const *columns, size_t count, const struct vmm_row *row,
                    bool with_depth);

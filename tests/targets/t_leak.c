@@ -5,6 +5,7 @@
  * never end). The first line tells {"pid", "leaker": TID of the thread that leaks}.
  * The noise of a round: four threads free and allocate, mappings come and go, threads start and end.
  */
+#include <malloc.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdbool.h>
@@ -211,6 +212,7 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	where = argv[1];
+	mallopt(M_MMAP_THRESHOLD, 131072); /* which would rise with the chunks that are freed */
 	sem_init(&done, 0, 0);
 	for (size_t i = 0; i <= NOISY; i++) {
 		sem_init(&start[i], 0, 0);

@@ -20,6 +20,7 @@ struct compared {
 	char *own_name; /* of a session's snapshot */
 	struct vmm_snapshot *sides[2];
 	struct vmm_diff *diff;
+	struct vmm_growth *growth; /* of a session: what grows steadily in it */
 	struct vmm_query queries[SECTIONS];
 	bool wanted[SECTIONS], page;
 	struct vmm_expr *exprs[VMM_FAIL_IF_MAX];
@@ -123,6 +124,8 @@ static int load_session(struct compared *c, struct vmm_session *session, struct 
 		code = vmm_session_load(session, first->number, &c->sides[0], err);
 	if (code == 0)
 		code = vmm_session_load(session, last->number, &c->sides[1], err);
+	if (code == 0 && c->page)
+		code = vmm_growth_find(session, index, &(struct vmm_growth_query){.target = last->target}, &c->growth, err);
 	vmm_session_index_destroy(index);
 	return code;
 }
@@ -192,6 +195,7 @@ static int emit(struct vmm_answer *a, struct compared *c, struct vmm_err *err)
 	struct vmm_diff_page page = {.diff = c->diff,
 	                             .names = {c->names[0], c->names[1]},
 	                             .rest = c->page,
+	                             .growth = c->growth,
 	                             .checks = c->checks,
 	                             .check_count = c->args->fail_if_count};
 	struct vmm_rows rows;
@@ -252,6 +256,7 @@ static int tell_checks(const struct compared *c)
 static void compared_done(struct compared *c)
 {
 	vmm_diff_destroy(c->diff);
+	vmm_growth_destroy(c->growth);
 	for (size_t i = 0; i < 2; i++)
 		vmm_snapshot_destroy(c->sides[i]);
 	for (size_t i = 0; i < SECTIONS; i++)
