@@ -166,7 +166,7 @@ static bool in_total(enum vmm_kind kind)
 
 static bool counts(const struct vmm_region *r)
 {
-	return r && !r->outside && in_total(r->kind);
+	return r && !r->outside && (unsigned)r->kind < VMM_KIND_COUNT && in_total(r->kind);
 }
 
 /* Sums of differences by metric and type; bit i of unknown: some part of metric i is not known. */

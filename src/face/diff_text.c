@@ -277,6 +277,23 @@ static void put_accounts(struct vmm_out *out, const struct vmm_look *look, const
 	}
 }
 
+/* What "same" leaves open: numbers that one side does not know. Heaps' own are said of heaps alone. */
+static void put_unknown(struct vmm_out *out, const struct vmm_diff *d)
+{
+	static const enum vmm_metric told[] = {VMM_METRIC_COMMITTED, VMM_METRIC_PRIVATE, VMM_METRIC_RSS, VMM_METRIC_SWAP, VMM_METRIC_ANONYMOUS};
+	const char *before = "not compared, for a side does not know it all: ";
+
+	for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+		if (vmm_difference_of(d->total.before, d->total.after, told[i]).state == VMM_DIFFERENCE_KNOWN)
+			continue;
+		vmm_out_text(out, before);
+		vmm_out_text(out, vmm_metric_id(told[i]));
+		before = ", ";
+	}
+	if (before[0] == ',')
+		vmm_out_char(out, '\n');
+}
+
 static bool has_note(const struct vmm_snapshot *s, const struct vmm_note *n)
 {
 	for (uint32_t i = 0; i < s->note_count; i++)
@@ -344,6 +361,7 @@ static int put_page(struct vmm_out *out, const struct vmm_look *look, const stru
 	put_things(out, look, "Threads", d->threads, d->thread_count, thread_text);
 	put_things(out, look, "Images", d->modules, d->module_count, module_text);
 	put_accounts(out, look, d);
+	put_unknown(out, d);
 	put_notes(out, look, d);
 	return code;
 }
