@@ -348,8 +348,10 @@ static int put_page(struct vmm_out *out, const struct vmm_look *look, const stru
 		vmm_growth_put(out, look, p->growth, FINDINGS_SHOWN);
 	}
 	if (code == 0) {
-		put_heading(out, look, "Regions");
-		put_states(out, look, d);
+		if (d->region_count) {
+			put_heading(out, look, "Regions");
+			put_states(out, look, d);
+		}
 		code = put_rows(out, look, p->regions, d, true, NULL, "--by region", err);
 	}
 	if (code == 0)

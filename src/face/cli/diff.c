@@ -134,15 +134,20 @@ static int take_one(struct compared *c, struct vmm_err *err)
 {
 	const char *name = c->args->operand[0];
 	struct vmm_session *session;
+	struct vmm_err own;
 	int code;
 
 	c->names[0] = c->names[1] = name;
-	code = access(name, F_OK) == 0 ? vmm_session_open(name, VMM_SESSION_READ, &session, err) : VMM_E_NO_TARGET;
-	if (code < 0)
+	if (access(name, F_OK) == 0) {
+		code = vmm_session_open(name, VMM_SESSION_READ, &session, &own);
+		if (code < 0)
+			return vmm_fail(err, VMM_E_USAGE, 0, "diff needs two targets; only a session may stand alone: %.200s", own.text);
+	} else {
 		return vmm_fail(err, VMM_E_USAGE, 0,
 		                "diff needs two targets; to compare a process with itself later: vmmap save %.60s -o FILE, and then "
 		                "vmmap diff FILE %.60s",
 		                name, name);
+	}
 	code = load_session(c, session, err);
 	vmm_session_close(session);
 	return code;
