@@ -264,7 +264,7 @@ int vmm_args_parse(struct vmm_args *args, int argc, char **argv, struct vmm_err 
 				args->program = &argv[i + 1];
 				break;
 			}
-		} else if (options && argv[i][0] == '-' && argv[i][1]) {
+		} else if (options && argv[i][0] == '-' && argv[i][1] && argv[i][1] != '@') {
 			code = parse_option(args, argc, argv, &i, err);
 			if (code < 0)
 				return code;

@@ -281,6 +281,11 @@ bool vmm_bytes_size(struct vmm_bytes *b, bool force, uint64_t *ret_size)
 	return true;
 }
 
+int vmm_bytes_unpack(struct vmm_bytes *b, struct vmm_err *err)
+{
+	return unpack_to(b, UINT64_MAX, err);
+}
+
 bool vmm_bytes_data(struct vmm_bytes *b, uint64_t offset, uint64_t *ret_start, uint64_t *ret_end)
 {
 	bool whole = !b->filter || (!b->archive && b->full == 0);

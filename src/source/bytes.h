@@ -28,6 +28,8 @@ void vmm_bytes_close(struct vmm_bytes *b);
 int64_t vmm_bytes_read(struct vmm_bytes *b, uint64_t offset, void *ret_bytes, size_t length, struct vmm_err *err);
 /* Size of the whole; of a compressed file only when it was unpacked to its end, or with force, which does that. */
 bool vmm_bytes_size(struct vmm_bytes *b, bool force, uint64_t *ret_size);
+/* Unpacks all that is not unpacked yet, so that size and damage are known. VMM_E_OUTPUT: no room for it; VMM_E_IO. */
+int vmm_bytes_unpack(struct vmm_bytes *b, struct vmm_err *err);
 /*
  * The first stretch [*ret_start, *ret_end) at or after offset that is no hole of the file; false: none. Of what is not
  * unpacked yet all counts as data.

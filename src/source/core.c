@@ -46,8 +46,9 @@ static bool core_probe(const char *name)
 	fd = open_regular(name, &st);
 	if (fd < 0)
 		return false;
+	/* What cannot be unpacked at all can be no other source's either: open() says why. */
 	if (vmm_bytes_open(fd, &bytes, NULL) < 0)
-		return false;
+		return true;
 	n = vmm_bytes_read(bytes, 0, head, sizeof(head), NULL);
 	vmm_bytes_close(bytes);
 	if (n < 4 || memcmp(head, "\177ELF", 4) != 0)
@@ -78,14 +79,18 @@ static void core_close(struct vmm_target *base)
 static int open_bytes(struct core_target *t, const char *name, struct vmm_err *err)
 {
 	struct stat st;
+	struct vmm_err why = {0};
 	int fd = open_regular(name, &st), rc;
 
 	if (fd < 0)
 		return vmm_fail(err, errno == EACCES ? VMM_E_DENIED : VMM_E_NO_TARGET, errno, "%s: %s", name, strerror(errno));
 	t->written = st.st_mtim;
-	rc = vmm_bytes_open(fd, &t->bytes, err);
+	rc = vmm_bytes_open(fd, &t->bytes, &why);
+	/* All at once: the stacks lie at the very end, and only then is it known whether something is missing. */
+	if (rc == 0)
+		rc = vmm_bytes_unpack(t->bytes, &why);
 	if (rc < 0)
-		return rc;
+		return vmm_fail(err, rc, why.os, "%s: %s", name, why.text);
 	t->size_known = vmm_bytes_size(t->bytes, false, &t->size);
 	return 0;
 }

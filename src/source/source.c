@@ -1,8 +1,10 @@
 #include "source/source.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/err.h"
+#include "source/input.h"
 
 static const struct vmm_source_ops *const source_table[] = {
 #define VMM_SOURCE(name) &vmm_source_##name,
@@ -15,14 +17,61 @@ int vmm_target_open(const char *name, struct vmm_target **ret_target, struct vmm
 	return vmm_target_open_with(name, NULL, ret_target, err);
 }
 
+/* The source that opens what was named; NULL: none does. */
+static const struct vmm_source_ops *find_source(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(source_table); i++)
+		if (source_table[i]->probe(name))
+			return source_table[i];
+	return NULL;
+}
+
+/* Errors call standard input by what the user called it, not by the file that it went through. */
+static void rename_error(struct vmm_err *err, const char *path, const char *name)
+{
+	size_t length = strlen(path), suffix = strlen(name + 1);
+	char rest[sizeof(err->text)];
+
+	if (strncmp(err->text, path, length) != 0)
+		return;
+	if (strncmp(err->text + length, name + 1, suffix) == 0)
+		length += suffix;
+	snprintf(rest, sizeof(rest), "%s", err->text + length);
+	snprintf(err->text, sizeof(err->text), "%.*s%.*s", 40, name, (int)(sizeof(err->text) - 41), rest);
+}
+
+/* "-", or "-@3" for a snapshot of a session: what comes from standard input. */
+static int open_input(const char *name, const struct vmm_open *how, struct vmm_target **ret_target, struct vmm_err *err)
+{
+	const struct vmm_source_ops *source;
+	struct vmm_input input;
+	size_t length;
+	int rc = vmm_input_open(&input, err);
+
+	if (rc < 0)
+		return rc;
+	length = strlen(input.path);
+	snprintf(input.path + length, sizeof(input.path) - length, "%s", name + 1);
+	source = find_source(input.path);
+	rc = source ? source->open(input.path, how, ret_target, err)
+	            : vmm_fail(err, VMM_E_FORMAT, 0, "%.40s: standard input is no core, session or other file that vmmap knows", name);
+	input.path[length] = '\0';
+	if (rc < 0 && err)
+		rename_error(err, input.path, name);
+	vmm_input_done(&input);
+	return rc;
+}
+
 int vmm_target_open_with(const char *name, const struct vmm_open *how, struct vmm_target **ret_target, struct vmm_err *err)
 {
 	static const struct vmm_open nowhere = {0};
+	const struct vmm_source_ops *source;
 
-	for (size_t i = 0; i < ARRAY_LEN(source_table); i++)
-		if (source_table[i]->probe(name))
-			return source_table[i]->open(name, how ? how : &nowhere, ret_target, err);
-	return vmm_fail(err, VMM_E_NO_TARGET, 0, "%s: no such target: give a PID or the name of a running process", name);
+	if (name[0] == '-' && (name[1] == '\0' || name[1] == '@'))
+		return open_input(name, how ? how : &nowhere, ret_target, err);
+	source = find_source(name);
+	return source ? source->open(name, how ? how : &nowhere, ret_target, err)
+	              : vmm_fail(err, VMM_E_NO_TARGET, 0, "%s: no such target: give a PID, the name of a running process, or a file", name);
 }
 
 int vmm_target_open_pid(int32_t pid, struct vmm_target **ret_target, struct vmm_err *err)

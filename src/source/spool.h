@@ -5,6 +5,7 @@
 #ifndef VMM_SOURCE_SPOOL_H
 #define VMM_SOURCE_SPOOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

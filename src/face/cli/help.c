@@ -99,7 +99,8 @@ static void put_program(struct help *h)
 	vmm_out_text(h->out, "  vmmap TARGET [options]           the same as vmmap show TARGET\n"
 	                     "  vmmap COMMAND ... [options]\n"
 	                     "  vmmap -p PID|NAME [FILE]         FILE.csv, .txt, .json or .vmmap\n");
-	put_wrapped(h, 2, 0, "TARGET is a PID or the name of a running process. Options may stand anywhere.");
+	put_wrapped(h, 2, 0, "TARGET is a PID, the name of a running process, or a file: a core, a session, saved text; - is standard input. "
+	                  "Options may stand anywhere.");
 	put_title(h, "Commands");
 	for (int i = 0; i < VMM_COMMAND_COUNT; i++) {
 		const struct vmm_command *c = vmm_command_at((enum vmm_command_place)i);

@@ -1,0 +1,83 @@
+#include "source/input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#define PIECE_BYTES (1u << 20)
+
+static int spool_all(struct vmm_spool *spool, struct vmm_err *err)
+{
+	VMM_CLEANUP_FREE unsigned char *piece = vmm_alloc_hook(NULL, PIECE_BYTES);
+	int rc = piece ? 0 : vmm_fail_nomem(err);
+
+	while (rc == 0) {
+		ssize_t n = read(STDIN_FILENO, piece, PIECE_BYTES);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return vmm_fail(err, VMM_E_IO, errno, "standard input cannot be read: %s", strerror(errno));
+		if (n == 0)
+			return vmm_spool_end(spool, err);
+		rc = vmm_spool_write(spool, piece, (size_t)n, err);
+	}
+	return rc;
+}
+
+/* SQLite resolves links, and what /proc/self/fd/N leads to has no name: it is given one. */
+static void name_it(struct vmm_input *input)
+{
+	char own[32];
+
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", input->spool.fd);
+	for (unsigned i = 0; i < 16 && !input->named; i++) {
+		int n = snprintf(input->path, sizeof(input->path), "%s/vmmap-%d-%llx", input->spool.folder, (int)getpid(),
+		                 (unsigned long long)vmm_now_ns());
+
+		if (n < 0 || (size_t)n >= sizeof(input->path))
+			break;
+		input->named = linkat(AT_FDCWD, own, AT_FDCWD, input->path, AT_SYMLINK_FOLLOW) == 0;
+	}
+	if (!input->named)
+		memcpy(input->path, own, sizeof(own));
+}
+
+int vmm_input_open(struct vmm_input *input, struct vmm_err *err)
+{
+	struct stat st;
+	int rc;
+
+	memset(input, 0, sizeof(*input));
+	input->spool.fd = -1;
+	if (isatty(STDIN_FILENO))
+		return vmm_fail(err, VMM_E_USAGE, 0, "-: standard input is a terminal: give a core, a session or saved text in a pipe");
+	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode)) {
+		snprintf(input->path, sizeof(input->path), "/proc/self/fd/%d", STDIN_FILENO);
+		return 0;
+	}
+	rc = vmm_spool_open(&input->spool, err);
+	if (rc == 0)
+		rc = spool_all(&input->spool, err);
+	if (rc == 0 && input->spool.size == 0)
+		rc = vmm_fail(err, VMM_E_FORMAT, 0, "-: standard input is empty");
+	if (rc < 0)
+		vmm_input_done(input);
+	else
+		name_it(input);
+	return rc;
+}
+
+void vmm_input_done(struct vmm_input *input)
+{
+	if (input->named)
+		unlink(input->path);
+	vmm_spool_close(&input->spool);
+}
