@@ -311,6 +311,7 @@ struct vmm_snapshot {
 	struct vmm_arena *arena;
 	struct vmm_target_info target;
 	struct timespec taken_at;
+	uint32_t session_number; /* which of its session's; 0: it came from no session */
 	uint32_t needs;   /* VMM_NEED bits that were read */
 	bool partial;     /* the target vanished while it was read */
 	bool unreadable;  /* its mappings may not be read: only totals of the status are known */

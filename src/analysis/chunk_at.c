@@ -109,6 +109,22 @@ static int look(struct vmm_target *t, struct lookup *l, size_t i, struct vmm_err
 	return vmm_target_chunks(t, l->s, &walk, err);
 }
 
+/* A target without memory leaves the chunk unknown, and says why; the rest of the answer stands. */
+static int look_or_say(struct vmm_target *t, struct lookup *l, size_t i, struct vmm_err *err)
+{
+	struct vmm_err why = {0};
+	int rc = look(t, l, i, &why);
+
+	if (rc == VMM_E_UNSUPPORTED) {
+		snprintf(l->at[i].note, sizeof(l->at[i].note), "%.*s", (int)sizeof(l->at[i].note) - 1, why.text);
+		l->at[i].broken = true;
+		return 0;
+	}
+	if (rc < 0 && err)
+		*err = why;
+	return rc;
+}
+
 int vmm_target_chunks_at(struct vmm_target *t, const struct vmm_snapshot *s, struct vmm_chunk_at *ret_at, size_t count,
                          struct vmm_err *err)
 {
@@ -119,7 +135,7 @@ int vmm_target_chunks_at(struct vmm_target *t, const struct vmm_snapshot *s, str
 		ret_at[i] = (struct vmm_chunk_at){.address = ret_at[i].address, .region = ret_at[i].region};
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		if (ret_at[i].region && ret_at[i].region->heap < s->heap_count)
-			rc = look(t, &l, i, err);
+			rc = look_or_say(t, &l, i, err);
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = read_head(t, &ret_at[i], err);
 	return rc;

@@ -41,14 +41,21 @@ int vmm_target_chunks(struct vmm_target *t, const struct vmm_snapshot *s, const 
 	/* The snapshot is sealed: what the readers add goes to a copy with an arena of its own. */
 	struct vmm_snapshot copy = *s;
 	struct vmm_reading r = {.target = t, .snapshot = &copy, .walk_start = walk->start, .walk_end = walk->end};
+	/* A read of nothing fails where there is no memory to be read at all. */
+	int64_t readable = t->ops->read(t, 0, &copy, 0, err);
 	int rc;
 
+	if (readable < 0)
+		return (int)readable;
 	copy.arena = vmm_arena_create();
 	if (!copy.arena)
 		return vmm_fail_nomem(err);
 	copy.notes = NULL;
 	copy.note_count = 0;
 	rc = vmm_readers_run(&r, err);
+	/* What was found once, and is not in what was kept. */
+	if (rc == 0 && t->ops->load && s->heap_count && !r.heap_count)
+		rc = vmm_fail(err, VMM_E_UNSUPPORTED, 0, "the session holds no memory of the heaps: save it with --with-memory kind=heap");
 	/* First for the sums alone: then the readers know what they are about, and nothing has to be taken back. */
 	if (rc == 0)
 		rc = vmm_reading_walk(&r, NULL, err);

@@ -237,6 +237,24 @@ void vmm_survey_destroy(struct vmm_survey *survey)
 	free(survey);
 }
 
+/* A target that has no memory to be read still has heaps, as they were found when it had: only the chunks are missing. */
+static int walk_chunks(struct vmm_target *target, const struct vmm_snapshot *snapshot, const struct vmm_chunk_walk *walk,
+                       struct surveying *s, struct vmm_err *err)
+{
+	struct vmm_err why = {0};
+	int rc = vmm_target_chunks(target, snapshot, walk, &why);
+
+	if (rc == VMM_E_UNSUPPORTED) {
+		const struct vmm_note note = {.from = "heaps", .code = "unsupported", .text = why.text, .count = 1};
+
+		walk->note(s, &note);
+		return 0;
+	}
+	if (rc < 0 && err)
+		*err = why;
+	return rc;
+}
+
 int vmm_target_survey(struct vmm_target *target, const struct vmm_snapshot *snapshot, struct vmm_symbols *symbols,
                       const struct vmm_survey_query *query, struct vmm_survey **ret_survey, struct vmm_err *err)
 {
@@ -248,7 +266,7 @@ int vmm_target_survey(struct vmm_target *target, const struct vmm_snapshot *snap
 	if (!s.survey)
 		return vmm_fail_nomem(err);
 	vmm_groups_init(&s.groups, VMM_GROUPS_MAX);
-	rc = vmm_window_init(&s.window, target) ? vmm_target_chunks(target, snapshot, &walk, err) : VMM_E_NOMEM;
+	rc = vmm_window_init(&s.window, target) ? walk_chunks(target, snapshot, &walk, &s, err) : VMM_E_NOMEM;
 	if (rc == 0)
 		rc = finish(&s, &context);
 	vmm_window_done(&s.window);

@@ -78,6 +78,27 @@ static uint64_t count_mappings(const struct vmm_snapshot *s)
 	return count;
 }
 
+/* Of what does not run now: where it comes from, and when it was so. */
+static void add_origin(struct vmm_line *line, const struct vmm_snapshot *s)
+{
+	bool core = strcmp(s->target.source, "core") == 0;
+	char when[32] = "";
+	struct word w;
+	struct tm tm;
+
+	if ((!core && !s->session_number) || !word_start(&w))
+		return;
+	/* A core does not tell when its process ended: the file was written then, and hopefully not since. */
+	if (localtime_r(&s->taken_at.tv_sec, &tm))
+		strftime(when, sizeof(when), " of %Y-%m-%d %H:%M:%S", &tm);
+	if (s->session_number)
+		vmm_out_printf(w.out, "snapshot %u%s", s->session_number, core ? " of a core" : "");
+	else
+		vmm_out_text(w.out, "core");
+	vmm_out_text(w.out, when);
+	word_add(&w, line);
+}
+
 static void add_facts(struct vmm_line *line, const struct vmm_snapshot *s)
 {
 	struct word w;
@@ -95,16 +116,7 @@ static void add_facts(struct vmm_line *line, const struct vmm_snapshot *s)
 		vmm_out_text(w.out, " pages");
 		word_add(&w, line);
 	}
-	if (strcmp(s->target.source, "core") == 0 && word_start(&w)) {
-		char when[32] = "";
-		struct tm tm;
-
-		/* A core does not tell when its process ended: the file was written then, and hopefully not since. */
-		if (localtime_r(&s->taken_at.tv_sec, &tm))
-			strftime(when, sizeof(when), " of %Y-%m-%d %H:%M:%S", &tm);
-		vmm_out_printf(w.out, "core%s", when);
-		word_add(&w, line);
-	}
+	add_origin(line, s);
 	if (s->target.ns_pid && word_start(&w)) {
 		vmm_out_printf(w.out, "PID %d in its namespace", (int)s->target.ns_pid);
 		word_add(&w, line);

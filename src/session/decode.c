@@ -675,6 +675,7 @@ static void read_fields(struct decode *d, sqlite3_stmt *st)
 	const char *state = vmm_sql_text(st, 7, NULL), *source = vmm_sql_text(st, 8, NULL);
 
 	d->target = (uint32_t)field(d, st, 0, INT32_MAX);
+	s->session_number = d->number;
 	s->taken_at = (struct timespec){.tv_sec = taken / 1000000000, .tv_nsec = taken % 1000000000};
 	s->needs = (uint32_t)field(d, st, 2, UINT32_MAX);
 	s->partial = field(d, st, 3, 1);

@@ -169,8 +169,11 @@ static int none(const struct vmm_session_index *index, const char *text, struct 
 {
 	if (!index->count)
 		return vmm_fail(err, VMM_E_NO_TARGET, 0, "the session has no snapshot");
-	return vmm_fail(err, VMM_E_NO_TARGET, 0, "no snapshot %.60s: the session has %u to %u of %u target%s", text, index->entries[0].number,
-	                index->entries[index->count - 1].number, index->target_count, index->target_count == 1 ? "" : "s");
+	if (index->count == 1)
+		return vmm_fail(err, VMM_E_NO_TARGET, 0, "no snapshot %.60s: the session has number %u alone", text, index->entries[0].number);
+	return vmm_fail(err, VMM_E_NO_TARGET, 0, "no snapshot %.60s: the session has snapshots %u to %u of %u target%s", text,
+	                index->entries[0].number, index->entries[index->count - 1].number, index->target_count,
+	                index->target_count == 1 ? "" : "s");
 }
 
 static int find_number(const struct vmm_session_index *index, const struct which *w, uint64_t number, const char *text, uint32_t *ret,
