@@ -102,10 +102,12 @@ static char *with_line_ends(const char *text, const char *end)
 	char *made = malloc(strlen(text) * 4 + 1), *to = made;
 
 	for (; *text; text++) {
-		if (*text == '\n')
-			to += sprintf(to, "%s", end);
-		else
+		if (*text == '\n') {
+			memcpy(to, end, strlen(end));
+			to += strlen(end);
+		} else {
 			*to++ = *text;
+		}
 	}
 	*to = '\0';
 	return made;
