@@ -291,10 +291,10 @@ static void tell(struct vmmap_target *t, struct vmm_snapshot *s, const struct vm
 	if (d->cut)
 		vmm_snapshot_note(s, "vmmap", "cut", 0, "the file ends within a row: what lies behind it is missing, also among what is free");
 	if (d->rows)
-		vmm_snapshot_note(s, "vmmap", "malformed", 0, "%llu rows of the file make no sense: they are left out",
+		vmm_snapshot_note(s, "vmmap", "malformed", 0, "rows of the file that make no sense are left out: %llu",
 		                  (unsigned long long)d->rows);
 	if (d->numbers)
-		vmm_snapshot_note(s, "vmmap", "malformed", 0, "%llu numbers of the file make no sense: they are unknown",
+		vmm_snapshot_note(s, "vmmap", "malformed", 0, "numbers of the file that make no sense are unknown: %llu",
 		                  (unsigned long long)d->numbers);
 	if (strcmp(encoding, "Windows-1252") == 0)
 		vmm_snapshot_note(s, "vmmap", "code_page", 0,

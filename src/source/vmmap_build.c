@@ -467,10 +467,10 @@ static void tell_damage(struct build *b)
 {
 	if (b->overlaps)
 		vmm_snapshot_note(b->s, "vmmap", "overlap", b->first_overlap,
-		                  "%llu rows of the file lie in others, or nowhere: they are left out", (unsigned long long)b->overlaps);
+		                  "rows of the file that lie in others, or nowhere, are left out: %llu", (unsigned long long)b->overlaps);
 	if (b->r->strange_types)
 		vmm_snapshot_note(b->s, "vmmap", "strange_type", 0,
-		                  "%llu rows of the file have a type that has no meaning here: shown as Private Data",
+		                  "rows whose type has no meaning here are shown as Private Data: %llu",
 		                  (unsigned long long)b->r->strange_types);
 }
 
