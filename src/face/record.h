@@ -59,6 +59,7 @@ struct recorder {
 	uint64_t start_ns, end_ns, due_ns, ready_ns;
 	uint64_t rounds, late_ns, latest_ns; /* late_ns: of the last round; latest_ns: the most */
 	uint64_t read_ns, work_ns;    /* read_ns: while targets were read; work_ns: with the processor time of writing */
+	uint64_t look_ns;             /* what the last round cost */
 	uint64_t looks, kept, dropped;
 	bool told_stretch, line_shown;
 	int status;                   /* exit status of what went wrong with a target given by its PID */

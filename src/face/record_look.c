@@ -219,10 +219,11 @@ int rec_round(struct recorder *r, bool last, struct vmm_err *err)
 	}
 	if (code == 0 && r->kept > kept)
 		code = drop_old(r, err);
+	r->look_ns = r->work_ns - work;
 	if (r->ready_ns + CREDIT_NS < begin)
 		r->ready_ns = begin - CREDIT_NS;
 	/* The first round is free: what all else is compared with, and dearer than all else, as nothing is cached yet. */
 	if (r->rounds > 1)
-		r->ready_ns += stretched(r, r->work_ns - work);
+		r->ready_ns += stretched(r, r->look_ns);
 	return code;
 }

@@ -6,7 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "face/record.h"
 
 #define LISTED_MAX 12 /* processes in the summary */
@@ -71,7 +70,27 @@ void rec_say(struct recorder *r, const char *format, ...)
 	fprintf(stderr, "vmmap: %s\n", text);
 }
 
-/* Of all that run: "leak (4711) RSS 512 MiB +2.1 MiB", "3 processes, RSS ...". Names are raw. */
+/* A part of the line where it still fits; raw bytes of the target's may be in it. */
+static void add_part(struct vmm_out *line, size_t *columns, size_t width, struct vmm_out *part)
+{
+	char *text = part ? vmm_out_take(part, NULL) : NULL;
+	struct vmm_out *safe = text ? vmm_out_create_memory() : NULL;
+	size_t used;
+
+	if (safe) {
+		used = vmm_out_escaped(safe, text, 0);
+		free(text);
+		text = vmm_out_take(safe, NULL);
+		if (text && *columns + 2 + used < width) {
+			vmm_out_text(line, *columns ? "  " : "");
+			vmm_out_text(line, text);
+			*columns += used + (*columns ? 2 : 0);
+		}
+	}
+	free(text);
+}
+
+/* Of all that run: "leak (4711) RSS 512 MiB +2.1 MiB", "3 processes RSS ...". */
 static void put_running(struct vmm_out *out, const struct recorder *r)
 {
 	uint64_t now = 0, first = 0, running = 0;
@@ -86,56 +105,73 @@ static void put_running(struct vmm_out *out, const struct recorder *r)
 		first += one->first_rss;
 	}
 	if (running == 0) {
-		vmm_out_text(out, rec_may_come(r) ? "waiting for " : "");
-		vmm_out_text(out, rec_may_come(r) ? r->names[0] : "");
+		if (rec_may_come(r))
+			vmm_out_printf(out, "waiting for %s", r->names[0]);
 		return;
 	}
 	if (running == 1)
-		vmm_out_printf(out, "%s (%d), RSS ", one->name, (int)one->id.pid);
+		vmm_out_printf(out, "%s (%d) RSS ", one->name, (int)one->id.pid);
 	else
-		vmm_out_printf(out, "%llu processes, RSS ", (unsigned long long)running);
+		vmm_out_printf(out, "%llu processes RSS ", (unsigned long long)running);
 	vmm_put_short_size(out, now);
 	vmm_out_char(out, ' ');
 	put_change(out, first, now);
 }
 
+static void put_parts(struct vmm_out *line, const struct recorder *r)
+{
+	size_t columns = 0, width = r->look.style.width;
+	time_t now = time(NULL);
+	char when[32] = "?";
+	struct vmm_out *part;
+	struct tm tm;
+
+	part = vmm_out_create_memory();
+	if (part && localtime_r(&now, &tm) && strftime(when, sizeof(when), "%H:%M:%S", &tm))
+		vmm_out_text(part, when);
+	add_part(line, &columns, width, part);
+	part = vmm_out_create_memory();
+	if (part)
+		put_running(part, r);
+	add_part(line, &columns, width, part);
+	part = vmm_out_create_memory();
+	if (part) {
+		put_snapshots(part, r->kept);
+		vmm_out_char(part, ' ');
+		vmm_put_short_size(part, vmm_session_file_bytes(&r->file));
+	}
+	add_part(line, &columns, width, part);
+	part = r->late_ns > r->interval_ns / LATE_PART ? vmm_out_create_memory() : NULL;
+	if (part) {
+		vmm_out_text(part, "late by ");
+		vmm_put_duration(part, r->late_ns);
+	}
+	add_part(line, &columns, width, part);
+	part = vmm_out_create_memory();
+	if (part) {
+		vmm_out_text(part, "reading ");
+		put_share(part, r->read_ns, vmm_now_ns() - r->start_ns);
+	}
+	add_part(line, &columns, width, part);
+}
+
 void rec_say_line(struct recorder *r)
 {
-	struct vmm_out *line, *out;
-	char when[32] = "?", *text;
-	time_t now = time(NULL);
-	struct tm tm;
+	struct vmm_out *line;
 
 	if (!r->look.terminal)
 		return;
+	/* The window may have changed its size. */
+	vmm_look_init(&r->look, STDERR_FILENO, NULL, "auto");
 	line = vmm_out_create_memory();
 	if (!line)
 		return;
-	if (localtime_r(&now, &tm))
-		strftime(when, sizeof(when), "%H:%M:%S", &tm);
-	vmm_out_printf(line, "%s  ", when);
-	put_snapshots(line, r->kept);
-	vmm_out_text(line, "  ");
-	vmm_put_short_size(line, vmm_session_file_bytes(&r->file));
-	vmm_out_text(line, "  ");
-	put_running(line, r);
-	if (r->late_ns > r->interval_ns / LATE_PART) {
-		vmm_out_text(line, "  late by ");
-		vmm_put_duration(line, r->late_ns);
-	}
-	vmm_out_text(line, "  reading ");
-	put_share(line, r->read_ns, vmm_now_ns() - r->start_ns);
-	text = vmm_out_take(line, NULL);
-	out = text ? vmm_out_create_memory() : NULL;
-	if (out) {
-		vmm_out_text(out, "\r\033[K");
-		vmm_put_dim(out, &r->look);
-		vmm_out_escaped(out, text, r->look.style.width - 1);
-		vmm_put_plain(out, &r->look);
-		put_out(out);
-		r->line_shown = true;
-	}
-	free(text);
+	vmm_out_text(line, "\r\033[K");
+	vmm_put_dim(line, &r->look);
+	put_parts(line, r);
+	vmm_put_plain(line, &r->look);
+	put_out(line);
+	r->line_shown = true;
 }
 
 void rec_say_stretch(struct recorder *r)
@@ -145,11 +181,13 @@ void rec_say_stretch(struct recorder *r)
 	if (!out)
 		return;
 	rec_say_clear(r);
-	vmm_out_text(out, "vmmap: looking costs ");
-	vmm_put_duration(out, r->work_ns / r->rounds);
-	vmm_out_text(out, " each time: less often than every ");
+	vmm_out_text(out, "vmmap: a look takes ");
+	vmm_put_duration(out, r->look_ns);
+	vmm_out_text(out, ": the next comes after ");
+	vmm_put_duration(out, r->ready_ns - vmm_min_u64(vmm_now_ns(), r->ready_ns));
+	vmm_out_text(out, " instead of ");
 	vmm_put_duration(out, r->interval_ns);
-	vmm_out_printf(out, ", so that it takes no more than %g %% of the time (--duty)\n", r->duty_ppm / 10000.0);
+	vmm_out_printf(out, ", as looking shall take %g %% of the time at most (--duty)\n", r->duty_ppm / 10000.0);
 	put_out(out);
 }
 

@@ -193,6 +193,7 @@ static int record(struct recorder *r, struct vmm_err *err)
 	rec_say_clear(r);
 	status = end == REC_FAILED ? vmm_cli_fail(r->args, err) : VMM_EXIT_DONE;
 	wait_program(r, end);
+	rec_alive(r);
 	if (r->count)
 		rec_say_summary(r);
 	return status ? status : exit_status(r);
