@@ -49,6 +49,7 @@ struct recorder {
 	char *cgroup;                 /* free(); NULL: none */
 	struct rec_process *processes;
 	size_t count, capacity;
+	uint64_t forgotten, forgotten_kept; /* that ended, and those of them of which something was kept */
 	uint64_t find_due_ns;         /* when new ones are looked for again */
 	struct rec_program program;
 	/* Kept. */
@@ -69,6 +70,8 @@ struct recorder {
 int rec_find_init(struct recorder *r, struct vmm_err *err); /* VMM_E_NO_TARGET, VMM_E_USAGE */
 int rec_find(struct recorder *r, struct vmm_err *err);
 int rec_add(struct recorder *r, const struct vmm_glance *g, bool given, struct vmm_err *err);
+/* What has ended long ago leaves only its numbers: a tree may have started very many. */
+void rec_forget(struct recorder *r);
 /* Marks what has ended; returns how many still run. */
 size_t rec_alive(struct recorder *r);
 /* Whether others can still come: a name is followed until the end. */

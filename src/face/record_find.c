@@ -7,6 +7,7 @@
 #include "base/scan.h"
 #include "face/record.h"
 
+#define REMEMBERED_MAX 2048 /* processes that have ended are listed up to here */
 #define FIND_SHARE 4 /* looking for new processes may take this part of the duty */
 
 static bool ended(const struct vmm_glance *g)
@@ -101,6 +102,23 @@ size_t rec_alive(struct recorder *r)
 		alive += !p->ended;
 	}
 	return alive;
+}
+
+void rec_forget(struct recorder *r)
+{
+	size_t kept = 0;
+
+	if (r->count < REMEMBERED_MAX)
+		return;
+	for (size_t i = 0; i < r->count; i++) {
+		if (!r->processes[i].ended) {
+			r->processes[kept++] = r->processes[i];
+			continue;
+		}
+		r->forgotten++;
+		r->forgotten_kept += r->processes[i].kept > 0;
+	}
+	r->count = kept;
 }
 
 /* All that are followed, so that what they have started is found also when their own parent has ended. */

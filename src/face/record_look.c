@@ -107,6 +107,8 @@ static int keep(struct recorder *r, struct rec_process *p, struct vmm_target *t,
 	if (vmm_args_has(r->args, VMM_OPTION_REDACT))
 		vmm_session_file_redact(s);
 	code = vmm_session_add(r->file.session, s, r->kinds && s->vma_count ? &memory : NULL, &number, err);
+	if (code < 0)
+		vmm_session_file_name(&r->file, err);
 	if (code == 0 && r->file.temporary)
 		code = vmm_session_file_keep(&r->file, true, err);
 	if (code == 0)
@@ -205,8 +207,10 @@ int rec_round(struct recorder *r, bool last, struct vmm_err *err)
 	int code = 0;
 
 	r->rounds++;
-	if (!last)
+	if (!last) {
+		rec_forget(r);
 		code = rec_find(r, err);
+	}
 	for (size_t i = 0; i < r->count && code == 0; i++) {
 		sigset_t pending;
 

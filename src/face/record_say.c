@@ -295,8 +295,8 @@ static void put_processes(struct vmm_out *out, struct recorder *r)
 	vmm_out_char(out, '\n');
 	for (size_t i = 0; i < shown; i++)
 		put_process(out, r, &r->processes[i]);
-	if (r->count > shown)
-		vmm_out_printf(out, "  ... and %zu more\n", r->count - shown);
+	if (r->count + r->forgotten > shown)
+		vmm_out_printf(out, "  ... and %llu more\n", (unsigned long long)(r->count + r->forgotten - shown));
 }
 
 static void put_program(struct vmm_out *out, const struct rec_program *p, const char *name)
@@ -316,7 +316,7 @@ static void put_program(struct vmm_out *out, const struct rec_program *p, const 
 void rec_say_summary(struct recorder *r)
 {
 	struct vmm_out *out = vmm_out_create_memory();
-	size_t recorded = 0;
+	uint64_t recorded = r->forgotten_kept;
 
 	if (!out)
 		return;
@@ -330,7 +330,7 @@ void rec_say_summary(struct recorder *r)
 	} else {
 		vmm_out_text(out, ": ");
 		put_snapshots(out, r->kept);
-		vmm_out_printf(out, " of %zu process%s in ", recorded, recorded == 1 ? "" : "es");
+		vmm_out_printf(out, " of %llu process%s in ", (unsigned long long)recorded, recorded == 1 ? "" : "es");
 		vmm_put_duration(out, r->end_ns - r->start_ns);
 		vmm_out_text(out, ", ");
 		vmm_put_short_size(out, vmm_session_file_bytes(&r->file));

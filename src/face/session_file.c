@@ -122,6 +122,15 @@ static int open_new(struct vmm_session_file *f, const char *path, bool in_place,
 	return code < 0 ? code : vmm_session_open(f->temporary ? f->temporary : f->path, VMM_SESSION_CREATE, &f->session, err);
 }
 
+void vmm_session_file_name(const struct vmm_session_file *f, struct vmm_err *err)
+{
+	size_t n = f->temporary ? strlen(f->temporary) : 0;
+	char *at = n ? strstr(err->text, f->temporary) : NULL;
+
+	if (at)
+		memmove(at + strlen(f->path), at + n, strlen(at + n) + 1);
+}
+
 int vmm_session_file_open(struct vmm_session_file *f, const struct vmm_args *args, bool in_place, struct vmm_err *err)
 {
 	const char *path = args->option[VMM_OPTION_OUTPUT];
@@ -141,8 +150,10 @@ int vmm_session_file_open(struct vmm_session_file *f, const struct vmm_args *arg
 	} else {
 		code = open_new(f, path, in_place, err);
 	}
-	if (code < 0)
+	if (code < 0) {
+		vmm_session_file_name(f, err);
 		vmm_session_file_close(f, f->made);
+	}
 	return code;
 }
 

@@ -26,6 +26,8 @@ int vmm_session_file_open(struct vmm_session_file *f, const struct vmm_args *arg
 int vmm_session_file_keep(struct vmm_session_file *f, bool more, struct vmm_err *err);
 /* Closes it. What was not kept goes, and with empty set what was made in place too. */
 void vmm_session_file_close(struct vmm_session_file *f, bool empty);
+/* An error of the session names the file that it writes: puts the name that the user gave in the place of a temporary one. */
+void vmm_session_file_name(const struct vmm_session_file *f, struct vmm_err *err);
 /* Bytes that it takes on the disk now, journals too. */
 uint64_t vmm_session_file_bytes(const struct vmm_session_file *f);
 

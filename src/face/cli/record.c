@@ -179,7 +179,7 @@ static int exit_status(const struct recorder *r)
 	if (r->kept && r->program.pid && r->program.ended)
 		return rec_program_status(&r->program);
 	if (r->kept == 0 && r->status == 0)
-		return r->count ? VMM_EXIT_GONE : VMM_EXIT_UNREADABLE;
+		return r->count + r->forgotten ? VMM_EXIT_GONE : VMM_EXIT_UNREADABLE;
 	return r->status;
 }
 
@@ -194,7 +194,7 @@ static int record(struct recorder *r, struct vmm_err *err)
 	status = end == REC_FAILED ? vmm_cli_fail(r->args, err) : VMM_EXIT_DONE;
 	wait_program(r, end);
 	rec_alive(r);
-	if (r->count)
+	if (r->count + r->forgotten)
 		rec_say_summary(r);
 	return status ? status : exit_status(r);
 }

@@ -100,8 +100,10 @@ static int save_one(struct save *v, const char *name, struct vmm_err *err)
 		code = take_and_add(v, t, &s, &number, err);
 		vmm_target_close(t);
 	}
-	if (code == VMM_E_OUTPUT || code == VMM_E_NOMEM)
+	if (code == VMM_E_OUTPUT || code == VMM_E_NOMEM) {
+		vmm_session_file_name(&v->file, err);
 		return code;
+	}
 	if (code < 0) {
 		keep_status(v, vmm_cli_fail_target(v->args, name, err));
 		return 0;
