@@ -150,6 +150,39 @@ static void cut_behind_descriptor(struct stack_pass *p, const struct vmm_thread 
 	}
 }
 
+/*
+ * The same for glibc, of a thread whose thread pointer is not told (cores of 32-bit arm, and of qemu): its struct pthread
+ * above the stack pointer holds base, size and guard side by side (nptl/descr.h: stackblock, stackblock_size, guardsize), and
+ * the mapping below shows base and guard too.
+ */
+static void cut_behind_pthread(struct stack_pass *p, const struct vmm_thread *th, uint64_t start, uint64_t guard_size, uint64_t *end)
+{
+	enum { LOOK = 16384, OVERLAP = 24 };
+	unsigned char bytes[LOOK];
+	uint64_t word = p->s->target.bits == 32 ? 4 : 8, page = p->s->target.page_size, base, size, guard;
+	uint64_t at = vmm_align_up(th->sp, word), stop = vmm_min_u64(*end, vmm_add_sat(at, DESCRIPTOR_TO_TOP));
+
+	if (!th->sp_known || th->descriptor || p->unreadable)
+		return;
+	for (; at < stop; at += LOOK - OVERLAP) {
+		size_t length = (size_t)vmm_min_u64(LOOK, stop - at);
+		int rc = vmm_target_read_present(p->t, at, bytes, length, NULL, NULL);
+
+		p->unreadable = rc == VMM_E_DENIED;
+		if (rc < 0)
+			return;
+		for (size_t i = 0; i + 3 * word <= length; i += word) {
+			struct vmm_cursor c = {.p = bytes + i, .end = bytes + length, .word = (uint8_t)word};
+
+			if (vmm_cursor_word(&c, &base) && base == start && vmm_cursor_word(&c, &size) && vmm_cursor_word(&c, &guard) &&
+			    guard == guard_size && size % page == 0 && size <= *end - start && size > at + i - start) {
+				*end = start + size;
+				return;
+			}
+		}
+	}
+}
+
 /* Falls back on the shape: the mapping that holds the anchor, when a guard lies below it. */
 static bool shape_of_stack(struct stack_pass *p, const struct vmm_thread *th, struct extent *ret)
 {
@@ -168,8 +201,10 @@ static bool shape_of_stack(struct stack_pass *p, const struct vmm_thread *th, st
 	               v->end - th->descriptor > 2 * (uint64_t)p->s->target.page_size))
 		return false;
 	*ret = (struct extent){.start = guard ? below->start : v->start, .end = v->end};
-	if (guard)
+	if (guard) {
 		cut_behind_descriptor(p, th, ret->start, &ret->end);
+		cut_behind_pthread(p, th, ret->start, below->end - below->start, &ret->end);
+	}
 	return true;
 }
 

@@ -29,8 +29,22 @@ static uint64_t arena_in(struct vmm_reading *r, const struct glibc_heaps *h, uin
 		return 0;
 	while (vmm_cursor_word(&c, &value))
 		for (size_t i = 0; value && i < h->count; i++)
-			if (h->arenas[i].address == value)
-				found = value; /* the one nearest the descriptor is libc's, others are dead frames */
+			if (h->arenas[i].address == value) {
+				/* The one nearest the descriptor is libc's, others are dead frames. */
+				if (vmm_reading_tls_above(r))
+					return value;
+				found = value;
+			}
+	return found;
+}
+
+/* The same above the thread pointer. */
+static uint64_t arena_above(struct vmm_reading *r, const struct glibc_heaps *h, uint64_t start, uint64_t limit)
+{
+	uint64_t found = 0;
+
+	for (unsigned i = 0; i < TLS_PIECES && start < limit && !found; i++, start += TLS_PIECE)
+		found = arena_in(r, h, start, start + vmm_align_down(vmm_min_u64(TLS_PIECE, limit - start), vmm_reading_word(r)));
 	return found;
 }
 
@@ -43,6 +57,8 @@ static uint64_t arena_of_thread(struct vmm_reading *r, const struct glibc_heaps 
 	const struct vmm_vma *v = vmm_snapshot_vma_at(r->snapshot, th->descriptor);
 	uint64_t end = vmm_align_down(th->descriptor, vmm_reading_word(r)), found = 0;
 
+	if (v && vmm_reading_tls_above(r))
+		return arena_above(r, h, end, v->end);
 	for (unsigned i = 0; v && i < TLS_PIECES && end > v->start && !found; i++) {
 		uint64_t start = end - v->start > TLS_PIECE ? end - TLS_PIECE : vmm_align_up(v->start, vmm_reading_word(r));
 
@@ -327,6 +343,27 @@ static int search_objects(struct vmm_reading *r, bool libc_only, size_t *copies,
 	return rc;
 }
 
+/*
+ * Of a core without NT_FILE, as qemu writes them, nobody knows which mappings are of files: any writable memory may be a
+ * library's data. The brk heap and stacks are too, and hold no main arena.
+ */
+static int search_nameless(struct vmm_reading *r, size_t *copies, struct vmm_err *err)
+{
+	const struct vmm_snapshot *s = r->snapshot;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < s->vma_count; i++)
+		if (s->vmas[i].backing == VMM_BACKING_FILE)
+			return 0;
+	for (uint32_t i = 0; i < s->vma_count && rc == 0; i++) {
+		const struct vmm_vma *v = &s->vmas[i];
+
+		if (v->backing == VMM_BACKING_ANON && (v->prot & (VMM_PROT_WRITE | VMM_PROT_SHARED)) == VMM_PROT_WRITE && !v->name[0])
+			rc = search_range(r, v->start, v->end, copies, err);
+	}
+	return rc;
+}
+
 /* A C library is found by its name first, since that is cheap; static programs and renamed libraries by their data. */
 static int glibc_detect(struct vmm_reading *r, struct vmm_err *err)
 {
@@ -335,6 +372,8 @@ static int glibc_detect(struct vmm_reading *r, struct vmm_err *err)
 
 	if (rc == 0 && copies == 0)
 		rc = search_objects(r, false, &copies, err);
+	if (rc == 0 && copies == 0 && r->target->unnamed)
+		rc = search_nameless(r, &copies, err);
 	for (size_t i = 0; i < r->heap_count && copies > 1; i++)
 		if (r->heaps[i].reader == r->running)
 			((struct glibc_heap *)r->heaps[i].data)->copy->several = true;

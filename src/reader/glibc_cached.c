@@ -9,7 +9,8 @@
 
 #include "reader/glibc_marks.h"
 
-#define TLS_BELOW (256 << 10) /* bytes below a thread descriptor that are searched at most: the program's own TLS comes first */
+#define PAGE UINT64_C(4096)
+#define TLS_REACH (256u << 10) /* bytes next to a thread descriptor that are searched at most: the program's own TLS comes first */
 #define LOOKS 30 /* at a list while it changes: a few microseconds each */
 #define LIST_MAX 65535  /* chunks in one list: counters have 16 bits */
 #define SMALL_BINS 64
@@ -269,29 +270,40 @@ bool glibc_is_cache(struct vmm_walk *w, const struct glibc_copy *copy, uint64_t 
 	return found;
 }
 
-/* The words nearest the descriptor are libc's own TLS. */
+/* Tries the words of [start, end), at most a page, the highest or the lowest first. True: enough was found. */
+static bool try_words(struct search *s, uint64_t start, uint64_t end, bool upward)
+{
+	const unsigned char *bytes = vmm_walk_bytes(s->w, start, (size_t)(end - start));
+	size_t count = (size_t)(end - start) / s->word;
+	unsigned char page[4096];
+
+	if (!bytes)
+		return true;
+	memcpy(page, bytes, (size_t)(end - start));
+	for (size_t i = 0; i < count; i++)
+		/* With several copies of the library a thread may have a cache in each. */
+		if (try_pointer(s, vmm_word_of(page, s->word, upward ? i : count - 1 - i)) && !s->copy->several) {
+			s->torn = 0;
+			return true;
+		}
+	return false;
+}
+
+/* The words nearest the descriptor are libc's own TLS, or the program's and then libc's where TLS lies above. */
 static void search_thread(struct search *s, uint64_t descriptor)
 {
 	const struct vmm_vma *v = vmm_snapshot_vma_at(s->w->r->snapshot, descriptor);
-	uint64_t low, at = vmm_align_down(descriptor, s->word);
-	unsigned char page[4096];
+	uint64_t at = vmm_align_down(descriptor, s->word), limit = at, next;
+	bool done = !v, upward = vmm_reading_tls_above(s->w->r);
 
-	if (!v)
-		return;
-	low = at - v->start > TLS_BELOW ? at - TLS_BELOW : v->start;
 	s->torn = 0;
-	while (at > low && !s->nomem) {
-		uint64_t start = vmm_max_u64(vmm_align_down(at - 1, sizeof(page)), low);
-		const unsigned char *bytes = vmm_walk_bytes(s->w, start, (size_t)(at - start));
-
-		if (!bytes)
-			break;
-		memcpy(page, bytes, (size_t)(at - start));
-		for (size_t i = (size_t)(at - start) / s->word; i-- > 0;)
-			/* With several copies of the library a thread may have a cache in each. */
-			if (try_pointer(s, vmm_word_of(page, s->word, i)) && !s->copy->several)
-				return;
-		at = start;
+	if (v && upward)
+		limit = v->end - at > TLS_REACH ? at + TLS_REACH : vmm_align_down(v->end, s->word);
+	else if (v)
+		limit = at - v->start > TLS_REACH ? at - TLS_REACH : v->start;
+	for (; !done && at != limit && !s->nomem; at = next) {
+		next = upward ? vmm_min_u64(vmm_align_down(at, PAGE) + PAGE, limit) : vmm_max_u64(vmm_align_down(at - 1, PAGE), limit);
+		done = try_words(s, upward ? at : next, upward ? next : at, upward);
 	}
 	if (s->torn && !s->copy->several)
 		vmm_walk_broken(s->w, s->torn, "a thread's cache does not add up");

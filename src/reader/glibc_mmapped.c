@@ -96,12 +96,18 @@ struct mmapped_search {
 	struct vmm_reading *r;
 	const struct glibc_params *p;
 	unsigned word;
+	uint64_t lead;         /* bytes before the header of one: on i386 only, where chunks are aligned to more than two words */
 	bool since_2_43;
 	uint64_t least;        /* bytes of a mapping that counts */
 	bool inner;            /* look at second headers too */
 	uint64_t bytes, count; /* found so far */
 	uint32_t heap;
 };
+
+static uint64_t lead_of(const struct vmm_reading *r, const struct glibc_copy *copy)
+{
+	return glibc_alignment(r, &copy->heaps) - 2 * vmm_reading_word(r);
+}
 
 static bool adds_up(const struct glibc_params *p, uint64_t bytes, uint64_t count)
 {
@@ -113,14 +119,14 @@ static bool all_found(const struct mmapped_search *m)
 	return m->bytes >= m->p->mmapped_bytes || m->count >= m->p->mmapped_count;
 }
 
-/* Bytes of the mapping whose header these two words are; 0 when they are none. The header of ILP32 stands 8 bytes in. */
+/* Bytes of the mapping whose header these two words are; 0 when they are none. The header of i386 stands 8 bytes in. */
 static uint64_t mapping_of(const struct mmapped_search *m, uint64_t prev, uint64_t size)
 {
-	uint64_t lead = m->word == 4 ? 8 : 0, page = m->r->snapshot->target.page_size, total;
+	uint64_t page = m->r->snapshot->target.page_size, total;
 
-	if ((size & FLAGS) != IS_MMAPPED || (m->since_2_43 ? prev & ~UINT64_C(1) : prev) != lead)
+	if ((size & FLAGS) != IS_MMAPPED || (m->since_2_43 ? prev & ~UINT64_C(1) : prev) != m->lead)
 		return 0;
-	total = lead + (size & ~(uint64_t)FLAGS) + (m->since_2_43 ? 2 * m->word : 0);
+	total = m->lead + (size & ~(uint64_t)FLAGS) + (m->since_2_43 ? 2 * m->word : 0);
 	return total >= page && total % page == 0 ? total : 0;
 }
 
@@ -133,7 +139,7 @@ static uint64_t mapping_of(const struct mmapped_search *m, uint64_t prev, uint64
 static uint64_t inner_header(const struct mmapped_search *m, bool (*words_at)(void *arg, uint64_t address, uint64_t *ret_words),
                              void *arg, uint64_t start, uint64_t limit, uint64_t total, uint64_t *ret_total)
 {
-	uint64_t lead = m->word == 4 ? 8 : 0, last = 0, page = m->r->snapshot->target.page_size;
+	uint64_t lead = m->lead, last = 0, page = m->r->snapshot->target.page_size;
 
 	for (uint64_t to = 32; to < limit - start && to; to *= 2) {
 		uint64_t user = vmm_align_up(start + lead + 2 * m->word, to), offset = user - 2 * m->word - start, words[2], found;
@@ -170,7 +176,7 @@ static int add_chunk(struct mmapped_search *m, uint64_t start, uint64_t total, s
 static int search_window(struct mmapped_search *m, const unsigned char *bytes, uint64_t start, uint64_t length, uint64_t end,
                          uint64_t *at, struct vmm_err *err)
 {
-	uint64_t page = m->r->snapshot->target.page_size, lead = m->word == 4 ? 8 : 0;
+	uint64_t page = m->r->snapshot->target.page_size, lead = m->lead;
 	int rc = 0;
 
 	while (rc == 0 && *at < start + length && !all_found(m)) {
@@ -260,7 +266,8 @@ int glibc_add_mmapped(struct vmm_reading *r, struct glibc_copy *copy, struct vmm
 	const struct glibc_params *p = &copy->params;
 	struct vmm_heap heap = {.reader = "glibc",
 	                        .label = copy->number ? "glibc mmapped chunks of another C library" : "glibc mmapped chunks"};
-	struct mmapped_search m = {.r = r, .p = p, .word = vmm_reading_word(r), .since_2_43 = glibc_since_2_43(r, &copy->heaps)};
+	struct mmapped_search m = {.r = r, .p = p, .word = vmm_reading_word(r), .lead = lead_of(r, copy),
+	                           .since_2_43 = glibc_since_2_43(r, &copy->heaps)};
 	struct glibc_heap *data = vmm_arena_alloc(s->arena, sizeof(*data));
 	size_t areas = r->area_count;
 	int rc;
@@ -300,8 +307,9 @@ static bool walk_words_at(void *arg, uint64_t address, uint64_t *ret_words)
 
 void glibc_walk_mmapped(struct vmm_walk *w, const struct glibc_copy *copy)
 {
-	struct mmapped_search m = {.r = w->r, .word = vmm_reading_word(w->r), .since_2_43 = glibc_since_2_43(w->r, &copy->heaps)};
-	uint64_t lead = m.word == 4 ? 8 : 0, bytes = 0, count = 0, words[2];
+	struct mmapped_search m = {.r = w->r, .word = vmm_reading_word(w->r), .lead = lead_of(w->r, copy),
+	                           .since_2_43 = glibc_since_2_43(w->r, &copy->heaps)};
+	uint64_t lead = m.lead, bytes = 0, count = 0, words[2];
 
 	vmm_walk_trim(w, 0, 0); /* free() gives them back at once */
 	for (const struct vmm_area *a = NULL; vmm_walk_next_area(w, &a);) {

@@ -97,6 +97,13 @@ bool vmm_reading_bytes(struct vmm_reading *r, uint64_t address, void *ret_bytes,
 	return read_present(r, address, ret_bytes, length, &absent) && absent < length;
 }
 
+bool vmm_reading_tls_above(const struct vmm_reading *r)
+{
+	const char *arch = r->snapshot->target.arch;
+
+	return strcmp(arch, "aarch64") == 0 || strcmp(arch, "arm") == 0;
+}
+
 bool vmm_reading_writable(const struct vmm_reading *r, uint64_t address)
 {
 	const struct vmm_vma *v = vmm_snapshot_vma_at(r->snapshot, address);

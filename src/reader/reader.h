@@ -96,6 +96,11 @@ bool vmm_reading_bytes(struct vmm_reading *r, uint64_t address, void *ret_bytes,
  * joined that with other memory that was mapped behind it: where the object's end is known, it counts.
  */
 uint64_t vmm_reading_data_end(const struct vmm_snapshot *s, uint32_t i);
+/*
+ * Whether thread-local data lie above the thread pointer: on arm and aarch64; elsewhere below ("ELF Handling For
+ * Thread-Local Storage", variants I and II). The program's own stand next to the pointer, its libraries' behind them.
+ */
+bool vmm_reading_tls_above(const struct vmm_reading *r);
 /* Whether address lies in private writable memory that is no part of the kernel's own mappings. */
 bool vmm_reading_writable(const struct vmm_reading *r, uint64_t address);
 
