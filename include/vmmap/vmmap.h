@@ -13,6 +13,7 @@
 #ifndef VMMAP_VMMAP_H
 #define VMMAP_VMMAP_H
 
+#include "vmmap/capture.h"
 #include "vmmap/chunks.h"
 #include "vmmap/content.h"
 #include "vmmap/diff.h"

@@ -268,10 +268,14 @@ int vmm_args_parse(struct vmm_args *args, int argc, char **argv, struct vmm_err 
 			code = parse_option(args, argc, argv, &i, err);
 			if (code < 0)
 				return code;
+			/* The rest is another program's. */
+			options = !vmm_args_has(args, VMM_OPTION_THEN);
 		} else if (args->operand_count == VMM_OPERANDS_MAX) {
 			return vmm_fail(err, VMM_E_USAGE, 0, "too many operands: at most %d", VMM_OPERANDS_MAX);
 		} else {
 			args->operand[args->operand_count++] = argv[i];
+			/* What a crashed process is called must not become an option of what runs as root. */
+			options = options && !(args->operand_count > 1 && strcmp(args->operand[0], command_table[VMM_COMMAND_CORE_HELPER].word) == 0);
 		}
 	}
 	find_command(args);

@@ -25,6 +25,9 @@ int vmm_cli_diff(const struct vmm_args *args);
 int vmm_cli_save(const struct vmm_args *args);
 int vmm_cli_record(const struct vmm_args *args);
 int vmm_cli_ps(const struct vmm_args *args);
+int vmm_cli_core_helper(const struct vmm_args *args);
+/* save --sidecar: called by the command save. */
+int vmm_cli_sidecar(const struct vmm_args *args);
 int vmm_cli_help(const struct vmm_args *args);
 int vmm_cli_completions(const struct vmm_args *args);
 /* The body of show --watch: reads the target every interval until a signal or its end. Returns the exit status. */
