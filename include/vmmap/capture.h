@@ -14,12 +14,16 @@ struct vmm_capture_owner {
 /* VMM_E_GONE, VMM_E_NO_TARGET, VMM_E_DENIED. */
 int vmm_capture_owner_read(int32_t pid, struct vmm_capture_owner *ret, struct vmm_err *err);
 
+enum vmm_capture_flag {
+	VMM_CAPTURE_NO_ARGUMENTS = 1, /* leave out the command line */
+};
+
 /*
  * Writes a capture of the process to a descriptor, which stays open: smaps, status, limits, threads, guard pages, its
- * cgroup's counters, what the machine's memory is. No memory and no environment of the process.
+ * cgroup's counters, what the machine's memory is. No memory and no environment of the process. flags: enum vmm_capture_flag.
  * VMM_E_NO_TARGET, VMM_E_GONE; VMM_E_DENIED: its map may not be read; VMM_E_OUTPUT; VMM_E_UNSUPPORTED: built without
  * libarchive; VMM_E_NOMEM.
  */
-int vmm_capture_write(int32_t pid, int fd, struct vmm_err *err);
+int vmm_capture_write(int32_t pid, int fd, uint32_t flags, struct vmm_err *err);
 
 #endif

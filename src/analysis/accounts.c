@@ -62,6 +62,8 @@ static const char *explain(const struct vmm_snapshot *s, const struct vmm_accoun
 		return "the mappings may not be read";
 	if (strcmp(s->target.source, "core") == 0 && !(a->sum_known && a->kernel_known))
 		return "a core does not tell it";
+	if (!a->sum_known && strcmp(s->target.source, "capture") == 0)
+		return "the capture does not hold it";
 	if (!a->sum_known)
 		return s->needs & VMM_NEED_SMAPS ? "this kernel does not tell it" : "not read: it stands in smaps, which --fast leaves out";
 	if (!a->kernel_known)

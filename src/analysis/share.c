@@ -161,6 +161,6 @@ int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct
 	if (!walked)
 		memset(w.sums, 0xff, sizeof(w.sums)); /* equal to nothing: only zeros are proved */
 	for (size_t i = 0; i < count; i++)
-		share_part(&w, i, walked && v->guards_known);
+		share_part(&w, i, v->guards_known && (walked || !v->guard_bytes));
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include "base/scan.h"
 #include "base/text.h"
 #include "face/cli.h"
+#include "face/summary.h"
 
 #define PROGRESS_AFTER_NS UINT64_C(1000000000)
 #define PROGRESS_EVERY_NS UINT64_C(200000000)
@@ -161,8 +162,8 @@ int vmm_answer_open(struct vmm_answer *a, const struct vmm_args *args, struct vm
 int vmm_answer_missing(const struct vmm_snapshot *s, bool saved)
 {
 	if (s->partial) {
-		fprintf(stderr, "vmmap: %d: the target went away while it was read; what was read is %s, marked partial\n",
-		        (int)s->target.pid, saved ? "saved" : "shown");
+		fprintf(stderr, "vmmap: %d: %s; what was read is %s, marked partial\n", (int)s->target.pid,
+		        vmm_summary_partial(s), saved ? "saved" : "shown");
 		return VMM_EXIT_GONE;
 	}
 	if (!s->unreadable)

@@ -143,6 +143,11 @@ static void put_death(struct vmm_out *out, const struct vmm_look *look, const st
 	vmm_out_char(out, '\n');
 }
 
+const char *vmm_summary_partial(const struct vmm_snapshot *s)
+{
+	return strcmp(s->target.source, "capture") == 0 ? "the capture is cut off" : "the target went away while it was read";
+}
+
 void vmm_summary_head(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
 {
 	const struct vmm_target_info *t = &s->target;
@@ -171,7 +176,7 @@ void vmm_summary_head(struct vmm_out *out, const struct vmm_look *look, const st
 	vmm_line_end(&line);
 	put_death(out, look, t);
 	if (s->partial)
-		vmm_out_text(out, "PARTIAL: the target went away while it was read\n");
+		vmm_out_printf(out, "PARTIAL: %s\n", vmm_summary_partial(s));
 }
 
 int vmm_summary_table(struct vmm_out *out, const struct vmm_look *look, const struct vmm_query *query,

@@ -16,6 +16,8 @@ int vmm_summary_table(struct vmm_out *out, const struct vmm_look *look, const st
 void vmm_summary_accounts(struct vmm_out *out, const struct vmm_look *look, const struct vmm_account *accounts, size_t count);
 /* Each note once, with how often it came up. Nothing when there are none. */
 void vmm_summary_notes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s);
+/* Why a partial snapshot is so. */
+const char *vmm_summary_partial(const struct vmm_snapshot *s);
 /* Everything. */
 int vmm_summary_emit(struct vmm_out *out, const struct vmm_look *look, const struct vmm_query *query,
                      const struct vmm_snapshot *s, struct vmm_err *err);

@@ -20,6 +20,7 @@ struct capture_target {
 	struct linux_saved_file *files;
 	struct capture_set set;
 	struct timespec changed;
+	bool beside;      /* a core: memory and threads are its business */
 	bool guards_told; /* where guard pages are, or that there are none */
 };
 
@@ -82,19 +83,24 @@ static void capture_close(struct vmm_target *base)
 	free(t);
 }
 
+static int load(struct capture_set *set, const char *path, struct vmm_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return capture_load_folder(set, path, err);
+	return capture_load_file(set, path, err);
+}
+
 static int capture_open(const char *name, const struct vmm_open *how, struct vmm_target **ret_target, struct vmm_err *err)
 {
 	struct capture_set set = {0};
 	VMM_CLEANUP_FREE char *path = split_name(name, &set.wanted);
-	struct stat st;
 	int rc;
 
 	if (!path)
 		return vmm_fail_nomem(err);
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		rc = capture_load_folder(&set, path, err);
-	else
-		rc = capture_load_file(&set, path, err);
+	rc = load(&set, path, err);
 	if (rc < 0) {
 		capture_set_done(&set);
 		return rc;
@@ -123,6 +129,15 @@ static const char *last_part(const char *key)
 	const char *slash = strrchr(key, '/');
 
 	return slash ? slash + 1 : key;
+}
+
+/* Whether there is a process whose key ends so. */
+static bool capture_set_has(const struct capture_set *set, const char *wanted)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (is_map(&set->files[i]) && strcmp(last_part(set->files[i].key), wanted) == 0)
+			return true;
+	return false;
 }
 
 /* The key of the process that is asked for. */
@@ -288,6 +303,47 @@ int capture_open_set(struct capture_set *set, const char *name, struct vmm_targe
 	return 0;
 }
 
+/* CORE.proc.tar and the like; also of core.zst what stands beside core. */
+static bool find_beside(const char *core, char *ret_path, size_t size)
+{
+	static const char *const endings[] = {".proc.tar", ".proc.tar.zst", ".proc.tar.gz", ".proc.tar.xz", ".proc"};
+	static const char *const packed[] = {".zst", ".gz", ".xz", ".lz4"};
+	size_t length = strlen(core);
+	struct stat st;
+
+	for (size_t round = 0; round <= ARRAY_LEN(packed); round++) {
+		size_t cut = round ? strlen(packed[round - 1]) : 0;
+
+		if (cut && (length <= cut || strcmp(core + length - cut, packed[round - 1]) != 0))
+			continue;
+		for (size_t i = 0; i < ARRAY_LEN(endings); i++)
+			if ((size_t)snprintf(ret_path, size, "%.*s%s", (int)(length - cut), core, endings[i]) < size && stat(ret_path, &st) == 0)
+				return true;
+	}
+	return false;
+}
+
+int vmm_capture_beside(const char *core, int32_t pid, struct vmm_target **ret_target, struct vmm_err *err)
+{
+	struct capture_set set = {0};
+	char path[4096], wanted[16];
+	int rc;
+
+	if (!find_beside(core, path, sizeof(path)))
+		return vmm_fail(err, VMM_E_NO_TARGET, 0, "no capture lies beside the core");
+	rc = load(&set, path, err);
+	if (rc < 0) {
+		capture_set_done(&set);
+		return rc == VMM_E_NO_TARGET ? VMM_E_FORMAT : rc;
+	}
+	snprintf(wanted, sizeof(wanted), "%d", pid);
+	set.wanted = capture_set_has(&set, wanted) ? wanted : NULL;
+	rc = capture_open_set(&set, path, ret_target, err);
+	if (rc == 0)
+		((struct capture_target *)*ret_target)->beside = true;
+	return rc == VMM_E_NO_TARGET ? VMM_E_FORMAT : rc;
+}
+
 static void note_missing(const struct capture_target *t, struct vmm_snapshot *s)
 {
 	static const struct {
@@ -301,10 +357,11 @@ static void note_missing(const struct capture_target *t, struct vmm_snapshot *s)
 			at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s (%s)", at ? ", " : "", files[i].name, files[i].gives);
 	if (at)
 		vmm_snapshot_note(s, "capture", "missing", 0, "not in the capture, so not known: %s", list);
-	if (s->needs & VMM_NEED_THREADS && !s->thread_count)
+	if (s->needs & VMM_NEED_THREADS && !s->thread_count && !t->beside)
 		vmm_snapshot_note(s, "capture", "threads", 0,
 		                  "the capture holds no threads: their stacks are shown as Private Data; stat and syscall of task/* tell them");
-	vmm_snapshot_note(s, "capture", "memory", 0,
+	if (!t->beside)
+		vmm_snapshot_note(s, "capture", "memory", 0,
 	                  "a capture holds no memory: what is in heaps, and which mappings are theirs but for the brk heap, is not known");
 	if (!t->guards_told)
 		vmm_snapshot_note(s, "capture", "guards", 0,

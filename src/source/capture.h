@@ -65,4 +65,10 @@ bool capture_file_probe(const char *path);
  */
 int capture_open_set(struct capture_set *set, const char *name, struct vmm_target **ret_target, struct vmm_err *err);
 
+/*
+ * The capture that lies beside a core: CORE.proc.tar, plain or packed, or the folder CORE.proc; of the process pid where
+ * it holds several. It does not complain of the memory that it lacks. VMM_E_NO_TARGET: there is none.
+ */
+int vmm_capture_beside(const char *core, int32_t pid, struct vmm_target **ret_target, struct vmm_err *err);
+
 #endif

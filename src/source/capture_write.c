@@ -50,6 +50,7 @@ struct capture_out {
 	struct linux_target *t;
 	struct archive *a;
 	struct timespec now;
+	uint32_t flags;
 	struct vmm_err *err;
 };
 
@@ -99,6 +100,8 @@ static int copy_process(struct capture_out *o)
 	int rc = 0, map = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(names) && !is_fatal(rc); i++) {
+		if (o->flags & VMM_CAPTURE_NO_ARGUMENTS && strcmp(names[i], "cmdline") == 0)
+			continue;
 		snprintf(path, sizeof(path), "proc/%d/%s", o->t->pid, names[i]);
 		rc = copy_from(o, o->t->dir_fd, names[i], path);
 		if (i == 0)
@@ -237,9 +240,9 @@ static int write_all(struct capture_out *o)
 	return rc;
 }
 
-int vmm_capture_write(int32_t pid, int fd, struct vmm_err *err)
+int vmm_capture_write(int32_t pid, int fd, uint32_t flags, struct vmm_err *err)
 {
-	struct capture_out o = {.err = err};
+	struct capture_out o = {.flags = flags, .err = err};
 	struct vmm_target *base;
 	int rc = vmm_target_open_pid(pid, &base, err);
 
@@ -263,7 +266,7 @@ int vmm_capture_write(int32_t pid, int fd, struct vmm_err *err)
 
 #else
 
-int vmm_capture_write(int32_t pid, int fd, struct vmm_err *err)
+int vmm_capture_write(int32_t pid, int fd, uint32_t flags, struct vmm_err *err)
 {
 	return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "this vmmap was built without libarchive, which writes captures");
 }

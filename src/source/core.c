@@ -60,6 +60,7 @@ static void core_close(struct vmm_target *base)
 {
 	struct core_target *t = (struct core_target *)base;
 
+	vmm_target_close(t->sidecar);
 	core_files_close(t);
 	vmm_bytes_close(t->bytes);
 	for (size_t i = 0; i < t->name_count; i++) {
@@ -119,6 +120,8 @@ static int core_open(const char *name, const struct vmm_open *how, struct vmm_ta
 		rc = core_load(t, err);
 	if (rc == 0)
 		rc = core_map(t, err);
+	if (rc == 0)
+		rc = core_sidecar_open(t, err);
 	if (rc < 0) {
 		core_close(&t->base);
 		return rc;

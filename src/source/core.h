@@ -65,6 +65,9 @@ struct core_target {
 	struct vmm_target base;
 	struct vmm_bytes *bytes;
 	char *path;         /* of the core */
+	struct vmm_target *sidecar; /* a capture of the same process that lies beside the core, proved; NULL */
+	const char *sidecar_refused; /* why one that lies there is not used; NULL */
+	uint64_t sidecar_differs;    /* where */
 	const char *sysroot, *debug_dirs; /* of struct vmm_open: the caller's */
 	struct timespec written; /* when the core was last written to */
 	bool size_known;
@@ -110,6 +113,11 @@ size_t core_piece_at(const struct core_target *t, uint64_t address);
 
 /* core_args.c: the arguments joined by spaces, from the initial stack; NULL when they are not to be found there. */
 const char *core_cmdline(struct core_target *t, struct vmm_arena *arena);
+/* core_sidecar.c: finds and proves a sidecar; fills a snapshot from it; what is behind mappings it told. */
+int core_sidecar_open(struct core_target *t, struct vmm_err *err);
+int core_sidecar_fill(struct core_target *t, const struct vmm_take *take, struct vmm_snapshot *s, struct vmm_err *err);
+void core_sidecar_threads(const struct core_target *t, struct vmm_snapshot *s, const struct vmm_thread *told, uint32_t count);
+
 /* core_fill.c: the op. */
 int core_fill(struct vmm_target *base, const struct vmm_take *take, struct vmm_snapshot *s, struct vmm_err *err);
 

@@ -58,6 +58,9 @@ static int by_tid(const void *a, const void *b)
 
 static int fill_threads(struct core_target *t, struct vmm_snapshot *s, struct vmm_err *err)
 {
+	const struct vmm_thread *told = s->threads; /* by the sidecar */
+	uint32_t told_count = s->thread_count;
+
 	s->threads = vmm_arena_array(s->arena, t->thread_count + 1, sizeof(*s->threads));
 	if (!s->threads)
 		return vmm_fail_nomem(err);
@@ -71,6 +74,7 @@ static int fill_threads(struct core_target *t, struct vmm_snapshot *s, struct vm
 			th->name = s->target.name;
 	}
 	s->thread_count = (uint32_t)t->thread_count;
+	core_sidecar_threads(t, s, told, told_count);
 	qsort(s->threads, s->thread_count, sizeof(*s->threads), by_tid);
 	s->threads_complete = !t->notes_cut && t->thread_count > 0;
 	return 0;
@@ -114,11 +118,11 @@ static void fill_program(struct core_target *t, struct vmm_snapshot *s)
 	core_auxv(t, VMM_AT_ENTRY, &s->target.entry);
 	for (size_t i = 0; i < ARRAY_LEN(places) && !s->target.exe[0]; i++) {
 		uint64_t address;
-		size_t at = core_auxv(t, places[i], &address) ? core_piece_at(t, address) : t->piece_count;
+		const struct vmm_vma *v = core_auxv(t, places[i], &address) ? vmm_snapshot_vma_at(s, address) : NULL;
 
-		if (at < t->piece_count && t->pieces[at].start <= address && t->pieces[at].name != VMM_NONE) {
-			s->target.exe = s->vmas[at].name;
-			s->target.exe_deleted = s->vmas[at].deleted;
+		if (v && v->name[0] == '/') {
+			s->target.exe = v->name;
+			s->target.exe_deleted = v->deleted;
 		}
 	}
 }
@@ -225,15 +229,22 @@ int core_fill(struct vmm_target *base, const struct vmm_take *take, struct vmm_s
 	const char *full;
 	int rc;
 
+	rc = t->sidecar ? core_sidecar_fill(t, take, s, err) : 0;
+	if (rc < 0)
+		return rc;
 	s->target.source = "core";
 	s->target.arch = vmm_core_arch(&t->header);
 	s->target.bits = t->header.bits;
 	s->target.page_size = core_auxv(t, VMM_AT_PAGESZ, &page) && page >= 4096 && page <= 65536 && !(page & (page - 1)) ? (uint32_t)page : 4096;
 	s->target.user_end = user_end(t);
 	s->taken_at = t->written;
-	rc = fill_process(t, s, err);
-	if (rc == 0)
-		rc = fill_mappings(t, s, err);
+	if (t->sidecar_refused)
+		vmm_snapshot_note(s, "sidecar", "refused", t->sidecar_differs, "the capture beside the core is not used: %s", t->sidecar_refused);
+	if (!t->sidecar) {
+		rc = fill_process(t, s, err);
+		if (rc == 0)
+			rc = fill_mappings(t, s, err);
+	}
 	if (rc < 0)
 		return rc;
 	full = core_cmdline(t, s->arena);

@@ -189,6 +189,8 @@ int core_pages(struct vmm_target *base, uint64_t start, uint64_t end, uint32_t f
 	int rc = 0;
 
 	/* Guard pages read as holes of the core: it does not tell which they are. */
+	if (flags & VMM_PAGES_GUARDS && t->sidecar)
+		return t->sidecar->ops->pages(t->sidecar, start, end, flags, fn, arg, err);
 	if (flags & VMM_PAGES_GUARDS)
 		return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "a core does not tell guard pages");
 	for (size_t i = core_piece_at(t, start); rc == 0 && i < t->piece_count && t->pieces[i].start < end; i++)

@@ -70,9 +70,10 @@ void linux_text_done(struct linux_text *t)
 bool linux_alive(const struct linux_target *t)
 {
 	struct pollfd p = {.fd = t->pid_fd, .events = POLLIN};
-
 	int ready = t->pid_fd >= 0 ? poll(&p, 1, 0) : -1;
 
+	if (t->saved)
+		return true; /* what was saved stays */
 	if (ready >= 0)
 		return ready == 0;
 	return faccessat(t->dir_fd, "stat", F_OK, 0) == 0;

@@ -172,7 +172,7 @@ static void keep_sidecar(struct job *j)
 	int rc = vmm_core_file_begin(&f, j->dir_fd, j->sidecar, &err);
 
 	if (rc == 0) {
-		rc = vmm_capture_write(j->pid, f.fd, &err);
+		rc = vmm_capture_write(j->pid, f.fd, 0, &err);
 		if (rc < 0)
 			vmm_core_file_end(&f, j->sidecar, 0, 0, false, NULL);
 		else

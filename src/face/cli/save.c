@@ -156,6 +156,8 @@ int vmm_cli_save(const struct vmm_args *args)
 	struct vmm_err err;
 	int code;
 
+	if (vmm_args_has(args, VMM_OPTION_SIDECAR))
+		return vmm_cli_sidecar(args);
 	vmm_session_file_signals();
 	code = vmm_session_file_kinds(args, &v.kinds, &err);
 	if (code == 0)

@@ -150,7 +150,7 @@ static int emit(struct vmm_answer *a, const struct plan *plan, const struct vmm_
 	if (a->format != VMM_FORMAT_TEXT || !plan->summary) {
 		code = emit_rows(a, plan, q, s, err);
 		if (code == 0 && a->format == VMM_FORMAT_TEXT && s->partial)
-			vmm_out_text(a->output.out, "PARTIAL: the target went away while it was read\n");
+			vmm_out_printf(a->output.out, "PARTIAL: %s\n", vmm_summary_partial(s));
 		if (code == 0 && a->format == VMM_FORMAT_TEXT)
 			vmm_summary_notes(a->output.out, &a->look, s);
 		return code;

@@ -19,13 +19,31 @@ static int write_capture(const struct vmm_args *args, int32_t pid, struct vmm_er
 	/* As private as the core that it stands beside. */
 	if (o.temporary)
 		fchmod(o.fd, 0600);
-	code = vmm_capture_write(pid, o.fd, err);
+	code = vmm_capture_write(pid, o.fd, vmm_args_has(args, VMM_OPTION_REDACT) ? VMM_CAPTURE_NO_ARGUMENTS : 0, err);
 	closed = vmm_output_close(&o, code == 0, &own);
 	if (code == 0 && closed < 0) {
 		*err = own;
 		code = closed;
 	}
 	return code;
+}
+
+static int check(const struct vmm_args *args, struct vmm_err *err)
+{
+	static const enum vmm_option_place others[] = {VMM_OPTION_APPEND, VMM_OPTION_WITH_MEMORY, VMM_OPTION_STOP, VMM_OPTION_FAST};
+	const char *path = args->option[VMM_OPTION_OUTPUT];
+	struct stat st;
+
+	if (!path)
+		return vmm_fail(err, VMM_E_USAGE, 0, "--sidecar needs -o FILE: CORE.proc.tar stands beside CORE");
+	if (args->operand_count != 1)
+		return vmm_fail(err, VMM_E_USAGE, 0, "--sidecar takes one process");
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (vmm_args_has(args, others[i]))
+			return vmm_fail(err, VMM_E_USAGE, 0, "--%s does not go with --sidecar", vmm_option_at(others[i])->word);
+	if (!vmm_args_has(args, VMM_OPTION_FORCE) && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+		return vmm_fail(err, VMM_E_OUTPUT, 0, "%.200s: the file exists: --force replaces it", path);
+	return 0;
 }
 
 int vmm_cli_sidecar(const struct vmm_args *args)
@@ -35,14 +53,9 @@ int vmm_cli_sidecar(const struct vmm_args *args)
 	struct vmm_err err;
 	int code;
 
-	if (!vmm_args_has(args, VMM_OPTION_OUTPUT)) {
-		vmm_fail(&err, VMM_E_USAGE, 0, "--sidecar needs -o FILE: CORE.proc.tar stands beside CORE");
+	code = check(args, &err);
+	if (code < 0)
 		return vmm_cli_fail(args, &err);
-	}
-	if (args->operand_count != 1) {
-		vmm_fail(&err, VMM_E_USAGE, 0, "--sidecar takes one process");
-		return vmm_cli_fail(args, &err);
-	}
 	/* The name of a process is looked up as everywhere. */
 	code = vmm_target_open(args->operand[0], &t, &err);
 	if (code == 0) {
