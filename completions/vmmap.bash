@@ -71,7 +71,7 @@ _vmmap()
 	completions) _vmmap_words 'bash zsh fish'; return ;;
 	esac
 	if [[ $current == -* ]]; then
-		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --by --all --fail-if --fast --stop --sysroot --debug-dir --heap --chunks --duplicates --encoding --min --at --range --map --watch --format --json --csv --units --color --output --append --force --with-memory --redact --every --for --on-growth --keep --tree --cgroup --duty --heaps --process --help --version'
+		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --by --all --fail-if --fast --stop --sysroot --debug-dir --heap --chunks --duplicates --encoding --min --at --range --map --watch --format --json --csv --units --color --output --append --force --with-memory --redact --every --for --on-growth --keep --tree --cgroup --duty --heaps --sidecar --dir --max-size --keep-free --zstd --then --process --help --version'
 	elif [[ $COMP_CWORD -eq 1 ]]; then
 		_vmmap_words "$commands $(_vmmap_targets)"
 	else
