@@ -216,8 +216,11 @@ int vmm_numbers_fill(struct vmm_target *t, struct vmm_snapshot *s, const struct 
 	struct pages_fill p = {.s = s, .numbers = numbers};
 	int rc = VMM_E_UNSUPPORTED;
 
-	/* Where pages() tells what was stored, neither numbers nor guards can be learnt from it. */
-	if (s->needs & VMM_NEED_PAGES && !t->residency_unknown) {
+	/*
+	 * Where pages() tells what was stored, no numbers can be learnt from it. Beside smaps it is asked for guard pages
+	 * alone, which a core's sidecar can tell.
+	 */
+	if (s->needs & VMM_NEED_PAGES && (!t->residency_unknown || s->needs & VMM_NEED_SMAPS)) {
 		rc = walk_all(t, &p, prefetch, err);
 		if (rc == VMM_E_NOMEM || rc == VMM_E_GONE)
 			return rc;
