@@ -217,10 +217,10 @@ int vmm_numbers_fill(struct vmm_target *t, struct vmm_snapshot *s, const struct 
 	int rc = VMM_E_UNSUPPORTED;
 
 	/*
-	 * Where pages() tells what was stored, no numbers can be learnt from it. Beside smaps it is asked for guard pages
-	 * alone, which a core's sidecar can tell.
+	 * Where pages() tells what was stored, neither numbers nor guards can be learnt from it, but for guards that a core's
+	 * sidecar tells: beside smaps it is asked for these alone.
 	 */
-	if (s->needs & VMM_NEED_PAGES && (!t->residency_unknown || s->needs & VMM_NEED_SMAPS)) {
+	if (s->needs & VMM_NEED_PAGES && (!t->residency_unknown || (t->guards_told && s->needs & VMM_NEED_SMAPS))) {
 		rc = walk_all(t, &p, prefetch, err);
 		if (rc == VMM_E_NOMEM || rc == VMM_E_GONE)
 			return rc;

@@ -83,6 +83,8 @@ struct vmm_target {
 	bool stopped; /* by vmm_target_stop() */
 	/* pages() tells what can be read, not what was resident: a core holds bytes, not page tables. Set by open(). */
 	bool residency_unknown;
+	/* Although it is so, pages() tells where guard pages are: something besides the memory was kept. Set by open(). */
+	bool guards_told;
 	/* Mappings lack the kernel's names and flags: what is the brk heap must be told by evidence. Set by open(). */
 	bool unnamed;
 };

@@ -21,7 +21,6 @@ struct capture_target {
 	struct capture_set set;
 	struct timespec changed;
 	bool beside;      /* a core: memory and threads are its business */
-	bool guards_told; /* where guard pages are, or that there are none */
 };
 
 /* x.tar@4711 names one of several processes, unless there is a file of that name. The copy is the caller's. */
@@ -298,7 +297,7 @@ int capture_open_set(struct capture_set *set, const char *name, struct vmm_targe
 	t->l.pid = pid_of(&t->saved, key);
 	t->l.bits = linux_saved_bits(&t->l);
 	t->l.page_size = linux_saved_page_size(&t->l);
-	t->guards_told = linux_saved_find(&t->saved, "guards") || before_guards(&t->saved);
+	t->l.base.guards_told = linux_saved_find(&t->saved, "guards") || before_guards(&t->saved);
 	*ret_target = &t->l.base;
 	return 0;
 }
@@ -363,7 +362,7 @@ static void note_missing(const struct capture_target *t, struct vmm_snapshot *s)
 	if (!t->beside)
 		vmm_snapshot_note(s, "capture", "memory", 0,
 	                  "a capture holds no memory: what is in heaps, and which mappings are theirs but for the brk heap, is not known");
-	if (!t->guards_told)
+	if (!t->l.base.guards_told)
 		vmm_snapshot_note(s, "capture", "guards", 0,
 		                  "guard pages of Linux 6.13 and later do not stand in smaps: committed bytes that they bear on are not known; "
 		                  "'vmmap save --sidecar' keeps them");
@@ -466,7 +465,7 @@ static int capture_pages(struct vmm_target *base, uint64_t start, uint64_t end, 
 	uint64_t last = 0;
 	int rc = 0;
 
-	if (!(flags & VMM_PAGES_GUARDS) || !t->guards_told)
+	if (!(flags & VMM_PAGES_GUARDS) || !t->l.base.guards_told)
 		return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "the target is a capture, which holds no memory");
 	all = f ? vmm_scan_init(f->bytes, f->length) : vmm_scan_init("", 0);
 	for (unsigned i = 0; rc == 0 && i < GUARDS_MAX && vmm_scan_line(&all, &line); i++) {

@@ -92,6 +92,7 @@ int core_sidecar_open(struct core_target *t, struct vmm_err *err)
 	}
 	t->sidecar = side;
 	t->base.unnamed = false;
+	t->base.guards_told = side->guards_told;
 	return 0;
 }
 
