@@ -58,6 +58,7 @@ struct recorder {
 	sigset_t signals;
 	/* Counted. Times are of the monotonic clock. */
 	uint64_t start_ns, end_ns, due_ns, ready_ns;
+	uint64_t put_off_ns;          /* by the duty, all in all */
 	uint64_t rounds, late_ns, latest_ns; /* late_ns: of the last round; latest_ns: the most */
 	uint64_t read_ns, work_ns;    /* read_ns: while targets were read; work_ns: with the processor time of writing */
 	uint64_t look_ns;             /* what the last round cost */

@@ -197,22 +197,36 @@ static void put_label(struct vmm_out *out, const char *label)
 	vmm_out_printf(out, "  %-9s", label);
 }
 
-static void put_looks(struct vmm_out *out, const struct recorder *r)
+/* Looks that the interval asked for and that did not come: put off by the duty, or because they take so long themselves. */
+static void put_missed(struct vmm_out *out, const struct recorder *r)
 {
-	uint64_t span = r->end_ns - r->start_ns, planned = span / r->interval_ns + 1;
+	uint64_t planned = (r->end_ns - r->start_ns) / r->interval_ns + 1, put_off = r->put_off_ns / r->interval_ns;
 	uint64_t missed = planned > r->rounds ? planned - r->rounds : 0;
 
+	if (missed == 0) {
+		vmm_out_text(out, ", none missed");
+		return;
+	}
+	vmm_out_text(out, "; ");
+	vmm_put_count(out, missed);
+	vmm_out_text(out, " of ");
+	vmm_put_count(out, planned);
+	vmm_out_text(out, " left out");
+	if (put_off * 10 >= missed * 9)
+		vmm_out_printf(out, " to keep within %g %%", r->duty_ppm / 10000.0);
+	else if (put_off * 10 <= missed)
+		vmm_out_text(out, ": a look takes longer");
+	else
+		vmm_out_printf(out, ": looks take long, and to keep within %g %%", r->duty_ppm / 10000.0);
+}
+
+static void put_looks(struct vmm_out *out, const struct recorder *r)
+{
 	put_label(out, "looks");
 	vmm_put_count(out, r->rounds);
 	vmm_out_text(out, ", every ");
 	vmm_put_duration(out, r->interval_ns);
-	if (missed == 0) {
-		vmm_out_text(out, ", none missed");
-	} else {
-		vmm_out_text(out, "; ");
-		vmm_put_count(out, missed);
-		vmm_out_printf(out, " of %llu left out, most to keep within %g %%", (unsigned long long)planned, r->duty_ppm / 10000.0);
-	}
+	put_missed(out, r);
 	if (r->latest_ns > r->interval_ns / LATE_PART) {
 		vmm_out_text(out, "; late by up to ");
 		vmm_put_duration(out, r->latest_ns);

@@ -306,6 +306,33 @@ def check_restart(checks, args, folder):
     checks.equal([p for p, in query(path, "SELECT pid FROM target ORDER BY id")], pids, "restart: targets")
 
 
+def check_reuse(checks, args, folder):
+    """Another process with the PID of one that has ended is not taken for it."""
+    path, last = os.path.join(folder, "reuse.vmmap"), "/proc/sys/kernel/ns_last_pid"
+    with subprocess.Popen(["sleep", "1000"]) as first:
+        child = start(args, "record", first.pid, "-o", path, "--every", "10s")
+        checks.true(until(lambda: count(path) == 1), "reuse: begins")
+        child.send_signal(signal.SIGSTOP)  # so that it sees the end only when the PID is in use again
+        first.kill()
+    for _ in range(200):
+        try:
+            with open(last, "w") as f:
+                f.write(str(first.pid - 1))
+        except OSError:
+            break
+        with subprocess.Popen(["sleep", "1000"]) as second:
+            if second.pid == first.pid:
+                child.send_signal(signal.SIGCONT)
+                err, status = finish(child)
+                checks.equal((status, count(path)), (0, 1), "reuse: the recording ends with the first one (%s)" % err)
+            second.kill()
+        if child.returncode is not None:
+            return
+    print("no PID can be used again here: not checked")
+    child.send_signal(signal.SIGCONT)
+    finish(child)
+
+
 def check_command(checks, args, folder):
     for script, wanted in (("sleep 0.3; exit 7", 7), ("sleep 0.3; kill -9 $$", 137), ("sleep 0.3", 0)):
         path = os.path.join(folder, "command.vmmap")
@@ -408,7 +435,7 @@ def main():
     args = arguments(__doc__.splitlines()[0])
     checks = Checks()
     with work_folder() as folder:
-        for check in (check_save_is_the_kernel, check_save_files, check_several, check_growth, check_tree, check_cgroup, check_restart,
+        for check in (check_save_is_the_kernel, check_save_files, check_several, check_growth, check_tree, check_cgroup, check_restart, check_reuse,
                       check_command, check_no_right):
             check(checks, args, folder)
         with talking(CHURN) as target:

@@ -108,6 +108,8 @@ static void plan_next(struct recorder *r)
 	uint64_t now = vmm_now_ns(), grid = r->due_ns + r->interval_ns;
 
 	r->due_ns = vmm_max_u64(grid, r->ready_ns);
+	/* What the duty adds to the rest that is left anyway. */
+	r->put_off_ns += r->due_ns - vmm_min_u64(r->due_ns, vmm_max_u64(grid, now));
 	/* Off the grid by the duty: said once, when it is more than the dear first look. */
 	if (r->ready_ns > grid && r->ready_ns - grid > r->interval_ns / 10 && r->rounds > 2 && !r->told_stretch) {
 		r->told_stretch = true;
