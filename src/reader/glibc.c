@@ -171,6 +171,10 @@ static bool brk_around(const struct vmm_snapshot *s, uint64_t address, uint64_t 
 		last++;
 	*ret_start = first->start;
 	*ret_end = last->end;
+	/* It may have been joined with the .bss of the program before it: qemu does that. */
+	for (uint32_t i = 0; i < s->module_count; i++)
+		if (s->modules[i].end > *ret_start && s->modules[i].end <= address)
+			*ret_start = s->modules[i].end;
 	return true;
 }
 
