@@ -83,10 +83,10 @@ static void add(struct kept_list *l, const char *file, const struct stat *st)
 		if (!vmm_grow(&l->v, &l->capacity, l->count + 1, sizeof(*l->v)))
 			return;
 		k = &l->v[l->count++];
-		*k = (struct kept){.changed = st->st_mtime};
+		*k = (struct kept){.changed = st->st_ctime};
 		memcpy(k->name, name, sizeof(name));
 	}
-	k->changed = st->st_mtime > k->changed ? st->st_mtime : k->changed;
+	k->changed = st->st_ctime > k->changed ? st->st_ctime : k->changed; /* its owner cannot set that */
 	k->bytes += (uint64_t)st->st_blocks * 512;
 	l->bytes += (uint64_t)st->st_blocks * 512;
 }

@@ -197,10 +197,12 @@ int capture_add_text(struct capture_set *set, const char *key, char *bytes, size
                      struct vmm_err *err)
 {
 	struct text_load l = {.set = set, .key = key, .changed = changed, .err = err};
-	VMM_CLEANUP_FREE char *taken = bytes;
+	int rc;
 
 	if (length >= 2 && memcmp(bytes, "\xff\xfe", 2) == 0)
 		length = narrow(bytes, length);
 	length = unix_lines(bytes, length);
-	return has_heading(bytes, length) ? split_headings(&l, bytes, length) : split_plain(&l, bytes, length);
+	rc = has_heading(bytes, length) ? split_headings(&l, bytes, length) : split_plain(&l, bytes, length);
+	free(bytes);
+	return rc;
 }

@@ -8,10 +8,15 @@
 #include "source/capture.h"
 #include "source/core.h"
 
-/* The part of a mapping's protection that both tell; gdb writes no read permission down as such. */
-static uint8_t comparable(const struct core_target *t, uint8_t prot)
+/*
+ * The part of a mapping's protection that a core tells. gdb writes down whether what it stores may be written to, and lists
+ * nothing else (gcore.c, gcore_create_callback).
+ */
+static uint8_t told_prot(const struct core_target *t, const struct core_piece *p)
 {
-	return prot & (VMM_PROT_WRITE | VMM_PROT_EXEC | (t->by_gdb ? 0 : VMM_PROT_READ));
+	if (!t->by_gdb)
+		return VMM_PROT_READ | VMM_PROT_WRITE | VMM_PROT_EXEC;
+	return p->stored ? VMM_PROT_WRITE : 0;
 }
 
 /* One piece of the core against the mappings that the capture has there. False: *ret_at differs. */
@@ -23,7 +28,7 @@ static bool piece_fits(const struct core_target *t, const struct core_piece *p, 
 		const struct vmm_vma *v = vmm_snapshot_vma_at(side, at);
 
 		*ret_at = at;
-		if (!v || comparable(t, v->prot) != comparable(t, p->prot))
+		if (!v || ((v->prot ^ p->prot) & told_prot(t, p)))
 			return false;
 		if (p->name != VMM_NONE && (strcmp(v->name, t->names[p->name].path) != 0 || v->offset + (at - v->start) != p->file_offset + (at - p->start)))
 			return false;

@@ -296,6 +296,23 @@ def check_helper_by_kernel(checks, args, command, folder):
     checks.true(any(n["from"] == "sidecar" and n["code"] == "refused" for n in done["notes"]), "a wrong sidecar is used")
 
 
+def check_gcore(checks, args, command, folder):
+    """gdb's core of a process that stands still, and a capture of the same moment."""
+    if not shutil.which("gcore"):
+        print("gcore: not here")
+        return
+    with Target(command) as target, target.stopped():
+        core = os.path.join(folder, "g.%d" % target.pid)
+        subprocess.run(["gcore", "-o", os.path.join(folder, "g"), str(target.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, check=False)
+        if not checks.true(os.path.exists(core), "gcore: no core"):
+            return
+        # gdb's breakpoints make private copies of pages: what it left behind is what counts.
+        live = show(args, target.pid)
+        run(args, "save", "--sidecar", target.pid, "-o", core + ".proc.tar")
+        check_core(checks, args, core, live, "gcore")
+
+
 def check_helper_by_hand(checks, args, folder):
     """Limits, owners and names, with a pipe instead of the kernel."""
     kept = os.path.join(folder, "hand")
@@ -357,6 +374,7 @@ def main():
         check_program(checks, args, threads, folder, "t_threads")
         check_hostile(checks, args, folder)
         check_helper_by_hand(checks, args, folder)
+        check_gcore(checks, args, [os.path.join(args.targets, "t_arenas")], folder)
         check_helper_by_kernel(checks, args, threads, folder)
     checks.finish()
 
