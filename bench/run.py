@@ -9,8 +9,10 @@ import json
 import os
 import shutil
 import statistics
+import struct
 import subprocess
 import sys
+import tempfile
 
 MIB = 1 << 20
 
@@ -20,6 +22,7 @@ class Bench:
         self.vmmap = os.path.join(args.build, "vmmap")
         self.measure = os.path.join(args.build, "bench", "measure")
         self.copy = os.path.join(args.build, "bench", "raw_copy")
+        self.read = os.path.join(args.build, "bench", "raw_read")
         self.targets = os.path.join(args.build, "tests", "targets")
         self.rounds = 1 if args.smoke else args.rounds
         self.missed = []
@@ -163,6 +166,54 @@ def small_heap(bench):
     bench.judge("the heap's share", (results["map and heap"]["wall_ns"] - results["map"]["wall_ns"]) / 1e6, 5, " ms")
 
 
+def heap_ranges(core, document):
+    """Where the bytes of heap regions stand in a core: "offset:length" of each."""
+    loads = []
+    with open(core, "rb") as f:
+        head = f.read(64)
+        offset, = struct.unpack_from("<Q", head, 32)
+        entry, count = struct.unpack_from("<HH", head, 54)
+        f.seek(offset)
+        table = f.read(entry * count)
+    for i in range(count):
+        kind, _, at, start, _, stored = struct.unpack_from("<IIQQQQ", table, i * entry)
+        if kind == 1:
+            loads.append((start, start + stored, at))
+    spans = [(int(r["address"], 16), int(r["end"], 16)) for r in document["regions"] if r["kind"] == "heap"]
+    found = [(at + max(start, first) - first, min(end, last) - max(start, first)) for start, end in spans for first, last, at in loads
+             if max(start, first) < min(end, last)]
+    return ["%d:%d" % pair for pair in found]
+
+
+def cores(bench, chunks):
+    """A core of a process with so many chunks: the map at once, the heap's totals against reading its bytes once."""
+    if not shutil.which("gcore"):
+        print("no core: gdb's gcore is not installed")
+        return
+    print("a core with %d chunks" % chunks)
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", "/var/tmp")) as folder:
+        with bench.target("t_heap", "many_wide", chunks) as target:
+            subprocess.run(["gcore", "-o", os.path.join(folder, "core"), str(target.pid)], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, check=True)
+            core = os.path.join(folder, "core.%d" % target.pid)
+        document = json.loads(subprocess.run(bench.show(core), stdout=subprocess.PIPE, check=True).stdout)
+        heap = document["heaps"][0]
+        print("  %.1f GiB, %d chunks in use" % (os.path.getsize(core) / (1 << 30), heap["used_count"]))
+        if not heap["proved"] or heap["used_count"] < chunks:
+            sys.exit("bench: the heap of the core is not proved")
+        commands = {"read of the heap's bytes": [bench.read, core] + heap_ranges(core, document),
+                    "vmmap CORE (summary)": [bench.vmmap, core], "vmmap show --view heaps": [bench.vmmap, "show", core, "--view", "heaps"],
+                    "vmmap heap": [bench.vmmap, "heap", core]}
+        results = bench.compare(commands)
+    for name, result in results.items():
+        line(name, result)
+    bench.judge("the map", results["vmmap CORE (summary)"]["wall_ns"] / 1e6, 200, " ms")
+    bench.judge("the map: peak memory", results["vmmap CORE (summary)"]["peak_bytes"] / MIB, 60, " MiB")
+    for what, key in (("wall", "wall_ns"), ("CPU", "cpu_ns")):
+        bench.judge("totals / read (%s)" % what, results["vmmap show --view heaps"][key] / results["read of the heap's bytes"][key], 2)
+    bench.judge("totals: peak memory", results["vmmap show --view heaps"]["peak_bytes"] / MIB, 60, " MiB")
+
+
 def growth(bench, what, program, arguments, sizes, limit):
     """Cost per size, and how much faster than the size it grows from the smallest to the largest."""
     print("growth with %s" % what)
@@ -184,12 +235,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--smoke", action="store_true", help="one small round: shows only that everything runs")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a limit is missed")
-    parser.add_argument("--only", choices=["heaps"], help="just these")
+    parser.add_argument("--only", choices=["heaps", "cores"], help="just these")
     args = parser.parse_args()
     bench = Bench(args)
     # Linear means: no more than the size grows, and a quarter for noise. Flat means: half as much again at most.
     linear, flat = (lambda times: 1.25 * times), (lambda times: 1.5)
-    if args.only:
+    if args.only == "cores":
+        cores(bench, 20000 if args.smoke else 40000000)
+    elif args.only:
         heaps(bench, 20000 if args.smoke else 10000000)
         small_heap(bench)
     elif args.smoke:
@@ -197,6 +250,7 @@ def main():
         small_process(bench)
         heaps(bench, 20000)
         small_heap(bench)
+        cores(bench, 20000)
         growth(bench, "mappings", "t_maps", [(500, 1), (1000, 1)], [500, 1000], linear)
         growth(bench, "TiB reserved", "t_reserve", [(1,), (2,)], [1, 2], flat)
     else:
@@ -204,6 +258,7 @@ def main():
         small_process(bench)
         heaps(bench, 10000000)
         small_heap(bench)
+        cores(bench, 40000000)
         growth(bench, "mappings", "t_maps", [(n, 1) for n in (15000, 30000, 60000)], [15000, 30000, 60000], linear)
         growth(bench, "MiB resident", "t_maps", [(1000, n * 256) for n in (1, 2, 4)], [1000, 2000, 4000], linear)
         growth(bench, "TiB reserved", "t_reserve", [(n,) for n in (1, 5, 20)], [1, 5, 20], flat)

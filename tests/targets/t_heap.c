@@ -205,14 +205,14 @@ static void corrupt(const char *what)
 }
 
 /* number blocks of at most 64 bytes; with freed a quarter of them freed again, which fills the fastbins. */
-static void many(size_t number, int freed)
+static void many(size_t number, int freed, size_t spread)
 {
 	void **all = mmap(NULL, number * sizeof(*all), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (all == MAP_FAILED)
 		_exit(1);
 	for (size_t i = 0; i < number; i++) {
-		all[i] = malloc(24 + (size_t)(next_random(&seed) % 41));
+		all[i] = malloc(24 + (size_t)(next_random(&seed) % spread));
 		if (!all[i])
 			_exit(1);
 		*(char *)all[i] = 1;
@@ -238,7 +238,9 @@ int main(int argc, char **argv)
 	else if (strcmp(mode, "churn") == 0)
 		start_churn(number ? (int)number : 4);
 	else if (strcmp(mode, "many") == 0 || strcmp(mode, "many_freed") == 0)
-		many(number, mode[4] != 0);
+		many(number, mode[4] != 0, 41);
+	else if (strcmp(mode, "many_wide") == 0) /* 107 bytes each with the header, on average */
+		many(number, 0, 150);
 	else if (strcmp(mode, "trim") == 0)
 		fill_fragmented();
 	else if (strcmp(mode, "corrupt") != 0)
