@@ -61,7 +61,7 @@ static int read_entries(struct build *b)
 {
 	VMM_CLEANUP_STMT sqlite3_stmt *st = NULL;
 	int rc = vmm_sql_prepare(b->s, "SELECT s.number, s.target, s.taken_at, s.partial, s.contents, t.source, t.pid"
-	                               " FROM snapshot s JOIN target t ON t.id = s.target ORDER BY s.number", &st, b->err);
+	                               " FROM snapshot s LEFT JOIN target t ON t.id = s.target ORDER BY s.number", &st, b->err);
 
 	while (rc >= 0 && (rc = vmm_sql_step(b->s, st, b->err)) == 1)
 		rc = add_entry(b, st);

@@ -121,8 +121,9 @@ static int open_read(struct vmm_session *s, struct vmm_err *err)
 {
 	int rc = db_open(s, SQLITE_OPEN_READONLY, err);
 
-	if (rc == 0 && sqlite3_exec(s->db, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL) != SQLITE_OK &&
-	    (sqlite3_extended_errcode(s->db) == SQLITE_READONLY_ROLLBACK || sqlite3_errcode(s->db) == SQLITE_CANTOPEN))
+	if (rc == 0)
+		rc = vmm_sql_exec(s, "SELECT 1 FROM sqlite_schema", err);
+	if (rc < 0 && s->db && (sqlite3_extended_errcode(s->db) == SQLITE_READONLY_ROLLBACK || sqlite3_errcode(s->db) == SQLITE_CANTOPEN))
 		rc = recover(s, err);
 	return rc;
 }

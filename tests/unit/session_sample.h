@@ -92,6 +92,7 @@ static inline struct vmm_snapshot *session_process(int32_t pid, uint32_t count, 
 	s->regions = vmm_arena_array(s->arena, count + 1, sizeof(*s->regions));
 	assert_true(s->vmas && s->blocks && s->regions);
 	vmm_metrics_zero(&zero);
+	zero.known &= ~(UINT32_C(1) << VMM_METRIC_STORED);
 	for (uint32_t i = 0; i < count; i++) {
 		struct vmm_vma *v = &s->vmas[i];
 		uint64_t start = 0x10000000 + (uint64_t)i * 0x3000;
