@@ -75,7 +75,7 @@ void vmm_pack_sizes(struct vmm_pack *p, const struct vmm_heap_contents *c)
 	}
 }
 
-bool vmm_unpack_sizes(struct vmm_unpack *u, struct vmm_arena *arena, struct vmm_heap_contents *ret)
+int vmm_unpack_sizes(struct vmm_unpack *u, struct vmm_arena *arena, struct vmm_heap_contents *ret)
 {
 	struct vmm_size_class *classes;
 	uint64_t count, size = 0;
@@ -88,18 +88,18 @@ bool vmm_unpack_sizes(struct vmm_unpack *u, struct vmm_arena *arena, struct vmm_
 	count = vmm_unpack_get(u);
 	/* Each takes three bytes at least. */
 	if (u->failed || count > (uint64_t)(u->end - u->p) / 3)
-		return false;
+		return VMM_E_FORMAT;
 	classes = vmm_arena_array(arena, count ? count : 1, sizeof(*classes));
 	if (!classes)
-		return false;
+		return VMM_E_NOMEM;
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t step = vmm_unpack_get(u);
 
 		if ((i && !step) || __builtin_add_overflow(size, step, &size))
-			return false;
+			return VMM_E_FORMAT;
 		classes[i] = (struct vmm_size_class){size, vmm_unpack_get(u), vmm_unpack_get(u)};
 	}
 	ret->classes = classes;
 	ret->class_count = (uint32_t)count;
-	return !u->failed && u->p == u->end;
+	return !u->failed && u->p == u->end ? 0 : VMM_E_FORMAT;
 }

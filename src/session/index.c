@@ -153,7 +153,7 @@ static int read_all_totals(struct build *b)
 	while (rc >= 0 && (rc = vmm_reader_next(&r)) == 1) {
 		struct vmm_metrics m;
 
-		if (!vmm_reader_metrics(&r, &m))
+		if (vmm_reader_metrics(&r, &m) < 0)
 			rc = vmm_session_damaged(b->s, "total", b->err);
 		else
 			rc = each_entry(b, "total", r.st, set_total, &m);

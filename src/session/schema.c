@@ -222,12 +222,13 @@ int vmm_schema_check(struct vmm_session *s, struct vmm_err *err)
 	return rc;
 }
 
-static void emit_columns(struct vmm_out *o, const struct vmm_session *s, enum vmm_session_table table)
+/* id, first, last, and columns [low, high). */
+static void emit_columns(struct vmm_out *o, const struct vmm_session *s, enum vmm_session_table table, unsigned low, unsigned high)
 {
 	const struct vmm_table_def *t = &vmm_session_tables[table];
 
 	vmm_out_text(o, "id, first, last");
-	for (unsigned i = 0; i < vmm_table_width(t); i++)
+	for (unsigned i = low; i < high; i++)
 		vmm_out_printf(o, ", %s",
 		               s->missing[table] >> i & 1        ? "NULL"
 		               : i < t->count                    ? t->columns[i].name
@@ -235,16 +236,29 @@ static void emit_columns(struct vmm_out *o, const struct vmm_session *s, enum vm
 		                                                 : "bounds");
 }
 
-char *vmm_schema_select(const struct vmm_session *s, enum vmm_session_table table, const char *where)
+static char *select_columns(const struct vmm_session *s, enum vmm_session_table table, unsigned low, unsigned high, const char *where)
 {
 	struct vmm_out *o = vmm_out_create_memory();
 
 	if (!o)
 		return NULL;
 	vmm_out_text(o, "SELECT ");
-	emit_columns(o, s, table);
+	emit_columns(o, s, table, low, high);
 	vmm_out_printf(o, " FROM %s WHERE %s ORDER BY id", vmm_session_tables[table].name, where);
 	return vmm_out_take(o, NULL);
+}
+
+char *vmm_schema_select(const struct vmm_session *s, enum vmm_session_table table, const char *where)
+{
+	return select_columns(s, table, 0, vmm_table_width(&vmm_session_tables[table]), where);
+}
+
+char *vmm_schema_select_part(const struct vmm_session *s, enum vmm_session_table table, bool metrics, const char *where)
+{
+	unsigned count = vmm_session_tables[table].count;
+
+	return metrics ? select_columns(s, table, count, vmm_table_width(&vmm_session_tables[table]), where)
+	               : select_columns(s, table, 0, count, where);
 }
 
 char *vmm_schema_insert(const struct vmm_session *s, enum vmm_session_table table)
@@ -254,7 +268,7 @@ char *vmm_schema_insert(const struct vmm_session *s, enum vmm_session_table tabl
 	if (!o)
 		return NULL;
 	vmm_out_printf(o, "INSERT INTO %s(", vmm_session_tables[table].name);
-	emit_columns(o, s, table);
+	emit_columns(o, s, table, 0, vmm_table_width(&vmm_session_tables[table]));
 	vmm_out_text(o, ") VALUES(?1, ?2, ?3");
 	for (unsigned i = 0; i < vmm_table_width(&vmm_session_tables[table]); i++)
 		vmm_out_printf(o, ", ?%u", 4 + i);

@@ -7,7 +7,6 @@
  */
 #include "session/store.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,26 +42,39 @@ int vmm_segment_find(struct vmm_session *s, uint32_t target, enum vmm_session_ta
 	return 0;
 }
 
-int vmm_reader_begin(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number,
-                     struct vmm_err *err)
+static const char holds[] = "id BETWEEN ?1 AND ?2 AND first <= ?3 AND (last IS NULL OR last >= ?3)";
+
+static int begin(struct vmm_reader *r, char *select, uint32_t target, uint32_t number)
 {
-	VMM_CLEANUP_FREE char *sql = vmm_schema_select(s, table, "id BETWEEN ?1 AND ?2 AND first <= ?3 AND (last IS NULL OR last >= ?3)");
+	VMM_CLEANUP_FREE char *sql = select;
 	int64_t low, high;
 	int rc;
 
-	*r = (struct vmm_reader){.session = s, .table = table, .err = err, .last_id = -1};
 	if (!sql)
-		return vmm_fail_nomem(err);
-	rc = vmm_segment_find(s, target, table, number, &low, &high, err);
-	if (rc < 0)
-		return rc;
-	rc = vmm_sql_prepare(s, sql, &r->st, err);
+		return vmm_fail_nomem(r->err);
+	rc = vmm_segment_find(r->session, target, r->table, number, &low, &high, r->err);
+	if (rc == 0)
+		rc = vmm_sql_prepare(r->session, sql, &r->st, r->err);
 	if (rc < 0)
 		return rc;
 	sqlite3_bind_int64(r->st, 1, low);
 	sqlite3_bind_int64(r->st, 2, high);
 	sqlite3_bind_int64(r->st, 3, number);
 	return 0;
+}
+
+int vmm_reader_begin(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number,
+                     struct vmm_err *err)
+{
+	*r = (struct vmm_reader){.session = s, .table = table, .err = err, .last_id = -1};
+	return begin(r, vmm_schema_select(s, table, holds), target, number);
+}
+
+int vmm_reader_begin_apart(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number,
+                           struct vmm_err *err)
+{
+	*r = (struct vmm_reader){.session = s, .table = table, .apart = true, .err = err, .last_id = -1};
+	return begin(r, vmm_schema_select_part(s, table, false, holds), target, number);
 }
 
 int vmm_reader_next(struct vmm_reader *r)
@@ -82,7 +94,8 @@ int vmm_reader_next(struct vmm_reader *r)
 void vmm_reader_end(struct vmm_reader *r)
 {
 	sqlite3_finalize(r->st);
-	r->st = NULL;
+	sqlite3_finalize(r->metrics_st);
+	r->st = r->metrics_st = NULL;
 }
 
 bool vmm_reader_int(struct vmm_reader *r, unsigned column, uint64_t *ret, bool *ret_known)
@@ -138,15 +151,13 @@ static bool bounds_read(const char *text, size_t length, struct vmm_metrics *m)
 	return true;
 }
 
-bool vmm_reader_metrics(struct vmm_reader *r, struct vmm_metrics *ret)
+static bool metrics_read(sqlite3_stmt *st, int first, struct vmm_metrics *ret)
 {
-	int first = 3 + (int)vmm_session_tables[r->table].count;
 	const char *bounds;
 	size_t length;
 
-	memset(ret, 0, sizeof(*ret));
 	for (int i = 0; i < VMM_METRIC_COUNT; i++) {
-		sqlite3_value *v = sqlite3_column_value(r->st, first + i);
+		sqlite3_value *v = sqlite3_column_value(st, first + i);
 		int type = sqlite3_value_type(v);
 
 		if (type == SQLITE_INTEGER) {
@@ -156,8 +167,36 @@ bool vmm_reader_metrics(struct vmm_reader *r, struct vmm_metrics *ret)
 			return false;
 		}
 	}
-	if (sqlite3_column_type(r->st, first + VMM_METRIC_COUNT) == SQLITE_NULL)
+	if (sqlite3_column_type(st, first + VMM_METRIC_COUNT) == SQLITE_NULL)
 		return true;
-	bounds = vmm_sql_text(r->st, first + VMM_METRIC_COUNT, &length);
+	bounds = vmm_sql_text(st, first + VMM_METRIC_COUNT, &length);
 	return bounds && bounds_read(bounds, length, ret);
+}
+
+/* The metrics of the row that the reader stands on, by a statement of their own. */
+static int metrics_find(struct vmm_reader *r, struct vmm_metrics *ret)
+{
+	int rc = 0;
+
+	if (!r->metrics_st) {
+		VMM_CLEANUP_FREE char *sql = vmm_schema_select_part(r->session, r->table, true, "id = ?1");
+
+		rc = sql ? vmm_sql_prepare(r->session, sql, &r->metrics_st, r->err) : vmm_fail_nomem(r->err);
+	}
+	if (rc < 0)
+		return rc;
+	sqlite3_bind_int64(r->metrics_st, 1, r->last_id);
+	rc = vmm_sql_step(r->session, r->metrics_st, r->err);
+	if (rc >= 0)
+		rc = rc == 1 && metrics_read(r->metrics_st, 3, ret) ? 0 : VMM_E_FORMAT;
+	sqlite3_reset(r->metrics_st);
+	return rc;
+}
+
+int vmm_reader_metrics(struct vmm_reader *r, struct vmm_metrics *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (r->apart)
+		return metrics_find(r, ret);
+	return metrics_read(r->st, 3 + (int)vmm_session_tables[r->table].count, ret) ? 0 : VMM_E_FORMAT;
 }

@@ -110,6 +110,8 @@ int vmm_schema_check(struct vmm_session *s, struct vmm_err *err);
  * columns that the file does not have; and one to add a row. free() them; NULL: out of memory.
  */
 char *vmm_schema_select(const struct vmm_session *s, enum vmm_session_table table, const char *where);
+/* id, first and last with one sort of columns alone. */
+char *vmm_schema_select_part(const struct vmm_session *s, enum vmm_session_table table, bool metrics, const char *where);
 char *vmm_schema_insert(const struct vmm_session *s, enum vmm_session_table table);
 
 /* --- names.c: the table text --- */
@@ -185,19 +187,24 @@ struct vmm_reader {
 	struct vmm_session *session;
 	enum vmm_session_table table;
 	sqlite3_stmt *st;
+	bool apart;               /* metrics are asked for row by row: few of this table have their own */
+	sqlite3_stmt *metrics_st;
 	int64_t last_id;
 	struct vmm_err *err;
 };
 int vmm_reader_begin(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number,
                      struct vmm_err *err);
+/* The same for those who want the metrics of few rows only. */
+int vmm_reader_begin_apart(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number,
+                           struct vmm_err *err);
 /* 1: the next row is there. */
 int vmm_reader_next(struct vmm_reader *r);
 void vmm_reader_end(struct vmm_reader *r);
 /* A column of the row; *ret_known false for NULL. False: no integer. */
 bool vmm_reader_int(struct vmm_reader *r, unsigned column, uint64_t *ret, bool *ret_known);
 const void *vmm_reader_blob(struct vmm_reader *r, unsigned column, size_t *ret_length);
-/* Metrics and bounds behind the columns. */
-bool vmm_reader_metrics(struct vmm_reader *r, struct vmm_metrics *ret);
+/* Metrics and bounds of the row. 0, VMM_E_FORMAT without a text, or another error. */
+int vmm_reader_metrics(struct vmm_reader *r, struct vmm_metrics *ret);
 
 /* --- blob.c: what is packed into blobs, as varints --- */
 
@@ -218,8 +225,8 @@ uint64_t vmm_unpack_get(struct vmm_unpack *u);
 void vmm_pack_sums(struct vmm_pack *p, const struct vmm_chunk_sums *sums);
 void vmm_unpack_sums(struct vmm_unpack *u, struct vmm_chunk_sums *ret);
 void vmm_pack_sizes(struct vmm_pack *p, const struct vmm_heap_contents *c);
-/* False: malformed, or out of memory. */
-bool vmm_unpack_sizes(struct vmm_unpack *u, struct vmm_arena *arena, struct vmm_heap_contents *ret);
+/* VMM_E_FORMAT, VMM_E_NOMEM. */
+int vmm_unpack_sizes(struct vmm_unpack *u, struct vmm_arena *arena, struct vmm_heap_contents *ret);
 
 /* --- encode.c, decode.c --- */
 

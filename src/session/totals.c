@@ -45,7 +45,7 @@ static bool row_read(struct vmm_reader *r, const char *kind, struct total_row *r
 		return false;
 	ret->place = (uint32_t)ret->t.kind;
 	if (!vmm_reader_int(r, VMM_TOTAL_BLOCKS, &ret->t.blocks, &blocks) || !vmm_reader_int(r, VMM_TOTAL_LARGEST, &ret->t.largest, &largest) ||
-	    !vmm_reader_int(r, VMM_TOTAL_REGIONS, &ret->t.regions, &regions) || !vmm_reader_metrics(r, &ret->t.m))
+	    !vmm_reader_int(r, VMM_TOTAL_REGIONS, &ret->t.regions, &regions) || vmm_reader_metrics(r, &ret->t.m) < 0)
 		return false;
 	ret->t.counted = blocks && largest && regions;
 	return true;
