@@ -31,21 +31,35 @@ static int compare_keyed(const void *a, const void *b)
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
-/* Brings the records into the order of their keys; no key may come twice. */
+static void *list_sort(struct vmm_decode *d, struct list *l, size_t size)
+{
+	char *sorted = vmm_decode_alloc(d, l->count, size);
+
+	qsort(l->keys, l->count, sizeof(*l->keys), compare_keyed);
+	for (size_t i = 0; sorted && i < l->count; i++)
+		memcpy(sorted + i * size, (char *)l->records + l->keys[i].place * size, size);
+	free(l->records);
+	return sorted;
+}
+
+/* Brings the records into the order of their keys; no key may come twice. The array belongs to the arena. */
 static void *list_finish(struct vmm_decode *d, struct list *l, size_t size)
 {
-	char *sorted = d->rc < 0 ? NULL : vmm_decode_alloc(d, l->count, size);
+	void *records = NULL;
 
-	if (sorted && l->unordered)
-		qsort(l->keys, l->count, sizeof(*l->keys), compare_keyed);
-	for (size_t i = 0; sorted && i < l->count; i++) {
-		if (i && l->keys[i].key == l->keys[i - 1].key)
+	if (d->rc < 0)
+		free(l->records);
+	else if (l->unordered)
+		records = list_sort(d, l, size);
+	else
+		records = l->count ? vmm_arena_keep(d->s->arena, l->records) : vmm_decode_alloc(d, 1, size);
+	if (d->rc >= 0 && !records)
+		d->rc = vmm_fail_nomem(d->err);
+	for (size_t i = 1; d->rc >= 0 && i < l->count; i++)
+		if (l->keys[i].key == l->keys[i - 1].key)
 			vmm_decode_damaged(d);
-		memcpy(sorted + i * size, (char *)l->records + l->keys[i].place * size, size);
-	}
-	free(l->records);
 	free(l->keys);
-	return d->rc < 0 ? NULL : sorted;
+	return d->rc < 0 ? NULL : records;
 }
 
 /* Reads the rows of a table into an array of the arena, *ret_count records of size bytes. */

@@ -70,8 +70,8 @@ static void decode_mapping(struct vmm_decode *d, void *record)
 	v->deleted = vmm_decode_need(d, VMM_MAPPING_DELETED, 1);
 	v->offset = vmm_decode_need(d, VMM_MAPPING_FILE_OFFSET, UINT64_MAX);
 	v->inode = vmm_decode_need(d, VMM_MAPPING_INODE, UINT64_MAX);
-	v->dev_major = (uint32_t)vmm_decode_need(d, VMM_MAPPING_DEV_MAJOR, UINT32_MAX);
-	v->dev_minor = (uint32_t)vmm_decode_need(d, VMM_MAPPING_DEV_MINOR, UINT32_MAX);
+	v->dev_minor = (uint32_t)vmm_decode_need(d, VMM_MAPPING_DEVICE, UINT64_MAX);
+	v->dev_major = (uint32_t)(vmm_decode_need(d, VMM_MAPPING_DEVICE, UINT64_MAX) >> 32);
 	v->vm_flags = vmm_decode_maybe(d, VMM_MAPPING_VM_FLAGS, UINT64_MAX, 0);
 	v->page_size = (uint32_t)vmm_decode_maybe(d, VMM_MAPPING_KERNEL_PAGE, UINT32_MAX, 0);
 	v->guards_known = vmm_decode_int(d, VMM_MAPPING_GUARD, &v->guard_bytes);

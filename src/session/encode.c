@@ -147,8 +147,7 @@ static void encode_mapping(struct encode *e, const struct vmm_vma *v)
 	put(e, VMM_MAPPING_DELETED, v->deleted);
 	put(e, VMM_MAPPING_FILE_OFFSET, v->offset);
 	put(e, VMM_MAPPING_INODE, v->inode);
-	put(e, VMM_MAPPING_DEV_MAJOR, v->dev_major);
-	put(e, VMM_MAPPING_DEV_MINOR, v->dev_minor);
+	put(e, VMM_MAPPING_DEVICE, (uint64_t)v->dev_major << 32 | v->dev_minor);
 	put_if(e, VMM_MAPPING_VM_FLAGS, v->vm_flags != 0, v->vm_flags);
 	put_if(e, VMM_MAPPING_KERNEL_PAGE, v->page_size != 0, v->page_size);
 	put_if(e, VMM_MAPPING_GUARD, v->guards_known, v->guard_bytes);

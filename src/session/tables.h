@@ -65,8 +65,7 @@ enum vmm_column_kind {
 	C(MAPPING, DELETED, deleted, INT)                                                                                          \
 	C(MAPPING, FILE_OFFSET, file_offset, INT)                                                                                  \
 	C(MAPPING, INODE, inode, INT)                                                                                              \
-	C(MAPPING, DEV_MAJOR, dev_major, INT)                                                                                      \
-	C(MAPPING, DEV_MINOR, dev_minor, INT)                                                                                      \
+	C(MAPPING, DEVICE, device, INT)                                                                                            \
 	C(MAPPING, VM_FLAGS, vm_flags, INT)                                                                                        \
 	C(MAPPING, KERNEL_PAGE, kernel_page, INT)                                                                                  \
 	C(MAPPING, GUARD, guard, INT)                                                                                              \
