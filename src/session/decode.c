@@ -62,37 +62,48 @@ static void *list_finish(struct vmm_decode *d, struct list *l, size_t size)
 	return d->rc < 0 ? NULL : records;
 }
 
+/* The table that is being read. */
+struct reading {
+	struct vmm_decode *d;
+	struct list l;
+	size_t size;
+};
+
+static int read_row(void *arg)
+{
+	struct reading *t = arg;
+	struct vmm_decode *d = t->d;
+	struct list *l = &t->l;
+
+	if (l->count >= VMM_NONE / 2 || !vmm_grow(&l->records, &l->capacity, l->count + 1, t->size) ||
+	    !vmm_grow(&l->keys, &l->key_capacity, l->count + 1, sizeof(*l->keys)))
+		return vmm_fail_nomem(d->err);
+	memset((char *)l->records + l->count * t->size, 0, t->size);
+	l->keys[l->count] = (struct keyed){vmm_decode_need(d, 0, UINT64_MAX), (uint32_t)l->count};
+	l->unordered |= l->count && l->keys[l->count].key < l->keys[l->count - 1].key;
+	vmm_decode_rows[d->table](d, (char *)l->records + l->count * t->size);
+	l->count++;
+	return d->rc;
+}
+
 /* Reads the rows of a table into an array of the arena, *ret_count records of size bytes. */
 static void *read_table(struct vmm_decode *d, enum vmm_session_table table, size_t size, uint32_t *ret_count)
 {
-	struct list l = {0};
-	int rc = 0;
+	struct reading t = {.d = d, .size = size};
+	/* Most regions and blocks have the numbers of their mapping. */
+	bool apart = table == VMM_TABLE_REGION || table == VMM_TABLE_BLOCK;
+	int rc;
 
 	*ret_count = 0;
 	d->table = table;
 	if (d->rc < 0)
 		return NULL;
-	/* Most regions and blocks have the numbers of their mapping. */
-	rc = table == VMM_TABLE_REGION || table == VMM_TABLE_BLOCK
-	         ? vmm_reader_begin_apart(&d->r, d->session, d->target, table, d->number, d->err)
-	         : vmm_reader_begin(&d->r, d->session, d->target, table, d->number, d->err);
-	while (rc >= 0 && d->rc >= 0 && (rc = vmm_reader_next(&d->r)) == 1) {
-		if (l.count >= VMM_NONE / 2 || !vmm_grow(&l.records, &l.capacity, l.count + 1, size) ||
-		    !vmm_grow(&l.keys, &l.key_capacity, l.count + 1, sizeof(*l.keys))) {
-			rc = vmm_fail_nomem(d->err);
-			break;
-		}
-		memset((char *)l.records + l.count * size, 0, size);
-		l.keys[l.count] = (struct keyed){vmm_decode_need(d, 0, UINT64_MAX), (uint32_t)l.count};
-		l.unordered |= l.count && l.keys[l.count].key < l.keys[l.count - 1].key;
-		vmm_decode_rows[table](d, (char *)l.records + l.count * size);
-		l.count++;
-	}
+	rc = vmm_reader_each(&d->r, d->session, d->target, table, d->number, apart, read_row, &t, d->err);
 	vmm_reader_end(&d->r);
 	if (rc < 0)
 		d->rc = rc;
-	*ret_count = (uint32_t)l.count;
-	return list_finish(d, &l, size);
+	*ret_count = (uint32_t)t.l.count;
+	return list_finish(d, &t.l, size);
 }
 
 /* --- what ties them together --- */

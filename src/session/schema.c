@@ -236,29 +236,39 @@ static void emit_columns(struct vmm_out *o, const struct vmm_session *s, enum vm
 		                                                 : "bounds");
 }
 
-static char *select_columns(const struct vmm_session *s, enum vmm_session_table table, unsigned low, unsigned high, const char *where)
+static char *select_columns(const struct vmm_session *s, enum vmm_session_table table, unsigned low, const char *where)
 {
 	struct vmm_out *o = vmm_out_create_memory();
 
 	if (!o)
 		return NULL;
 	vmm_out_text(o, "SELECT ");
-	emit_columns(o, s, table, low, high);
+	emit_columns(o, s, table, low, vmm_table_width(&vmm_session_tables[table]));
 	vmm_out_printf(o, " FROM %s WHERE %s ORDER BY id", vmm_session_tables[table].name, where);
 	return vmm_out_take(o, NULL);
 }
 
 char *vmm_schema_select(const struct vmm_session *s, enum vmm_session_table table, const char *where)
 {
-	return select_columns(s, table, 0, vmm_table_width(&vmm_session_tables[table]), where);
+	return select_columns(s, table, 0, where);
 }
 
-char *vmm_schema_select_part(const struct vmm_session *s, enum vmm_session_table table, bool metrics, const char *where)
+char *vmm_schema_select_metrics(const struct vmm_session *s, enum vmm_session_table table)
 {
-	unsigned count = vmm_session_tables[table].count;
+	return select_columns(s, table, vmm_session_tables[table].count, "id = ?1");
+}
 
-	return metrics ? select_columns(s, table, count, vmm_table_width(&vmm_session_tables[table]), where)
-	               : select_columns(s, table, 0, count, where);
+char *vmm_schema_each(const struct vmm_session *s, enum vmm_session_table table, bool metrics)
+{
+	const struct vmm_table_def *t = &vmm_session_tables[table];
+	struct vmm_out *o = vmm_out_create_memory();
+
+	if (!o)
+		return NULL;
+	vmm_out_printf(o, "SELECT 1 FROM %s WHERE id BETWEEN ?1 AND ?2 AND first <= ?3 AND (last IS NULL OR last >= ?3) AND vmm_row(", t->name);
+	emit_columns(o, s, table, 0, metrics ? vmm_table_width(t) : t->count);
+	vmm_out_text(o, ")");
+	return vmm_out_take(o, NULL);
 }
 
 char *vmm_schema_insert(const struct vmm_session *s, enum vmm_session_table table)

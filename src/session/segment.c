@@ -66,29 +66,77 @@ static int begin(struct vmm_reader *r, char *select, uint32_t target, uint32_t n
 int vmm_reader_begin(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number,
                      struct vmm_err *err)
 {
-	*r = (struct vmm_reader){.session = s, .table = table, .err = err, .last_id = -1};
+	*r = (struct vmm_reader){.session = s, .table = table, .number = number, .err = err, .last_id = -1};
 	return begin(r, vmm_schema_select(s, table, holds), target, number);
 }
 
-int vmm_reader_begin_apart(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number,
-                           struct vmm_err *err)
+/* A tree of pages that leads back to itself would go on for ever: no id comes twice. */
+static bool id_rises(struct vmm_reader *r, sqlite3_value *v)
 {
-	*r = (struct vmm_reader){.session = s, .table = table, .apart = true, .err = err, .last_id = -1};
-	return begin(r, vmm_schema_select_part(s, table, false, holds), target, number);
+	int64_t id = sqlite3_value_int64(v);
+
+	if (sqlite3_value_type(v) != SQLITE_INTEGER || id <= r->last_id)
+		return false;
+	r->last_id = id;
+	return true;
 }
 
 int vmm_reader_next(struct vmm_reader *r)
 {
 	int rc = vmm_sql_step(r->session, r->st, r->err);
-	int64_t id;
 
-	if (rc != 1)
-		return rc;
-	/* A tree of pages that leads back to itself would go on for ever: no id comes twice. */
-	if (!vmm_sql_int(r->st, 0, r->last_id + 1, INT64_MAX, &id))
+	if (rc == 1 && !id_rises(r, sqlite3_column_value(r->st, 0)))
 		return vmm_session_damaged(r->session, vmm_session_tables[r->table].name, r->err);
-	r->last_id = id;
-	return 1;
+	return rc;
+}
+
+/* The order in which a WHERE clause is looked at is SQLite's choice. */
+static bool row_holds(const struct vmm_reader *r, sqlite3_value **values)
+{
+	return sqlite3_value_int64(values[1]) <= r->number &&
+	       (sqlite3_value_type(values[2]) == SQLITE_NULL || sqlite3_value_int64(values[2]) >= r->number);
+}
+
+static void take_row(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct vmm_session *s = sqlite3_user_data(context);
+	struct vmm_reader *r = s->each;
+
+	if (r && count > 3 && r->rc >= 0 && row_holds(r, values)) {
+		r->values = values;
+		r->rc = id_rises(r, values[0]) ? r->fn(r->arg) : vmm_session_damaged(s, vmm_session_tables[r->table].name, r->err);
+		r->values = NULL;
+	}
+	if (!r || r->rc < 0)
+		sqlite3_result_error(context, "broken off", -1);
+	else
+		sqlite3_result_int(context, 0);
+}
+
+int vmm_reader_install(struct vmm_session *s)
+{
+	return sqlite3_create_function_v2(s->db, "vmm_row", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, s, take_row, NULL, NULL, NULL);
+}
+
+int vmm_reader_each(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number, bool apart,
+                    int (*fn)(void *arg), void *arg, struct vmm_err *err)
+{
+	struct vmm_err why = {0};
+	int rc;
+
+	*r = (struct vmm_reader){.session = s, .table = table, .number = number, .apart = apart, .err = err, .last_id = -1, .fn = fn, .arg = arg};
+	rc = begin(r, vmm_schema_each(s, table, !apart), target, number);
+	if (rc < 0)
+		return rc;
+	s->each = r;
+	rc = vmm_sql_step(s, r->st, &why);
+	s->each = NULL;
+	/* What the function said is the reason; SQLite only says that it said something. */
+	if (r->rc < 0)
+		return r->rc;
+	if (rc < 0 && err)
+		*err = why;
+	return rc;
 }
 
 void vmm_reader_end(struct vmm_reader *r)
@@ -98,9 +146,14 @@ void vmm_reader_end(struct vmm_reader *r)
 	r->st = r->metrics_st = NULL;
 }
 
+static sqlite3_value *value_of(const struct vmm_reader *r, int column)
+{
+	return r->values ? r->values[3 + column] : sqlite3_column_value(r->st, 3 + column);
+}
+
 bool vmm_reader_int(struct vmm_reader *r, unsigned column, uint64_t *ret, bool *ret_known)
 {
-	sqlite3_value *v = sqlite3_column_value(r->st, 3 + (int)column);
+	sqlite3_value *v = value_of(r, (int)column);
 	int type = sqlite3_value_type(v);
 
 	*ret_known = type == SQLITE_INTEGER;
@@ -110,13 +163,14 @@ bool vmm_reader_int(struct vmm_reader *r, unsigned column, uint64_t *ret, bool *
 
 const void *vmm_reader_blob(struct vmm_reader *r, unsigned column, size_t *ret_length)
 {
+	sqlite3_value *v = value_of(r, (int)column);
 	const void *bytes;
 
 	*ret_length = 0;
-	if (sqlite3_column_type(r->st, 3 + (int)column) != SQLITE_BLOB)
+	if (sqlite3_value_type(v) != SQLITE_BLOB)
 		return NULL;
-	bytes = sqlite3_column_blob(r->st, 3 + (int)column);
-	*ret_length = (size_t)sqlite3_column_bytes(r->st, 3 + (int)column);
+	bytes = sqlite3_value_blob(v);
+	*ret_length = (size_t)sqlite3_value_bytes(v);
 	return *ret_length ? bytes : "";
 }
 
@@ -151,15 +205,15 @@ static bool bounds_read(const char *text, size_t length, struct vmm_metrics *m)
 	return true;
 }
 
-static bool metrics_read(sqlite3_stmt *st, int first, struct vmm_metrics *ret)
+static bool metrics_read(const struct vmm_reader *r, int first, struct vmm_metrics *ret)
 {
-	const char *bounds;
-	size_t length;
+	sqlite3_value *v;
 
 	for (int i = 0; i < VMM_METRIC_COUNT; i++) {
-		sqlite3_value *v = sqlite3_column_value(st, first + i);
-		int type = sqlite3_value_type(v);
+		int type;
 
+		v = value_of(r, first + i);
+		type = sqlite3_value_type(v);
 		if (type == SQLITE_INTEGER) {
 			ret->value[i] = (uint64_t)sqlite3_value_int64(v);
 			ret->known |= UINT32_C(1) << i;
@@ -167,19 +221,21 @@ static bool metrics_read(sqlite3_stmt *st, int first, struct vmm_metrics *ret)
 			return false;
 		}
 	}
-	if (sqlite3_column_type(st, first + VMM_METRIC_COUNT) == SQLITE_NULL)
+	v = value_of(r, first + VMM_METRIC_COUNT);
+	if (sqlite3_value_type(v) == SQLITE_NULL)
 		return true;
-	bounds = vmm_sql_text(st, first + VMM_METRIC_COUNT, &length);
-	return bounds && bounds_read(bounds, length, ret);
+	/* Of no other encoding: its bytes are taken as they are. */
+	return sqlite3_value_type(v) == SQLITE_TEXT && bounds_read((const char *)sqlite3_value_text(v), (size_t)sqlite3_value_bytes(v), ret);
 }
 
 /* The metrics of the row that the reader stands on, by a statement of their own. */
 static int metrics_find(struct vmm_reader *r, struct vmm_metrics *ret)
 {
+	struct vmm_reader one = {.table = r->table};
 	int rc = 0;
 
 	if (!r->metrics_st) {
-		VMM_CLEANUP_FREE char *sql = vmm_schema_select_part(r->session, r->table, true, "id = ?1");
+		VMM_CLEANUP_FREE char *sql = vmm_schema_select_metrics(r->session, r->table);
 
 		rc = sql ? vmm_sql_prepare(r->session, sql, &r->metrics_st, r->err) : vmm_fail_nomem(r->err);
 	}
@@ -187,8 +243,9 @@ static int metrics_find(struct vmm_reader *r, struct vmm_metrics *ret)
 		return rc;
 	sqlite3_bind_int64(r->metrics_st, 1, r->last_id);
 	rc = vmm_sql_step(r->session, r->metrics_st, r->err);
+	one.st = r->metrics_st;
 	if (rc >= 0)
-		rc = rc == 1 && metrics_read(r->metrics_st, 3, ret) ? 0 : VMM_E_FORMAT;
+		rc = rc == 1 && metrics_read(&one, 0, ret) ? 0 : VMM_E_FORMAT;
 	sqlite3_reset(r->metrics_st);
 	return rc;
 }
@@ -198,5 +255,5 @@ int vmm_reader_metrics(struct vmm_reader *r, struct vmm_metrics *ret)
 	memset(ret, 0, sizeof(*ret));
 	if (r->apart)
 		return metrics_find(r, ret);
-	return metrics_read(r->st, 3 + (int)vmm_session_tables[r->table].count, ret) ? 0 : VMM_E_FORMAT;
+	return metrics_read(r, (int)vmm_session_tables[r->table].count, ret) ? 0 : VMM_E_FORMAT;
 }

@@ -71,7 +71,7 @@ static void harden(struct vmm_session *s)
 	} limits[] = {
 	    {SQLITE_LIMIT_LENGTH, 256 << 20},  {SQLITE_LIMIT_SQL_LENGTH, 1 << 20},  {SQLITE_LIMIT_COLUMN, 200},
 	    {SQLITE_LIMIT_EXPR_DEPTH, 100},    {SQLITE_LIMIT_COMPOUND_SELECT, 64},  {SQLITE_LIMIT_VDBE_OP, 1 << 16},
-	    {SQLITE_LIMIT_FUNCTION_ARG, 16},   {SQLITE_LIMIT_ATTACHED, 0},          {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100},
+	    {SQLITE_LIMIT_FUNCTION_ARG, 80},   {SQLITE_LIMIT_ATTACHED, 0},          {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100},
 	    {SQLITE_LIMIT_TRIGGER_DEPTH, 1},   {SQLITE_LIMIT_WORKER_THREADS, 0},
 	};
 
@@ -95,6 +95,9 @@ static int db_open(struct vmm_session *s, int flags, struct vmm_err *err)
 	if (rc != SQLITE_OK)
 		return vmm_sql_fail(s, rc, err);
 	harden(s);
+	rc = vmm_reader_install(s);
+	if (rc != SQLITE_OK)
+		return vmm_sql_fail(s, rc, err);
 	vmm_sql_allow(s);
 	return vmm_sql_exec(s, "PRAGMA cell_size_check = 1; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192", err);
 }

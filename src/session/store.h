@@ -74,6 +74,7 @@ struct vmm_session {
 	uint32_t drops;       /* calls of vmm_session_drop() that dropped something */
 	/* The rows of `total` that were read last: asked for in turn they come from here. */
 	struct vmm_total_cache *totals;
+	struct vmm_reader *each; /* whose rows are being handed over */
 };
 
 /* --- sql.c: statements --- */
@@ -110,8 +111,10 @@ int vmm_schema_check(struct vmm_session *s, struct vmm_err *err);
  * columns that the file does not have; and one to add a row. free() them; NULL: out of memory.
  */
 char *vmm_schema_select(const struct vmm_session *s, enum vmm_session_table table, const char *where);
-/* id, first and last with one sort of columns alone. */
-char *vmm_schema_select_part(const struct vmm_session *s, enum vmm_session_table table, bool metrics, const char *where);
+/* One row's id, first, last and metrics, by its id. */
+char *vmm_schema_select_metrics(const struct vmm_session *s, enum vmm_session_table table);
+/* A statement that calls vmm_row() with id, first, last and the columns of each row that can hold in a snapshot. */
+char *vmm_schema_each(const struct vmm_session *s, enum vmm_session_table table, bool metrics);
 char *vmm_schema_insert(const struct vmm_session *s, enum vmm_session_table table);
 
 /* --- names.c: the table text --- */
@@ -186,19 +189,30 @@ int vmm_segment_find(struct vmm_session *s, uint32_t target, enum vmm_session_ta
 struct vmm_reader {
 	struct vmm_session *session;
 	enum vmm_session_table table;
+	uint32_t number;
 	sqlite3_stmt *st;
+	sqlite3_value **values;   /* of the row, when it is told by vmm_reader_each(); else they are the statement's columns */
 	bool apart;               /* metrics are asked for row by row: few of this table have their own */
 	sqlite3_stmt *metrics_st;
 	int64_t last_id;
 	struct vmm_err *err;
+	int (*fn)(void *arg);     /* of vmm_reader_each() */
+	void *arg;
+	int rc;
 };
 int vmm_reader_begin(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number,
                      struct vmm_err *err);
-/* The same for those who want the metrics of few rows only. */
-int vmm_reader_begin_apart(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number,
-                           struct vmm_err *err);
 /* 1: the next row is there. */
 int vmm_reader_next(struct vmm_reader *r);
+/*
+ * Instead of begin and next, for many rows: calls fn for each, with the reader on it; a negative result ends the walk. The
+ * rows are handed over inside SQLite, by a function in the WHERE clause that lets none pass: half the cost of a row is
+ * in leaving SQLite with it. apart: for tables of which few rows have metrics that are asked for. vmm_reader_end() after it.
+ */
+int vmm_reader_each(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number, bool apart,
+                    int (*fn)(void *arg), void *arg, struct vmm_err *err);
+/* Makes that function known to a connection. */
+int vmm_reader_install(struct vmm_session *s);
 void vmm_reader_end(struct vmm_reader *r);
 /* A column of the row; *ret_known false for NULL. False: no integer. */
 bool vmm_reader_int(struct vmm_reader *r, unsigned column, uint64_t *ret, bool *ret_known);
