@@ -122,7 +122,7 @@ int vmm_claim_files(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_cla
 			continue;
 		/* One mmap() that mprotect() has split: addresses and file offsets go on together. */
 		if (b.open && b.claim.end == u.start && same_object(b.last, v) &&
-		    (v->inode == 0 || b.last->offset + (b.last->end - b.last->start) == v->offset)) {
+		    ((v->inode == 0 && vmm_vma_inode_known(v)) || b.last->offset + (b.last->end - b.last->start) == v->offset)) {
 			b.claim.end = u.end;
 			b.last = v;
 			continue;

@@ -408,8 +408,12 @@ int vmm_claim_stacks(struct vmm_target *t, struct vmm_snapshot *s, struct vmm_cl
 
 			if (th->tid == s->target.pid || (th->sp_known && vmm_claims_find(c, th->sp, false)))
 				continue;
-			if (by_shape ? shape_of_stack(&p, th, &x) : th->descriptor && read_descriptor(&p, th, &x))
-				rc = claim_stack(&p, i, &x, false, err);
+			if (!(by_shape ? shape_of_stack(&p, th, &x) : th->descriptor && read_descriptor(&p, th, &x)))
+				continue;
+			/* gdb's cores of i386 lack thread pointers. */
+			if (!th->descriptor && t->unnamed)
+				s->threads[i].descriptor = find_descriptor(&p, x.start, x.end);
+			rc = claim_stack(&p, i, &x, false, err);
 		}
 	if (rc >= 0)
 		rc = claim_cached(&p, err);

@@ -136,7 +136,8 @@ bool vmm_core_prpsinfo(const struct vmm_elf_header *h, const struct vmm_elf_note
 	p.pid = (int32_t)pid;
 	p.ppid = (int32_t)ppid;
 	p.name = (const char *)n->desc + name_at;
-	p.name_length = strnlen(p.name, NAME_BYTES);
+	/* The kernel's names have 15 bytes; gdb takes that of the program's file and fills all 16. */
+	p.name_length = strnlen(p.name, NAME_BYTES - 1);
 	p.args = p.name + NAME_BYTES;
 	p.args_length = strnlen(p.args, ARGS_BYTES);
 	*ret = p;

@@ -15,6 +15,7 @@
 #define FLAGS 7
 #define DEFAULT_THRESHOLD (UINT64_C(128) << 10)
 #define TCACHE_BINS_MAX 76 /* 64 before 2.42 */
+#define LARGE (UINT64_C(16) << 20)
 #define WINDOW (UINT64_C(256) << 10)
 #define MMAPS_MAX (1u << 24)
 
@@ -255,8 +256,11 @@ static int search_all(struct mmapped_search *m, uint64_t least, const struct gli
 		if (reached[i] < s->vmas[i].end)
 			rc = search_start(m, &s->vmas[i], &reached[i], err);
 	}
-	for (uint32_t i = 0; i < s->vma_count && rc == 0 && !all_found(m); i++)
-		rc = search_inside(m, &s->vmas[i], reached[i], window, err);
+	/* Small ones first: what may be read is not enough for all where a runtime keeps a heap, and those hold no chunks. */
+	for (int large = 0; large < 2; large++)
+		for (uint32_t i = 0; i < s->vma_count && rc == 0 && !all_found(m); i++)
+			if ((s->vmas[i].end - s->vmas[i].start > LARGE) == large)
+				rc = search_inside(m, &s->vmas[i], reached[i], window, err);
 	return rc;
 }
 
