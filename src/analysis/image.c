@@ -160,8 +160,10 @@ static int read_rest(struct vmm_image_pass *pass, struct vmm_image_file *file, c
 
 	if (bytes->fd < 0)
 		vmm_snapshot_note(s, "elf", "gone", base,
-		                  "the file of an image is deleted, replaced or may not be opened: its segments are "
-		                  "shown, not its sections; CAP_CHECKPOINT_RESTORE opens it through the mapping");
+		                  "the file of an image is %s: its segments are shown, not its sections; %s",
+		                  pass->target->unnamed ? "not at hand, or another one stands there" : "deleted, replaced or may not be opened",
+		                  pass->target->unnamed ? "--sysroot and --debug-dir say where to look"
+		                                        : "CAP_CHECKPOINT_RESTORE opens it through the mapping");
 	if (rc == VMM_E_FORMAT)
 		vmm_snapshot_note(s, "elf", "malformed", base,
 		                  "section headers of an image contradict it: its segments are shown");

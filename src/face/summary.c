@@ -89,7 +89,7 @@ static void add_origin(struct vmm_line *line, const struct vmm_snapshot *s)
 	if ((!core && !s->session_number) || !word_start(&w))
 		return;
 	/* A core does not tell when its process ended: the file was written then, and hopefully not since. */
-	if (localtime_r(&s->taken_at.tv_sec, &tm))
+	if (s->taken_at.tv_sec && localtime_r(&s->taken_at.tv_sec, &tm))
 		strftime(when, sizeof(when), " of %Y-%m-%d %H:%M:%S", &tm);
 	if (s->session_number)
 		vmm_out_printf(w.out, "snapshot %u%s", s->session_number, core ? " of a core" : "");

@@ -62,8 +62,6 @@ static bool capture_probe(const char *name)
 	struct stat st;
 	bool yes = false;
 
-	if (strcmp(name, "-") == 0)
-		return true;
 	if (!*name || name[strspn(name, "0123456789")] == '\0')
 		return false;
 	path = split_name(name, &wanted);

@@ -320,19 +320,6 @@ int capture_load_bytes(struct capture_set *set, const void *bytes, size_t length
 	return capture_add_text(set, "", copy, length, (struct timespec){0}, err);
 }
 
-static int load_stdin(struct capture_set *set, struct vmm_err *err)
-{
-	size_t length;
-	char *bytes;
-	int rc = read_all(STDIN_FILENO, &bytes, &length, err);
-
-	if (rc >= 0)
-		rc = capture_load_bytes(set, bytes, length, err);
-	if (rc >= 0 || length)
-		free(bytes);
-	return rc;
-}
-
 int capture_load_file(struct capture_set *set, const char *path, struct vmm_err *err)
 {
 	VMM_CLEANUP_FD int fd = -1;
@@ -342,8 +329,6 @@ int capture_load_file(struct capture_set *set, const char *path, struct vmm_err 
 	ssize_t n;
 	int rc;
 
-	if (strcmp(path, "-") == 0)
-		return load_stdin(set, err);
 	fd = open_regular(AT_FDCWD, path, 0, &st);
 	if (fd < 0)
 		return vmm_fail(err, errno == ENOENT ? VMM_E_NO_TARGET : linux_code(errno), errno, "%s: %s", path, strerror(errno));

@@ -13,6 +13,15 @@
 
 #define PIECE_BYTES (1u << 20)
 
+/* What comes through a pipe does not tell when it was written: 0, which is unknown. */
+static int forget_time(struct vmm_spool *spool, struct vmm_err *err)
+{
+	static const struct timespec unknown[2];
+	int rc = vmm_spool_end(spool, err);
+
+	return rc < 0 || futimens(spool->fd, unknown) == 0 ? rc : vmm_fail(err, VMM_E_IO, errno, "%s: %s", spool->folder, strerror(errno));
+}
+
 static int spool_all(struct vmm_spool *spool, struct vmm_err *err)
 {
 	VMM_CLEANUP_FREE unsigned char *piece = vmm_alloc_hook(NULL, PIECE_BYTES);
@@ -26,7 +35,7 @@ static int spool_all(struct vmm_spool *spool, struct vmm_err *err)
 		if (n < 0)
 			return vmm_fail(err, VMM_E_IO, errno, "standard input cannot be read: %s", strerror(errno));
 		if (n == 0)
-			return vmm_spool_end(spool, err);
+			return forget_time(spool, err);
 		rc = vmm_spool_write(spool, piece, (size_t)n, err);
 	}
 	return rc;

@@ -9,7 +9,7 @@ void vmm__json_time(struct vmm_out *out, const struct timespec *t)
 	struct tm tm;
 	time_t seconds = t->tv_sec;
 
-	if (!gmtime_r(&seconds, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099) {
+	if ((t->tv_sec == 0 && t->tv_nsec == 0) || !gmtime_r(&seconds, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099) {
 		vmm_out_text(out, "null");
 		return;
 	}

@@ -30,7 +30,8 @@ def document(args, checks, what, path, piped=None):
             return None
         parsed = parse_json(done.stdout)
         parsed.pop("cost", None)
-        parsed.pop("taken_at", None)  # the file's own time
+        taken = parsed.pop("taken_at")  # the file's own time, which a pipe does not tell
+        checks.equal(taken is None, piped is not None, "%s: time of %s" % (what, words[0]))
         made.append(parsed)
     return made
 
