@@ -93,7 +93,7 @@ static void damaged(struct vmm_bytes *b)
 {
 	const char *why = archive_error_string(b->archive);
 
-	snprintf(b->damage, sizeof(b->damage), "the %s data are cut short or damaged after %llu bytes: %s", b->filter->name,
+	snprintf(b->damage, sizeof(b->damage), "the %s data cannot be unpacked beyond byte %llu: %s", b->filter->name,
 	         (unsigned long long)b->spool.size, why ? why : "the header is none of its kind");
 	stop_unpacking(b);
 }
