@@ -50,8 +50,11 @@ else
 	read -ra flags <<<"$(pkg-config --cflags --libs vmmap)"
 	client shared "${flags[@]}" "${sanitize[@]}"
 	readelf -d "$stage/shared" | grep 'NEEDED.*libvmmap\.so' >/dev/null || fail "the example is not linked with libvmmap.so"
+	# What the static library needs; each of these as a shared one.
+	mapfile -t needed < <(pkg-config --print-requires-private vmmap)
 	read -ra flags <<<"$(pkg-config --cflags vmmap)"
-	client static "${flags[@]}" "$libdir/libvmmap.a" -pthread "${sanitize[@]}"
+	read -ra libraries <<<"$(env -u PKG_CONFIG_SYSROOT_DIR pkg-config --libs "${needed[@]}")"
+	client static "${flags[@]}" "$libdir/libvmmap.a" "${libraries[@]}" -pthread -lm "${sanitize[@]}"
 fi
 
 # The manual renders without a warning.
