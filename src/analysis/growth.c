@@ -1,6 +1,6 @@
 /*
- * What grows steadily: tracks are followed through the snapshots, the trend of each is asked for, and of those that tell the
- * same story (a heap, its region, all regions of one size) the one that says most is kept.
+ * What grows steadily: tracks are followed through the snapshots, the trend of each is asked for, and of those that
+ * tell the same story (a heap, its region, all regions of one size) the one that says most is kept.
  */
 #include "analysis/growth.h"
 
@@ -85,7 +85,9 @@ static uint64_t rise_between(const struct vmm_sample *samples, size_t count)
 		first++;
 	while (last > first && !samples[last - 1].known)
 		last--;
-	return last > first && samples[last - 1].value > samples[first].value ? samples[last - 1].value - samples[first].value : 0;
+	return last > first && samples[last - 1].value > samples[first].value
+		   ? samples[last - 1].value - samples[first].value
+		   : 0;
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -215,7 +217,8 @@ static void choose_between(struct finder *f, struct candidate *whole)
 		return;
 	if (regions >= most) {
 		for (size_t i = 0; i < f->count; i++)
-			if (f->t->v[f->v[i].track].parent == whole->track && f->t->v[f->v[i].track].level == VMM_TRACK_REGION)
+			if (f->t->v[f->v[i].track].parent == whole->track &&
+			    f->t->v[f->v[i].track].level == VMM_TRACK_REGION)
 				f->v[i].dropped = false;
 		whole->dropped = true;
 	} else if (sized && sized->measures[m].slope >= most / PART_MOST * PART_ALL) {
@@ -271,7 +274,8 @@ static const char *keep_text(struct vmm_arena *arena, const char *text)
 }
 
 /* The thread of a stack, or the only one that allocates from a heap. */
-static const struct vmm_thread *thread_of(const struct vmm_snapshot *s, const struct vmm_region *r, const struct vmm_heap *h)
+static const struct vmm_thread *thread_of(const struct vmm_snapshot *s, const struct vmm_region *r,
+					  const struct vmm_heap *h)
 {
 	uint32_t at = VMM_NONE;
 
@@ -282,7 +286,8 @@ static const struct vmm_thread *thread_of(const struct vmm_snapshot *s, const st
 	return at < s->thread_count ? &s->threads[at] : NULL;
 }
 
-static bool describe(const struct finder *f, const struct candidate *c, struct vmm_arena *arena, struct vmm_growth_finding *g)
+static bool describe(const struct finder *f, const struct candidate *c, struct vmm_arena *arena,
+		     struct vmm_growth_finding *g)
 {
 	const struct vmm_snapshot *s = f->t->last;
 	const struct candidate *carrier = c->carrier == VMM_NONE ? c : &f->v[c->carrier];
@@ -292,21 +297,22 @@ static bool describe(const struct finder *f, const struct candidate *c, struct v
 	const struct vmm_heap *h = heap < s->heap_count ? &s->heaps[heap] : NULL;
 	const struct vmm_thread *thread = thread_of(s, track->level == VMM_TRACK_REGION ? r : NULL, h);
 
-	*g = (struct vmm_growth_finding){.kind = track->kind, .prot = track->prot, .lead = c->lead, .each = place->each, .regions = 1};
+	*g = (struct vmm_growth_finding){
+	    .kind = track->kind, .prot = track->prot, .lead = c->lead, .each = place->each, .regions = 1};
 	memcpy(g->measures, c->measures, sizeof(g->measures));
 	g->measures[VMM_GROWTH_REGIONS] = carrier->measures[VMM_GROWTH_REGIONS];
 	g->level = track->level == VMM_TRACK_HEAP     ? VMM_GROWTH_HEAP
-	           : track->level == VMM_TRACK_REGION ? VMM_GROWTH_REGION
-	                                              : VMM_GROWTH_GROUP;
+		   : track->level == VMM_TRACK_REGION ? VMM_GROWTH_REGION
+						      : VMM_GROWTH_GROUP;
 	if (track->level != VMM_TRACK_REGION)
 		vmm_track_now(place, VMM_GROWTH_REGIONS, &g->regions);
 	if (place->level == VMM_TRACK_REGION && r) {
 		g->address = r->start;
 		g->end = r->end;
 	}
-	g->name = keep_text(arena, track->level == VMM_TRACK_HEAP && h ? h->label
-	                           : track->level == VMM_TRACK_REGION && r ? (r->details[0] ? r->details : r->path)
-	                                                                   : track->stem);
+	g->name = keep_text(arena, track->level == VMM_TRACK_HEAP && h     ? h->label
+				   : track->level == VMM_TRACK_REGION && r ? (r->details[0] ? r->details : r->path)
+									   : track->stem);
 	g->heap = h ? keep_text(arena, h->id) : NULL;
 	g->tid = thread ? thread->tid : 0;
 	g->thread = thread && thread->name ? keep_text(arena, thread->name) : NULL;
@@ -373,7 +379,8 @@ static void limit_samples(struct finder *f, const char *id)
 
 static int by_time_left(const void *a, const void *b)
 {
-	double x = ((const struct vmm_growth_forecast *)a)->seconds, y = ((const struct vmm_growth_forecast *)b)->seconds;
+	double x = ((const struct vmm_growth_forecast *)a)->seconds,
+	       y = ((const struct vmm_growth_forecast *)b)->seconds;
 
 	return x < y ? -1 : x > y;
 }
@@ -472,7 +479,7 @@ struct choice {
 };
 
 static int choose_entries(const struct vmm_session_index *index, const struct vmm_growth_query *q, struct choice *ret,
-                          uint32_t *ret_target, struct vmm_err *err)
+			  uint32_t *ret_target, struct vmm_err *err)
 {
 	uint32_t last = q->last ? q->last : UINT32_MAX, target = q->target;
 
@@ -492,8 +499,9 @@ static int choose_entries(const struct vmm_session_index *index, const struct vm
 	return ret->count ? 0 : vmm_fail(err, VMM_E_NO_TARGET, 0, "the session has no such snapshot");
 }
 
-int vmm_tracks_load(struct vmm_tracks *t, struct vmm_session *session, const struct vmm_session_index *index, const uint32_t *entries,
-                    size_t count, uint32_t most, const struct vmm_track_filter *filter, struct vmm_err *err)
+int vmm_tracks_load(struct vmm_tracks *t, struct vmm_session *session, const struct vmm_session_index *index,
+		    const uint32_t *entries, size_t count, uint32_t most, const struct vmm_track_filter *filter,
+		    struct vmm_err *err)
 {
 	size_t picks = most ? most : LOOKS_DEFAULT;
 
@@ -513,8 +521,8 @@ int vmm_tracks_load(struct vmm_tracks *t, struct vmm_session *session, const str
 	return 0;
 }
 
-int vmm_growth_find(struct vmm_session *session, const struct vmm_session_index *index, const struct vmm_growth_query *query,
-                    struct vmm_growth **ret_growth, struct vmm_err *err)
+int vmm_growth_find(struct vmm_session *session, const struct vmm_session_index *index,
+		    const struct vmm_growth_query *query, struct vmm_growth **ret_growth, struct vmm_err *err)
 {
 	static const struct vmm_growth_query all = {0};
 	const struct vmm_growth_query *q = query ? query : &all;

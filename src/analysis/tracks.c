@@ -108,8 +108,13 @@ static struct vmm_track *add_track(struct vmm_tracks *t, enum vmm_track_level le
 			return NULL;
 		at = (uint32_t)t->count++;
 	}
-	t->v[at] = (struct vmm_track){.level = level, .parent = VMM_NONE, .region = VMM_NONE, .heap = VMM_NONE, .stem = "",
-	                              .first = (uint32_t)t->look_count, .seen = (uint32_t)t->look_count};
+	t->v[at] = (struct vmm_track){.level = level,
+				      .parent = VMM_NONE,
+				      .region = VMM_NONE,
+				      .heap = VMM_NONE,
+				      .stem = "",
+				      .first = (uint32_t)t->look_count,
+				      .seen = (uint32_t)t->look_count};
 	*ret_index = at;
 	return &t->v[at];
 }
@@ -214,7 +219,8 @@ static bool find_sort(struct vmm_tracks *t, const struct sort_key *k, uint32_t *
 	struct vmm_track *track;
 	bool full;
 
-	for (size_t at = hash_of(k) & (t->slot_count - 1); t->slot_count && t->slots[at]; at = (at + 1) & (t->slot_count - 1))
+	for (size_t at = hash_of(k) & (t->slot_count - 1); t->slot_count && t->slots[at];
+	     at = (at + 1) & (t->slot_count - 1))
 		if (has_key(&t->v[t->slots[at] - 1], k)) {
 			*ret_index = t->slots[at] - 1;
 			return true;
@@ -241,7 +247,8 @@ static bool find_sort(struct vmm_tracks *t, const struct sort_key *k, uint32_t *
 }
 
 /* The same pointer for equal stems; NULL with *ret_full unset: out of memory. */
-static const char *stem_of(struct vmm_tracks *t, const struct vmm_snapshot *s, const struct vmm_region *r, bool *ret_full)
+static const char *stem_of(struct vmm_tracks *t, const struct vmm_snapshot *s, const struct vmm_region *r,
+			   bool *ret_full)
 {
 	char stem[STEM_BYTES], name[STEM_BYTES];
 	const struct vmm_thread *thread = r->thread < s->thread_count ? &s->threads[r->thread] : NULL;
@@ -450,6 +457,23 @@ static bool put_points(struct vmm_tracks *t, uint32_t look)
 	return true;
 }
 
+/* What is wanted of each kind and of all, instead of the totals. */
+static void sum_wanted(const struct vmm_tracks *t, const struct step *step, struct vmm_track_look *look)
+{
+	look->total = values_zero(t);
+	for (int k = 0; k < VMM_KIND_COUNT; k++)
+		look->kinds[k] = values_zero(t);
+	for (uint32_t i = 0; i < step->s->region_count; i++) {
+		const struct vmm_region *r = &step->s->regions[i];
+		struct vmm_track_values part = values_of(t, r->m, 1);
+
+		if (step->region_track[i] == VMM_NONE)
+			continue;
+		values_add(t, &look->kinds[r->kind], &part);
+		values_add(t, &look->total, &part);
+	}
+}
+
 static bool add_look(struct vmm_tracks *t, const struct step *step, uint32_t number)
 {
 	const struct vmm_snapshot *s = step->s;
@@ -458,14 +482,17 @@ static bool add_look(struct vmm_tracks *t, const struct step *step, uint32_t num
 	if (!vmm_grow(&t->looks, &t->look_capacity, t->look_count + 1, sizeof(*t->looks)))
 		return false;
 	look = &t->looks[t->look_count];
-	*look = (struct vmm_track_look){.time_ns = (int64_t)((uint64_t)s->taken_at.tv_sec * 1000000000 + (uint64_t)s->taken_at.tv_nsec),
-	                                .number = number};
+	*look = (struct vmm_track_look){
+	    .time_ns = (int64_t)((uint64_t)s->taken_at.tv_sec * 1000000000 + (uint64_t)s->taken_at.tv_nsec),
+	    .number = number};
 	for (int k = 0; k < VMM_KIND_COUNT; k++) {
 		look->kinds[k] = values_of(t, &s->types[k].m, s->types[k].regions);
 		if (!s->types[k].counted)
 			look->kinds[k].known &= ~(UINT32_C(1) << t->metric_count);
 	}
 	look->total = values_of(t, &s->total.m, s->region_count);
+	if (step->filter)
+		sum_wanted(t, step, look);
 	for (uint32_t i = 0; i < s->limit_count && i < VMM_TRACK_LIMITS; i++) {
 		look->limits[i].id = vmm_arena_intern(t->arena, s->limits[i].id, strlen(s->limits[i].id));
 		look->limits[i].known = s->limits[i].used_known;
@@ -501,7 +528,7 @@ static int add_snapshot(struct vmm_tracks *t, struct step *step, uint32_t number
 }
 
 int vmm_tracks_add(struct vmm_tracks *t, struct vmm_snapshot *s, uint32_t number, const struct vmm_track_filter *filter,
-                   struct vmm_err *err)
+		   struct vmm_err *err)
 {
 	struct step step = {.s = s, .look = (uint32_t)t->look_count, .filter = filter};
 	int code;
@@ -527,7 +554,8 @@ int vmm_tracks_add(struct vmm_tracks *t, struct vmm_snapshot *s, uint32_t number
 	return 0;
 }
 
-void vmm_tracks_samples(const struct vmm_tracks *t, const struct vmm_track *track, unsigned value, struct vmm_sample *ret)
+void vmm_tracks_samples(const struct vmm_tracks *t, const struct vmm_track *track, unsigned value,
+			struct vmm_sample *ret)
 {
 	struct vmm_track_values now = values_zero(t);
 	size_t p = 0;

@@ -1,12 +1,12 @@
 /*
  * Whether a series rises steadily, and how fast.
  *
- * Slope: H. Theil 1950, P. K. Sen 1968 (J. Am. Stat. Assoc. 63:1379): the median of the slopes between all pairs; up to 29 %
- * of the samples may be outliers. Interval: Sen's, from the variance of Kendall's S with ties. Neither asks how the noise is
- * distributed, but both ask that it has no memory. That of a process has: a high-water mark, a random walk. So the interval
- * is made wider as if there were fewer samples, by the autocorrelation of the rests (S. Yue, C. Wang 2004), and a series must
- * also rise from each of 8 to 16 stretches to the next, by their medians: a walk that is as often up as down does so in one
- * of some thousand cases, stationary noise next to never.
+ * Slope: H. Theil 1950, P. K. Sen 1968 (J. Am. Stat. Assoc. 63:1379): the median of the slopes between all pairs; up to
+ * 29 % of the samples may be outliers. Interval: Sen's, from the variance of Kendall's S with ties. Neither asks how
+ * the noise is distributed, but both ask that it has no memory. That of a process has: a high-water mark, a random
+ * walk. So the interval is made wider as if there were fewer samples, by the autocorrelation of the rests (S. Yue, C.
+ * Wang 2004), and a series must also rise from each of 8 to 16 stretches to the next, by their medians: a walk that is
+ * as often up as down does so in one of some thousand cases, stationary noise next to never.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -17,19 +17,19 @@
 #include "base/err.h"
 
 #define POINTS_MIN 8
-#define POINTS_MAX 400         /* of a longer series so many are picked: pairs grow with the square */
-#define STRETCHES_MANY 16      /* where there are many points; one step may fall */
+#define POINTS_MAX 400    /* of a longer series so many are picked: pairs grow with the square */
+#define STRETCHES_MANY 16 /* where there are many points; one step may fall */
 #define POINTS_MANY 64
-#define STRETCHES_FEW 8        /* each step must rise */
-#define STEP_MOST 0.5          /* of the rise may come in one step */
-#define FALL_MOST 0.5          /* of the rise may be lost again on the way */
-#define LATE_LEAST 0.4         /* the last third must rise so fast, compared with the whole */
-#define MEMORY_MOST 0.7        /* autocorrelation of the noise up to which few stretches may do for many points */
-#define MEMORY_CAP 0.95        /* more cannot be told from a line that bends */
-#define QUANTILE 2.5758        /* of the normal distribution: 99 % lie within */
+#define STRETCHES_FEW 8 /* each step must rise */
+#define STEP_MOST 0.5   /* of the rise may come in one step */
+#define FALL_MOST 0.5   /* of the rise may be lost again on the way */
+#define LATE_LEAST 0.4  /* the last third must rise so fast, compared with the whole */
+#define MEMORY_MOST 0.7 /* autocorrelation of the noise up to which few stretches may do for many points */
+#define MEMORY_CAP 0.95 /* more cannot be told from a line that bends */
+#define QUANTILE 2.5758 /* of the normal distribution: 99 % lie within */
 
 struct point {
-	double t, y; /* seconds, value */
+	double t, y;   /* seconds, value */
 	uint32_t part; /* counts how often the clock went back */
 };
 
@@ -70,7 +70,8 @@ uint64_t vmm_pick(uint64_t i, uint64_t picks, uint64_t count)
 		return picks < 2 ? count - 1 : 0;
 	if (i == picks - 1)
 		return count - 1;
-	/* One of each of picks - 2 equal parts, but not always at the same place: what swings in time with them would look still. */
+	/* One of each of picks - 2 equal parts, but not always at the same place: what swings in time with them would
+	 * look still. */
 	start = 1 + (uint64_t)((vmm_wide)(i - 1) * (count - 2) / (picks - 2));
 	end = 1 + (uint64_t)((vmm_wide)i * (count - 2) / (picks - 2));
 	h = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
@@ -102,11 +103,14 @@ static bool collect(const struct vmm_sample *v, size_t count, struct points *ret
 		if (v[i].time_ns < before)
 			part++;
 		else
-			trend->seconds += (double)v[i].time_ns - (double)before > 0 ? ((double)v[i].time_ns - (double)before) / 1e9 : 0;
+			trend->seconds += (double)v[i].time_ns - (double)before > 0
+					      ? ((double)v[i].time_ns - (double)before) / 1e9
+					      : 0;
 		before = v[i].time_ns;
 		trend->last = v[i].value;
 		if (picked < picks && vmm_pick(picked, picks, known) == n)
-			p[picked++] = (struct point){((double)v[i].time_ns - (double)first) / 1e9, (double)v[i].value, part};
+			p[picked++] =
+			    (struct point){((double)v[i].time_ns - (double)first) / 1e9, (double)v[i].value, part};
 		n++;
 	}
 	trend->points = known < UINT32_MAX ? (uint32_t)known : UINT32_MAX;
@@ -216,7 +220,8 @@ static bool slope_of(const struct point *p, size_t count, struct slope *ret)
 	return true;
 }
 
-bool vmm_slope_find(const struct vmm_sample *samples, size_t count, double *ret_slope, double *ret_low, double *ret_high)
+bool vmm_slope_find(const struct vmm_sample *samples, size_t count, double *ret_slope, double *ret_low,
+		    double *ret_high)
 {
 	struct vmm_trend trend = {0};
 	struct slope s = {0};

@@ -16,6 +16,7 @@
 enum vmm_exit { VMM_EXIT_DONE = 0, VMM_EXIT_HOLDS = 1, VMM_EXIT_USAGE = 2, VMM_EXIT_UNREADABLE = 3, VMM_EXIT_GONE = 4 };
 
 /* The commands of commands.def. Each returns the exit status. */
+int vmm_cli_timeline(const struct vmm_args *args);
 int vmm_cli_show(const struct vmm_args *args);
 int vmm_cli_at(const struct vmm_args *args);
 int vmm_cli_free(const struct vmm_args *args);

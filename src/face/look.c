@@ -35,6 +35,16 @@ static bool background_dark(void)
 	return !last || !(strcmp(last, ";7") == 0 || strcmp(last, ";15") == 0);
 }
 
+/* LC_ALL, LC_CTYPE, LANG: the first that is set counts. */
+static bool locale_utf8(void)
+{
+	const char *name = environment("LC_ALL");
+
+	name = name[0] ? name : environment("LC_CTYPE");
+	name = name[0] ? name : environment("LANG");
+	return strcasestr(name, "UTF-8") || strcasestr(name, "utf8");
+}
+
 static enum vmm_units parse_units(const char *units)
 {
 	static const char *const names[] = {
@@ -58,6 +68,7 @@ void vmm_look_init(struct vmm_look *look, int fd, const char *when, const char *
 	look->pictures = look->terminal || always;
 	look->style.colour = always || (look->terminal && !plain && !never);
 	look->style.dark = background_dark();
+	look->utf8 = locale_utf8();
 	look->style.heading = true;
 	look->style.units = parse_units(units);
 	if (!look->pictures)

@@ -13,6 +13,7 @@ struct vmm_look {
 	unsigned rows;  /* of the terminal; 0: no limit */
 	bool terminal;  /* the output is a terminal */
 	bool pictures;  /* bars are wanted: on a terminal, or colour was forced */
+	bool utf8;      /* the locale says so: lines and shades may be drawn with it */
 };
 
 /*

@@ -38,8 +38,13 @@ void vmm_put_pace(struct vmm_out *out, double per_second)
 {
 	double v = fabs(per_second);
 
-	vmm_out_printf(out, "%s%.1f%s", per_second < 0 ? "-" : "+", v >= 0.1 ? v : v * 60 >= 0.1 ? v * 60 : v * 3600,
-	               v >= 0.1 ? "/s" : v * 60 >= 0.1 ? "/min" : "/h");
+	vmm_out_printf(out, "%s%.1f%s", per_second < 0 ? "-" : "+",
+		       v >= 0.1        ? v
+		       : v * 60 >= 0.1 ? v * 60
+				       : v * 3600,
+		       v >= 0.1        ? "/s"
+		       : v * 60 >= 0.1 ? "/min"
+				       : "/h");
 }
 
 void vmm_put_seconds(struct vmm_out *out, double seconds)
@@ -174,7 +179,8 @@ static void put_name(struct vmm_out *out, const struct vmm_look *look, const str
 		return;
 	}
 	vmm_prot_text(f->prot, prot);
-	vmm_out_printf(out, "%s%s", f->level == VMM_GROWTH_GROUP ? "mappings without a name, " : "mapping without a name, ", prot);
+	vmm_out_printf(out, "%s%s",
+		       f->level == VMM_GROWTH_GROUP ? "mappings without a name, " : "mapping without a name, ", prot);
 }
 
 static void put_finding(struct vmm_out *out, const struct vmm_look *look, const struct vmm_growth_finding *f)
@@ -227,16 +233,19 @@ static void put_forecast(struct vmm_out *out, const struct vmm_growth_forecast *
 /* Why nothing is listed: in the words of what all resident memory does. */
 static void put_nothing(struct vmm_out *out, const struct vmm_growth *g)
 {
-	const struct vmm_trend *t = g->total[VMM_GROWTH_RSS].points ? &g->total[VMM_GROWTH_RSS] : &g->total[VMM_GROWTH_SIZE];
+	const struct vmm_trend *t =
+	    g->total[VMM_GROWTH_RSS].points ? &g->total[VMM_GROWTH_RSS] : &g->total[VMM_GROWTH_SIZE];
 
 	if (t->verdict == VMM_TREND_TOO_FEW) {
-		vmm_out_text(out, "What grows steadily cannot be told: that takes 8 snapshots or more of one target; here ");
+		vmm_out_text(out,
+			     "What grows steadily cannot be told: that takes 8 snapshots or more of one target; here ");
 		vmm_out_printf(out, t->points == 1 ? "is %u.\n" : "are %u.\n", t->points);
 		return;
 	}
 	vmm_out_text(out, "Nothing grows steadily");
 	if (t->verdict != VMM_TREND_STEADY)
-		vmm_out_printf(out, ": %s %s", t == &g->total[VMM_GROWTH_RSS] ? "RSS" : "size", vmm_trend_help(t->verdict));
+		vmm_out_printf(out, ": %s %s", t == &g->total[VMM_GROWTH_RSS] ? "RSS" : "size",
+			       vmm_trend_help(t->verdict));
 	vmm_out_text(out, ".\n");
 }
 
@@ -254,7 +263,8 @@ void vmm_growth_put(struct vmm_out *out, const struct vmm_look *look, const stru
 		vmm_out_text(out, ", by ");
 		vmm_put_count(out, g->looked_at);
 		vmm_out_text(out, " snapshots in ");
-		vmm_put_seconds(out, (double)(g->to.tv_sec - g->from.tv_sec) + (double)(g->to.tv_nsec - g->from.tv_nsec) / 1e9);
+		vmm_put_seconds(out, (double)(g->to.tv_sec - g->from.tv_sec) +
+					 (double)(g->to.tv_nsec - g->from.tv_nsec) / 1e9);
 		vmm_put_plain(out, look);
 		vmm_out_char(out, '\n');
 	}

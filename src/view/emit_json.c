@@ -4,17 +4,22 @@
 #include "view/json_write.h"
 #include "view/view.h"
 
-void vmm__json_time(struct vmm_out *out, const struct timespec *t)
+bool vmm__put_time(struct vmm_out *out, const char *quote, const struct timespec *t)
 {
 	struct tm tm;
 	time_t seconds = t->tv_sec;
 
-	if ((t->tv_sec == 0 && t->tv_nsec == 0) || !gmtime_r(&seconds, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099) {
+	if ((t->tv_sec == 0 && t->tv_nsec == 0) || !gmtime_r(&seconds, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099)
+		return false;
+	vmm_out_printf(out, "%s%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ%s", quote, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+	               tm.tm_hour, tm.tm_min, tm.tm_sec, t->tv_nsec, quote);
+	return true;
+}
+
+void vmm__json_time(struct vmm_out *out, const struct timespec *t)
+{
+	if (!vmm__put_time(out, "\"", t))
 		vmm_out_text(out, "null");
-		return;
-	}
-	vmm_out_printf(out, "\"%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ\"", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-	               tm.tm_hour, tm.tm_min, tm.tm_sec, t->tv_nsec);
 }
 
 void vmm__json_head(struct vmm_out *out)

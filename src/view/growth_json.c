@@ -74,8 +74,9 @@ static void json_forecast(struct vmm_out *out, const struct vmm_growth_forecast 
 
 void vmm_emit_json_growth(struct vmm_out *out, const struct vmm_growth *g)
 {
-	vmm_out_printf(out, "{\"target\":%u,\"first\":%u,\"last\":%u,\"snapshots\":%u,\"looked_at\":%u,\"from\":", g->target, g->first,
-	               g->last, g->snapshots, g->looked_at);
+	vmm_out_printf(out,
+		       "{\"target\":%u,\"first\":%u,\"last\":%u,\"snapshots\":%u,\"looked_at\":%u,\"from\":", g->target,
+		       g->first, g->last, g->snapshots, g->looked_at);
 	vmm__json_time(out, &g->from);
 	vmm_out_text(out, ",\"to\":");
 	vmm__json_time(out, &g->to);

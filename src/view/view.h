@@ -70,7 +70,9 @@ const struct vmm_column *vmm__column_find(const struct vmm_table *table, const c
 const char *vmm__nearest(const char *const *ids, size_t count, const char *name, size_t length);
 const char *vmm__column_nearest(const struct vmm_table *table, const char *name, size_t length);
 
-/* "1970-01-01T00:00:00.000000000Z" as a JSON string. */
+/* 1970-01-01T00:00:00.000000000Z between quotes; false, and nothing, when unknown or where the calendar ends. */
+bool vmm__put_time(struct vmm_out *out, const char *quote, const struct timespec *t);
+/* The same as a JSON string, or null. */
 void vmm__json_time(struct vmm_out *out, const struct timespec *t);
 /* "schema":1,"tool":"vmmap N" */
 void vmm__json_head(struct vmm_out *out);

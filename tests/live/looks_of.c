@@ -1,6 +1,6 @@
 /*
- * Adds looks at a process to a session, at times that its user chooses: for each line SECONDS[.FRACTION] on standard input a
- * snapshot with that time; answers with its number. Usage: looks_of FILE PID
+ * Adds looks at a process to a session, at times that its user chooses: for each line SECONDS[.FRACTION] on standard
+ * input a snapshot with that time; answers with its number. Usage: looks_of FILE PID
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /*
- * Leaks in one place below noise, one round for each line on standard input, and answers each with a line: {"leaked": bytes}.
- * Usage: t_leak WHERE: none, main (the brk heap), arena (a thread's own), chunks (chunks that malloc() maps one by one),
- * mappings (mappings apart from each other), growing (one mapping, page after page), file (a file's pages), stacks (threads that
- * never end). The first line tells {"pid", "leaker": TID of the thread that leaks}.
- * The noise of a round: four threads free and allocate, mappings come and go, threads start and end.
+ * Leaks in one place below noise, one round for each line on standard input, and answers each with a line: {"leaked":
+ * bytes}. Usage: t_leak WHERE: none, main (the brk heap), arena (a thread's own), chunks (chunks that malloc() maps one
+ * by one), mappings (mappings apart from each other), growing (one mapping, page after page), file (a file's pages),
+ * stacks (threads that never end). The first line tells {"pid", "leaker": TID of the thread that leaks}. The noise of a
+ * round: four threads free and allocate, mappings come and go, threads start and end.
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define ROUND 65536   /* bytes leaked in a round, about; the answer tells exactly */
+#define ROUND 65536 /* bytes leaked in a round, about; the answer tells exactly */
 #define NOISY 4
 #define SLOTS 300
 #define MAPPINGS 12
@@ -60,7 +60,8 @@ static void leak_growing(void)
 	static size_t used;
 
 	if (!base)
-		base = mmap(NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		base =
+		    mmap(NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	fill(base + used, ROUND);
 	used += ROUND;
 }
@@ -141,7 +142,8 @@ static void *noise(void *arg)
 	pthread_setname_np(pthread_self(), name);
 	for (bool first = true;; first = false) {
 		for (int i = 0; i < SLOTS * (first ? 3 : 1); i++) {
-			size_t at = next(&random) % SLOTS, size = 1 + next(&random) % (next(&random) % 40 ? 3000 : 60000);
+			size_t at = next(&random) % SLOTS,
+			       size = 1 + next(&random) % (next(&random) % 40 ? 3000 : 60000);
 
 			free(slots[at]);
 			slots[at] = malloc(size);
@@ -222,7 +224,8 @@ int main(int argc, char **argv)
 	wait_for(threads);
 	for (int i = 0; i < 4 * MAPPINGS; i++)
 		disturb();
-	printf("{\"pid\": %d, \"leaker\": %d}\n", (int)getpid(), strcmp(where, "main") == 0 ? (int)getpid() : leaker_tid);
+	printf("{\"pid\": %d, \"leaker\": %d}\n", (int)getpid(),
+	       strcmp(where, "main") == 0 ? (int)getpid() : leaker_tid);
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
 		for (int i = 0; i <= NOISY; i++)

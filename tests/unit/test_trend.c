@@ -121,7 +121,8 @@ static void test_few(void **state)
 	is(2, VMM_TREND_TOO_FEW);
 	is(7, VMM_TREND_TOO_FEW);
 	is(8, VMM_TREND_STEADY);
-	assert_true(trend_of(8).slope == 1e6 && trend_of(8).low == 1e6 && trend_of(8).high == 1e6 && trend_of(8).rising == 1);
+	assert_true(trend_of(8).slope == 1e6 && trend_of(8).low == 1e6 && trend_of(8).high == 1e6 &&
+		    trend_of(8).rising == 1);
 	/* All at one moment. */
 	for (size_t i = 0; i < 8; i++)
 		series[i].time_ns = SECOND;
@@ -307,7 +308,8 @@ static void test_memory(void **state)
 	assert_int_equal(t.points, 100);
 }
 
-TEST_MAIN(cmocka_unit_test(test_slope), cmocka_unit_test(test_outliers), cmocka_unit_test(test_flat), cmocka_unit_test(test_few),
-          cmocka_unit_test(test_unknown), cmocka_unit_test(test_clock), cmocka_unit_test(test_jumps),
-          cmocka_unit_test(test_sawtooth), cmocka_unit_test(test_noise), cmocka_unit_test(test_walks),
-          cmocka_unit_test(test_long), cmocka_unit_test(test_picks), cmocka_unit_test(test_memory))
+TEST_MAIN(cmocka_unit_test(test_slope), cmocka_unit_test(test_outliers), cmocka_unit_test(test_flat),
+	  cmocka_unit_test(test_few), cmocka_unit_test(test_unknown), cmocka_unit_test(test_clock),
+	  cmocka_unit_test(test_jumps), cmocka_unit_test(test_sawtooth), cmocka_unit_test(test_noise),
+	  cmocka_unit_test(test_walks), cmocka_unit_test(test_long), cmocka_unit_test(test_picks),
+	  cmocka_unit_test(test_memory))

@@ -44,6 +44,10 @@ static int plan(struct compared *c, struct vmm_err *err)
 
 	if (code < 0)
 		return code;
+	if (by && strcmp(by, "target") == 0)
+		return vmm_fail(err, VMM_E_USAGE, 0, "--by: differences are by type, region, heap or class");
+	if (by && strcmp(by, "kind") == 0)
+		by = "type";
 	if (!by && (picks_rows(c->args) || format == VMM_FORMAT_CSV || format == VMM_FORMAT_NDJSON))
 		by = "region";
 	c->page = !by;
