@@ -143,6 +143,37 @@ def check_csv(args, checks, path):
     checks.true(some and set(some[0]) == {"time", "snapshot", "target", "pid", "heap", "label", "rss"}, "CSV by heap: columns")
 
 
+def check_schema(args, checks, path, two):
+    """Against docs/vmmap.schema.json, with the python3 that has jsonschema."""
+    documents = [(words, run(args, *words, "--json").stdout) for words in (
+        ["timeline", path], ["timeline", path, "--by", "heap"], ["timeline", path, "--by", "region", "--measure", "used"],
+        ["timeline", path, "--where", "rss>1M"], ["timeline", two], ["diff", path])]
+    for words, document in documents:
+        with open("document.json", "wb") as f:
+            f.write(document)
+        name = "growth" if words[0] == "diff" else "timeline"
+        code = """
+import json, sys
+try:
+    import jsonschema
+except ImportError:
+    sys.exit(77)
+schema = json.load(open(sys.argv[1]))
+document = json.load(open(sys.argv[2]))
+document = document["growth"] if sys.argv[3] == "growth" else document
+errors = list(jsonschema.Draft202012Validator(dict(schema, anyOf=[{"$ref": "#/$defs/" + sys.argv[3]}])).iter_errors(document))
+for e in errors[:3]:
+    print("/".join(map(str, e.absolute_path)), e.message[:200])
+sys.exit(1 if errors else 0)
+"""
+        done = subprocess.run(["/usr/bin/python3", "-c", code, args.schema, "document.json", name], stdout=subprocess.PIPE, cwd=os.getcwd())
+        os.unlink("document.json")
+        if done.returncode == 77:
+            print("no jsonschema for python3: documents are not compared with the schema")
+            return
+        checks.equal(done.returncode, 0, "%s against the schema: %s" % (words[:1] + words[2:], done.stdout.decode()))
+
+
 def check_range(args, checks, path):
     line = document(args, "timeline", path, "--from", "5", "--to", "9")
     checks.equal([x["snapshot"] for x in line["looks"]], [5, 6, 7, 8, 9], "--from 5 --to 9")
@@ -192,10 +223,12 @@ def check_targets(args, checks, folder):
     finding = one_finding(checks, one["growth"], "--target of two")
     checks.true(finding is None or finding["tid"] == pids[1], "--target: what grows in it")
     checks.equal(run(args, "timeline", path, "--by", "heap").returncode, 2, "--by heap of two: exit status")
+    return path
 
 
 def main():
-    args = arguments(__doc__, looks={"required": True, "help": "the program that adds looks"})
+    args = arguments(__doc__, looks={"required": True, "help": "the program that adds looks"},
+                     schema={"required": True, "help": "docs/vmmap.schema.json"})
     checks = Checks()
     if not os.path.exists(os.path.join(args.targets, "t_leak")):
         skip("no t_leak")
@@ -213,7 +246,8 @@ def main():
         check_rows(args, checks, path)
         check_csv(args, checks, path)
         check_range(args, checks, path)
-        check_targets(args, checks, folder)
+        two = check_targets(args, checks, folder)
+        check_schema(args, checks, path, two)
     checks.finish()
 
 
