@@ -17,7 +17,7 @@
 #define RISE_SHARE 0.01     /* of the greatest rise of all */
 #define TRACKS_MOST 512     /* whose trends are asked for: those that rose most */
 #define PART_MOST 0.8       /* of the growth: parts that explain so much are worth a word */
-#define PART_ALL 0.98       /* and so much: they are told of instead of the whole */
+#define PART_ALL 0.9        /* and so much: they are told of instead of the whole */
 
 static const enum vmm_metric metric_table[] = {VMM_METRIC_USED, VMM_METRIC_COMMITTED, VMM_METRIC_RSS, VMM_METRIC_SIZE};
 _Static_assert(ARRAY_LEN(metric_table) == VMM_GROWTH_REGIONS, "the number of regions comes after the metrics");
@@ -319,6 +319,58 @@ static bool describe(const struct finder *f, const struct candidate *c, struct v
 	return g->name && (!h || g->heap) && (!thread || !thread->name || g->thread);
 }
 
+/*
+ * What the regions of a sort that are there at the end had at each look, but for the last quarter of them: those that came
+ * in it may be about to go.
+ */
+static void sum_survivors(struct finder *f, uint32_t sort, enum vmm_growth_measure m, struct vmm_sample *ret)
+{
+	size_t end = f->t->look_count - f->t->look_count / 4;
+
+	for (size_t i = 0; i < f->t->look_count; i++)
+		ret[i] = (struct vmm_sample){f->t->looks[i].time_ns, 0, i < end};
+	for (size_t k = 0; k < f->t->count; k++) {
+		const struct vmm_track *track = &f->t->v[k];
+
+		if (track->level != VMM_TRACK_REGION || track->parent != sort)
+			continue;
+		vmm_tracks_samples(f->t, track, m, f->samples);
+		for (size_t i = track->first; i < end; i++) {
+			ret[i].known &= f->samples[i].known;
+			ret[i].value = vmm_add_sat(ret[i].value, f->samples[i].value);
+		}
+	}
+}
+
+/*
+ * The rate of a sort among whose regions many come and go. What leaks stays: where the regions that are still there at the
+ * end tell about the same, the rate is theirs. (That they grow proves nothing by itself: whoever is alive was born.)
+ */
+static int refine(struct finder *f, struct candidate *c, struct vmm_err *err)
+{
+	VMM_CLEANUP_FREE struct vmm_sample *sum = vmm_alloc_hook(NULL, (f->t->look_count + 1) * sizeof(*sum));
+
+	if (!sum)
+		return vmm_fail_nomem(err);
+	for (int m = VMM_GROWTH_COMMITTED; m < VMM_GROWTH_REGIONS; m++) {
+		struct vmm_trend *whole = &c->measures[m], trend;
+		int code;
+
+		if (whole->verdict != VMM_TREND_STEADY)
+			continue;
+		sum_survivors(f, c->track, (enum vmm_growth_measure)m, sum);
+		code = vmm_trend_find(sum, f->t->look_count, &trend, err);
+		if (code < 0)
+			return code;
+		if (trend.verdict != VMM_TREND_STEADY || trend.slope < whole->low * PART_ALL || trend.slope > whole->high / PART_ALL)
+			continue;
+		whole->slope = trend.slope;
+		whole->low = trend.low;
+		whole->high = trend.high;
+	}
+	return 0;
+}
+
 static int find_findings(struct finder *f, struct vmm_growth *g, struct vmm_err *err)
 {
 	struct vmm_growth_finding *v;
@@ -333,6 +385,12 @@ static int find_findings(struct finder *f, struct vmm_growth *g, struct vmm_err 
 			return code;
 	}
 	choose(f);
+	for (size_t i = 0; i < f->count; i++) {
+		int code = !f->v[i].dropped && f->t->v[f->v[i].track].level == VMM_TRACK_SORT ? refine(f, &f->v[i], err) : 0;
+
+		if (code < 0)
+			return code;
+	}
 	v = vmm_arena_array(g->arena, f->count + 1, sizeof(*v));
 	if (!v)
 		return vmm_fail_nomem(err);

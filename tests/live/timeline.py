@@ -239,7 +239,7 @@ def main():
         check_leak(args, checks, folder, "main", rounds, {"level": "heap", "heap": "glibc.0.0", "measure": "used"})
         check_leak(args, checks, folder, "chunks", rounds * 3, {"level": "heap", "heap": "glibc.0.mmapped", "each": 200704})
         check_leak(args, checks, folder, "growing", rounds, {"level": "region", "kind": "private_data"})
-        check_leak(args, checks, folder, "mappings", rounds * 5, {"level": "group", "kind": "private_data", "each": 65536})
+        check_leak(args, checks, folder, "mappings", rounds * 6, {"level": "group", "kind": "private_data", "each": 65536})
         check_leak(args, checks, folder, "file", rounds, {"level": "region", "kind": "mapped_file", "measure": "rss"})
         check_leak(args, checks, folder, "stacks", rounds, {"level": "group", "kind": "stack", "rate": 8 << 20, "each": (8 << 20) + page})
         check_none(args, checks, folder, rounds)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define ROUND 65536 /* bytes leaked in a round, about; the answer tells exactly */
+#define HOLE (1 << 20)  /* larger than any mapping of the noise */
 #define NOISY 4
 #define SLOTS 300
 #define MAPPINGS 12
@@ -99,11 +100,13 @@ static void leak(void)
 		fill(malloc(200000), 200000);
 		leaked += 200000;
 	} else if (strcmp(where, "mappings") == 0) {
-		char *p = map(ROUND + 8192);
+		char *p = map(ROUND + 2 * HOLE);
 
-		fill(p, ROUND + 8192);
-		munmap(p, 4096);
-		munmap(p + ROUND + 4096, 4096);
+		/* The kernel joins neighbours that are alike: these are unlike the noise, and holes keep them from each other. */
+		munmap(p, HOLE);
+		munmap(p + HOLE + ROUND, HOLE);
+		madvise(p + HOLE, ROUND, MADV_DONTDUMP);
+		fill(p + HOLE, ROUND);
 		leaked += ROUND;
 	} else if (strcmp(where, "growing") == 0) {
 		leak_growing();
