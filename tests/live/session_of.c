@@ -1,5 +1,5 @@
 /*
- * Adds snapshots of targets to a session: session_of FILE [--heaps] [--fast] [--memory KINDS] [--times N] TARGET...
+ * Adds snapshots of targets to a session: session_of FILE [--heaps] [--extra] [--fast] [--memory KINDS] [--times N] TARGET...
  * Prints the number of each.
  */
 #include <stdio.h>
@@ -46,7 +46,7 @@ static uint32_t kinds_of(char *text)
 
 int main(int argc, char **argv)
 {
-	uint32_t needs = VMM_NEED_DEFAULT | VMM_NEED_EXTRA | VMM_NEED_NUMA, kinds = 0;
+	uint32_t needs = VMM_NEED_DEFAULT, kinds = 0;
 	struct vmm_session *session;
 	struct vmm_err err;
 	int rc = 0, times = 1;
@@ -60,6 +60,8 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "--heaps") == 0)
 			needs |= VMM_NEED_HEAPS;
+		else if (strcmp(argv[i], "--extra") == 0)
+			needs |= VMM_NEED_EXTRA | VMM_NEED_NUMA;
 		else if (strcmp(argv[i], "--fast") == 0)
 			needs = VMM_NEED_FAST;
 		else if (strcmp(argv[i], "--memory") == 0 && i + 1 < argc)

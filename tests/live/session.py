@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Sessions: every command answers as it did on the process, numbers are the kernel's, and the queries of the document run."""
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+
+from live import DRIFTING, Checks, Target, arguments, parse_json, run
+
+# What a plain look reads, and those that walk heaps besides.
+VIEWS = (["show", "--view", "summary"], ["show", "--view", "regions"], ["show", "--view", "regions", "--raw"],
+         ["show", "--view", "threads"], ["show", "--view", "images"], ["show", "--view", "files"], ["show", "--view", "free"],
+         ["show", "--csv"], ["show", "--format", "ndjson"], ["show", "--format", "vmmap-csv"], ["free"], ["free", "--map"], ["free", "--json"])
+WHOLE = (["show", "--json"], ["show", "--view", "tree"], ["show", "--view", "heaps"])
+MEMORY = (["heap"], ["heap", "--json"], ["heap", "--chunks", "--csv"], ["strings", "--kind", "heap,stack", "--csv"])
+ALLOCATORS = ("t_alloc", "t_alloc_static", "t_alloc_jemalloc_static", "t_alloc_tcmalloc_static")
+
+
+def command(words, target):
+    return [words[0], str(target)] + words[1:]
+
+
+def plain(text):
+    """What is said of the look itself, and what only a file can say, is left out."""
+    text = re.sub(r'"taken_at":"[^"]*"', "", text)
+    text = re.sub(r'"cost":\{[^}]*\}', "", text)
+    text = re.sub(r',?"stored":(null|\d+)', "", text)
+    # strings does not ask where stacks were touched; the session has it all the same.
+    text = re.sub(r", touched \d+ [KMG]iB", "", text)
+    return re.sub(r" · snapshot \d+ of [-0-9]+ [:0-9]+$", "", text, flags=re.M)
+
+
+def answer(args, words, target):
+    done = run(args, *command(words, target))
+    text = plain(done.stdout.decode(errors="replace"))
+    if words[0] == "at":
+        # It does not walk heaps for their sums; the session has them all the same. Others map the same libraries.
+        text = re.sub(r'"(unused|used|%s)":(null|\d+)' % "|".join(DRIFTING), "", text)
+    return done.returncode, text, done.stderr.decode().replace(str(target), "TARGET")
+
+
+def without_column(text, name, format_csv):
+    if not format_csv:
+        return text
+    lines = [line.split(",") for line in text.splitlines()]
+    if not lines or name not in lines[0]:
+        return text
+    at = lines[0].index(name)
+    return "\n".join(",".join(line[:at] + line[at + 1:]) for line in lines)
+
+
+def compare(checks, args, target, file, each, again):
+    """The process stands still; what others do to shared pages may still change between two looks, so it gets three."""
+    for words in each:
+        for attempt in range(3):
+            live = answer(args, words, target.pid)
+            stored = answer(args, words, file)
+            if "--csv" in words:
+                stored = (stored[0], without_column(stored[1], "stored", True), stored[2])
+                live = (live[0], without_column(live[1], "stored", True), live[2])
+            if live == stored:
+                break
+            if attempt < 2:
+                again()
+        if not checks.true(live == stored, "%s: differs on the session" % " ".join(words)):
+            for a, b in zip(live[1].splitlines() + [""], stored[1].splitlines() + [""]):
+                if a != b:
+                    at = max(0, len(os.path.commonprefix([a, b])) - 60)
+                    print("  live  %s\n  file  %s" % (a[at:at + 160], b[at:at + 160]))
+                    break
+            print("  status %d %d\n  %s  %s" % (live[0], stored[0], live[2], stored[2]))
+
+
+def save(args, target, file, *options):
+    done = run(args, "save", target, "-o", file, *options)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.decode())
+
+
+def addresses(pid):
+    """The first byte of the first mappings with a name of each sort, and of the heap."""
+    found = {}
+    with open("/proc/%d/maps" % pid, encoding="utf-8", errors="surrogateescape") as maps:
+        for line in maps:
+            words = line.split(None, 5)
+            name = words[5].strip() if len(words) > 5 else ""
+            found.setdefault(name + words[1], int(words[0].split("-")[0], 16))
+    return ["0x%x" % (a + 0x10) for n, a in sorted(found.items()) if not n.startswith("[v")][:12]
+
+
+def check_views(checks, args, folder):
+    with Target([os.path.join(args.targets, "t_alloc_static"), "2", "100"]) as target, target.stopped():
+        file = os.path.join(folder, "views.vmmap")
+
+        def plain_look():
+            if os.path.exists(file):
+                os.unlink(file)
+            subprocess.run([args.adder, file, str(target.pid)], stdout=subprocess.DEVNULL, timeout=60, check=True)
+        plain_look()
+        compare(checks, args, target, file, VIEWS, plain_look)
+        save(args, target.pid, file, "--force")
+        compare(checks, args, target, file, WHOLE, lambda: save(args, target.pid, file, "--force"))
+        check_kernel(checks, target.pid, file)
+
+
+def check_kernel(checks, pid, file):
+    """SQL on the file against /proc of the process, which stands still."""
+    db = sqlite3.connect("file:%s?mode=ro" % file, uri=True)
+    with open("/proc/%d/maps" % pid, encoding="utf-8", errors="surrogateescape") as maps:
+        expected = [tuple(int(x, 16) for x in line.split()[0].split("-")) for line in maps]
+    found = sorted((start & 2**64 - 1, (start & 2**64 - 1) + span) for start, span in db.execute("SELECT start, span FROM mappings WHERE snapshot = 1"))
+    checks.equal(found, sorted(expected), "mappings in SQL and in maps")
+    with open("/proc/%d/smaps_rollup" % pid, encoding="ascii", errors="replace") as rollup:
+        numbers = dict(re.findall(r"^(\w+): +(\d+) kB$", rollup.read(), re.M))
+    rss, pages = db.execute("SELECT rss, (SELECT rss FROM types WHERE kind = 'page_table') FROM types WHERE kind = 'total'").fetchone()
+    checks.equal(rss, int(numbers["Rss"]) * 1024, "total rss in SQL and in smaps_rollup")
+    checks.equal(db.execute("SELECT sum(rss) FROM types WHERE kind NOT IN ('total', 'page_table')").fetchone()[0], rss, "sum of kinds")
+    checks.equal(db.execute("SELECT sum(rss) FROM regions").fetchone()[0], rss, "sum of regions")
+    checks.true(pages and pages > 0, "page tables are known")
+    db.close()
+
+
+def check_memory(checks, args, folder, program, environment=None):
+    path = os.path.join(args.targets, program)
+    if not os.path.exists(path):
+        print("%s: not built" % program)
+        return
+    with Target([path, "3", "300"], env=environment) as target, target.stopped():
+        file = os.path.join(folder, "memory.vmmap")
+
+        def look():
+            save(args, target.pid, file, "--force", "--with-memory", "heap,stack")
+        look()
+        compare(checks, args, target, file, MEMORY, look)
+        compare(checks, args, target, file, [["at", *addresses(target.pid), "--json"]], look)
+        heaps = parse_json(run(args, "heap", file, "--json").stdout)["heaps"]
+        checks.true(heaps and all(h["proved"] for h in heaps), "%s: heaps of the session are proved" % program)
+        print("%s: %d heaps, %d bytes of file" % (program, len(heaps), os.path.getsize(file)))
+
+
+def check_none(checks, args, folder):
+    """Without contents: numbers as before, and one line where there are none."""
+    with Target([os.path.join(args.targets, "t_alloc"), "1", "50"]) as target, target.stopped():
+        file = os.path.join(folder, "none.vmmap")
+        save(args, target.pid, file)
+        for words in (["strings"], ["heap", "--chunks"]):
+            done = run(args, *command(words, file))
+            checks.equal(done.returncode, 3, "%s without contents: exit status" % words)
+            checks.equal(done.stderr.decode().count("\n"), 1, "%s without contents: lines of error" % words)
+            checks.true(b"--with-memory" in done.stderr, "%s without contents: says how to have them" % words)
+        live = parse_json(run(args, "heap", target.pid, "--json").stdout)
+        stored = parse_json(run(args, "heap", file, "--json").stdout)
+        checks.equal([h.get("used_bytes") for h in stored["heaps"]], [h.get("used_bytes") for h in live["heaps"]], "used bytes without contents")
+        for options in (["--stop"], ["--watch", "1"]):
+            done = run(args, "show", file, *options)
+            checks.true(done.returncode in (2, 3) and done.stderr.count(b"\n") == 1, "%s on a session is refused in one line" % options[0])
+        # What was not read is not known, and not 0.
+        save(args, target.pid, file, "--force", "--fast")
+        document = parse_json(run(args, "show", file, "--json").stdout)
+        checks.equal([document["summary"]["total"][c] for c in ("pss", "uss", "committed")], [None, None, None], "numbers that --fast leaves out")
+        checks.true(document["summary"]["total"]["size"] > 0, "size is known")
+
+
+def check_names(checks, args, folder):
+    """Several targets in one file, and a file with @ in its name."""
+    file = os.path.join(folder, "several@home.vmmap")
+    with Target([os.path.join(args.targets, "t_alloc"), "1", "50"]) as one, Target([os.path.join(args.targets, "t_static")], truth=False) as two:
+        save(args, one.pid, file)
+        save(args, two.pid, file, "--append")
+        save(args, one.pid, file, "--append")
+        for selector, pid in (("", one.pid), ("@1", one.pid), ("@2", two.pid), ("@last", one.pid), ("@first", one.pid), ("@-2", two.pid),
+                              ("@pid:%d" % two.pid, two.pid), ("@t_static", two.pid), ("@name:t_alloc,first", one.pid), ("@target:2", two.pid)):
+            done = run(args, "show", file + selector, "--json")
+            checks.equal(done.returncode, 0, "FILE%s: exit status" % selector)
+            if done.returncode == 0:
+                checks.equal(parse_json(done.stdout)["target"]["pid"], pid, "FILE%s: PID" % selector)
+        for selector in ("@4", "@0", "@-4", "@pid:1", "@nobody", "@01:99", "@2001-01-01 00:00"):
+            done = run(args, "show", file + selector)
+            checks.equal(done.returncode, 3, "FILE%s: exit status" % selector)
+            checks.equal(done.stderr.count(b"\n"), 1, "FILE%s: lines of error" % selector)
+        check_document(checks, args, file)
+
+
+def check_document(checks, args, file):
+    """Every query of docs/session.md runs, in sqlite3(1) where it is installed, and gives rows."""
+    with open(args.document, encoding="utf-8") as document:
+        queries = re.findall(r"^```sql\n(.*?)^```", document.read(), re.M | re.S)
+    checks.true(len(queries) >= 5, "the document has queries")
+    for query in queries:
+        if shutil.which("sqlite3"):
+            done = subprocess.run(["sqlite3", "-readonly", file, query], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+            rows, failed = done.stdout.decode(errors="replace").splitlines(), done.stderr.decode()
+        else:
+            rows, failed = sqlite3.connect(file).execute(query).fetchall(), ""
+        checks.equal(failed, "", "query %r" % query[:60])
+        checks.true(rows or "NOT IN" in query, "query %r gives rows" % query[:60])
+
+
+def main():
+    args = arguments(__doc__, document={"required": True}, adder={"required": True})
+    args.adder = os.path.abspath(args.adder)
+    checks = Checks()
+    with tempfile.TemporaryDirectory(prefix="vmmap-live-", dir=os.getcwd()) as folder:
+        check_views(checks, args, folder)
+        for program in ALLOCATORS:
+            check_memory(checks, args, folder, program)
+        check_none(checks, args, folder)
+        check_names(checks, args, folder)
+    checks.finish()
+
+
+if __name__ == "__main__":
+    main()
