@@ -77,6 +77,10 @@ static void note_unreadable(struct vmm_image_pass *pass, const struct group *g, 
 		                  "sections and build-ids are not known, and .bss is shown as Private Data");
 	else if (why == VMM_E_GONE)
 		vmm_snapshot_note(pass->snapshot, "elf", "gone", at, "the target ended before its images were read");
+	else if (pass->target->unnamed)
+		vmm_snapshot_note(pass->snapshot, "elf", "unreadable", at,
+		                  "the headers of an image are not in the core, so its file cannot be told: sections and build-id are "
+		                  "unknown; bit 4 of coredump_filter stores them");
 	else
 		vmm_snapshot_note(pass->snapshot, "elf", "unreadable", at,
 		                  "the file of an image is gone and its headers are not in memory: sections and "
@@ -158,7 +162,11 @@ static int read_rest(struct vmm_image_pass *pass, struct vmm_image_file *file, c
 	struct vmm_snapshot *s = pass->snapshot;
 	int rc = vmm_image_file_read_sections(file, bytes, s->arena, &pass->tables_left, pass->err);
 
-	if (bytes->fd < 0)
+	if (bytes->fd < 0 && pass->target->unnamed)
+		vmm_snapshot_note(s, "elf", "gone", base,
+		                  "the file of an image is not at hand, or not the one that was mapped: its segments are shown, not its "
+		                  "sections, and code is missing; --sysroot or --debug-dir says where it is");
+	else if (bytes->fd < 0)
 		vmm_snapshot_note(s, "elf", "gone", base,
 		                  "the file of an image is %s: its segments are shown, not its sections; %s",
 		                  pass->target->unnamed ? "not at hand, or another one stands there" : "deleted, replaced or may not be opened",

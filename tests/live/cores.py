@@ -338,6 +338,41 @@ def check_program(checks, args, name, command, must_prove, kernel):
             check_cut(checks, args, core, name)
 
 
+def check_files(checks, args, folder):
+    """The program's file counts where its build-id is that of the core, wherever it lies; another one never does."""
+    if not shutil.which("gcore"):
+        return
+    program, core = os.path.join(folder, "program"), os.path.join(folder, "files")
+    shutil.copy(os.path.join(args.targets, "t_threads"), program)
+    with Target([program]) as target:
+        subprocess.run(["gcore", "-o", core, str(target.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, timeout=120, check=True)
+        core += ".%d" % target.pid
+
+    def look(what, sections, replaced, *words):
+        document = core_document(args, core, *words)
+        module = next(m for m in document["modules"] if m["path"] == program)
+        region = next(r for r in document["regions"] if r["address"] == module["address"])
+        labels = [b["label"] for b in region["blocks"]]
+        checks.equal((".text" in labels, module["replaced"]), (sections, replaced), "files: %s" % what)
+        return module["build_id"]
+
+    build_id = look("at its path", True, False)
+    checks.true(build_id, "files: no build-id")
+    root, debug = os.path.join(folder, "root"), os.path.join(folder, "debug")
+    os.makedirs(root + folder)
+    os.rename(program, root + program)
+    checks.equal(look("gone", False, False), build_id, "files: build-id from memory")
+    look("below --sysroot", True, False, "--sysroot", root)
+    os.makedirs(os.path.join(debug, ".build-id", build_id[:2]))
+    os.rename(root + program, os.path.join(debug, ".build-id", build_id[:2], build_id[2:]))
+    look("by build-id", True, False, "--debug-dir", "/nowhere:" + debug)
+    shutil.copy(os.path.join(args.targets, "t_maps"), program)
+    look("another one at its path", False, True)
+    look("another one there, and by build-id", True, False, "--debug-dir", debug)
+    os.unlink(core)
+
+
 def main():
     args = arguments(__doc__, only=dict(default=None, help="one program"))
     checks = Checks()
@@ -352,6 +387,8 @@ def main():
                 checks.true(False, "%s: %s" % (name, e))
             if args.only or os.environ.get("VMMAP_TEST_VERBOSE"):
                 print("%s: %.1f s, %d failed" % (name, time.monotonic() - begin, checks.failures))
+        if args.only in (None, "files"):
+            check_files(checks, args, folder)
     checks.finish()
 
 
