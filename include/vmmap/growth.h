@@ -98,7 +98,7 @@ struct vmm_growth {
 	uint32_t first, last;         /* numbers of the first and the last snapshot that were looked at */
 	uint32_t snapshots, looked_at; /* between them, and how many of those were looked at */
 	struct timespec from, to;
-	bool cut;                     /* more regions came and went than are followed: small ones may be missing */
+	bool cut;                     /* there was more than can be followed: what grows little may be missing */
 	struct vmm_trend kinds[VMM_KIND_COUNT][VMM_GROWTH_MEASURES], total[VMM_GROWTH_MEASURES]; /* REGIONS too */
 	const struct vmm_growth_finding *findings; /* fastest first */
 	uint32_t finding_count;

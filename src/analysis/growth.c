@@ -12,7 +12,7 @@
 
 #define LOOKS_DEFAULT 300
 #define LOOKS_LEAST 32
-#define REGIONS_ALL 1500000 /* regions in all snapshots that are looked at, about */
+#define REGIONS_ALL 1000000 /* regions in all snapshots that are looked at, about */
 #define RISE_LEAST 65536    /* bytes from the first to the last snapshot that are worth a word */
 #define RISE_SHARE 0.01     /* of the greatest rise of all */
 #define TRACKS_MOST 512     /* whose trends are asked for: those that rose most */

@@ -275,5 +275,5 @@ void vmm_growth_put(struct vmm_out *out, const struct vmm_look *look, const stru
 	for (uint32_t i = 0; i < g->forecast_count; i++)
 		put_forecast(out, &g->forecasts[i]);
 	if (g->cut)
-		vmm_out_text(out, "More regions came and went than are followed: small ones may be missing.\n");
+		vmm_out_text(out, "There is more than can be followed: what grows little may be missing.\n");
 }

@@ -6,7 +6,7 @@
 #include "base/scan.h"
 #include "face/timeline.h"
 
-#define GAP_PACES 4 /* of the usual time between two looks: a longer one is a gap */
+#define GAP_PACES 8 /* of the usual time between two looks: a longer one is a gap */
 #define UNEVEN 3    /* where a tenth of all is so much longer than the usual, looks have no pace, and no gaps */
 
 void vmm_timeline_destroy(struct vmm_timeline *t)
