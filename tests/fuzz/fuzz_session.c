@@ -108,7 +108,7 @@ static size_t bind_value(sqlite3_stmt *st, uint8_t kind, const uint8_t *data, si
 static size_t change_cell(sqlite3 *db, const uint8_t *data, size_t size)
 {
 	const char *table = tables[data[0] % ARRAY_LEN(tables)];
-	char column[64], sql[256];
+	char column[64], sql[512];
 	sqlite3_stmt *st;
 	size_t used = 4;
 

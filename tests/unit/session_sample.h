@@ -33,7 +33,8 @@ static inline char *session_path(const char *name)
 	const char *folder = session_folder;
 
 	if (!session_folder[0]) {
-		snprintf(session_folder, sizeof(session_folder), "/tmp/vmmap-session-XXXXXX");
+		/* In memory where that can be: each snapshot waits for the disk. */
+		snprintf(session_folder, sizeof(session_folder), "%s/vmmap-session-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 		assert_non_null(mkdtemp(session_folder));
 		atexit(session_clean);
 	}

@@ -129,7 +129,7 @@ static void ring_by_number(void **state)
 	vmm_session_index_destroy(index);
 	vmm_session_close(session);
 	session = open_session(path, VMM_SESSION_APPEND);
-	for (uint32_t i = 590; i < 400; i++)
+	for (uint32_t i = 390; i < 400; i++)
 		check_step(session, i + 2, 300, i);
 	check_step(session, 1, 20, 0);
 	add(session, 1, 300, 400);
