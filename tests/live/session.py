@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Sessions: every command answers as it did on the process, numbers are the kernel's, and the queries of the document run."""
+import glob
 import os
 import re
 import shutil
@@ -41,9 +42,7 @@ def answer(args, words, target):
     return done.returncode, text, done.stderr.decode().replace(str(target), "TARGET")
 
 
-def without_column(text, name, format_csv):
-    if not format_csv:
-        return text
+def without_column(text, name):
     lines = [line.split(",") for line in text.splitlines()]
     if not lines or name not in lines[0]:
         return text
@@ -58,8 +57,8 @@ def compare(checks, args, target, file, each, again):
             live = answer(args, words, target.pid)
             stored = answer(args, words, file)
             if "--csv" in words:
-                stored = (stored[0], without_column(stored[1], "stored", True), stored[2])
-                live = (live[0], without_column(live[1], "stored", True), live[2])
+                stored = (stored[0], without_column(stored[1], "stored"), stored[2])
+                live = (live[0], without_column(live[1], "stored"), live[2])
             if live == stored:
                 break
             if attempt < 2:
@@ -137,7 +136,41 @@ def check_memory(checks, args, folder, program, environment=None):
         compare(checks, args, target, file, [["at", *addresses(target.pid), "--json"]], look)
         heaps = parse_json(run(args, "heap", file, "--json").stdout)["heaps"]
         checks.true(heaps and all(h["proved"] for h in heaps), "%s: heaps of the session are proved" % program)
-        print("%s: %d heaps, %d bytes of file" % (program, len(heaps), os.path.getsize(file)))
+        print("%s: %d heaps, %d bytes of file" % (os.path.basename(program), len(heaps), os.path.getsize(file)))
+
+
+def check_others(checks, args, folder):
+    """Allocators that come as a library to preload, and musl's, where they are installed."""
+    preload = next(iter(sorted(glob.glob("/usr/lib/*/libmimalloc.so.*"))), None)
+    if preload:
+        check_memory(checks, args, folder, "t_alloc", dict(os.environ, LD_PRELOAD=preload))
+    if shutil.which("musl-gcc"):
+        sources = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "targets")
+        program = os.path.join(folder, "t_musl")
+        subprocess.run(["musl-gcc", "-O1", "-Wl,--build-id", "-D_GNU_SOURCE", "-I", sources, "-o", program, os.path.join(sources, "t_alloc.c"), "-pthread"],
+                       check=True, timeout=60)
+        check_memory(checks, args, folder, program)
+
+
+def check_core(checks, args, folder):
+    """A core and a session made of it give the same answers."""
+    if not shutil.which("gdb"):
+        print("no gdb: no core")
+        return
+    core, file = os.path.join(folder, "a.core"), os.path.join(folder, "core.vmmap")
+    with Target([os.path.join(args.targets, "t_alloc_static"), "1", "200"]) as target:
+        subprocess.run(["gdb", "-batch", "-nx", "-p", str(target.pid), "-ex", "generate-core-file " + core], stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=120, check=False)
+    if not os.path.exists(core):
+        print("gdb made no core")
+        return
+    save(args, core, file, "--with-memory", "all")
+    for words in (["heap", "--json"], ["heap", "--chunks", "--csv"], ["strings", "--csv"], ["show", "--view", "threads", "--csv"],
+                  ["show", "--view", "images", "--csv"]):
+        one, other = answer(args, words, core), answer(args, words, file)
+        if "--csv" in words:
+            one, other = (one[0], without_column(one[1], "stored")), (other[0], without_column(other[1], "stored"))
+        checks.true(one[0] == 0 and one[:2] == other[:2], "%s: a core and the session of it differ" % " ".join(words))
 
 
 def check_none(checks, args, folder):
@@ -206,6 +239,8 @@ def main():
         check_views(checks, args, folder)
         for program in ALLOCATORS:
             check_memory(checks, args, folder, program)
+        check_others(checks, args, folder)
+        check_core(checks, args, folder)
         check_none(checks, args, folder)
         check_names(checks, args, folder)
     checks.finish()
