@@ -14,7 +14,7 @@ struct vmm_session;
 struct vmm_target;
 
 enum vmm_session_mode {
-	VMM_SESSION_READ,   /* changes nothing, not even a journal beside the file */
+	VMM_SESSION_READ,   /* changes nothing; only what a killed writer left half done is undone */
 	VMM_SESSION_CREATE, /* a new file; VMM_E_OUTPUT when one stands there */
 	VMM_SESSION_APPEND, /* an existing session, or a new one where there is no file */
 };
@@ -33,6 +33,7 @@ struct vmm_session_memory {
 /*
  * Adds a snapshot in one transaction: after a failure, or when the process is killed meanwhile, the file is as it was
  * before. What did not change since this target's snapshot before takes no room. memory may be NULL: no contents.
+ * Contents that may not be read are left out: vmm_session_entry.has_memory tells.
  * VMM_E_OUTPUT: the file cannot be written (the disk is full, ...).
  */
 int vmm_session_add(struct vmm_session *session, const struct vmm_snapshot *snapshot, const struct vmm_session_memory *memory,
@@ -62,7 +63,8 @@ void vmm_session_index_destroy(struct vmm_session_index *index);
 /*
  * The snapshot that text names: "7", "last", "first", "-2" (the last but one), or a time: RFC 3339, "2026-11-22 14:05" or
  * "14:05[:30]" in local time (on the day of the last snapshot); the last one taken at that time or before. NULL or "":
- * the last. VMM_E_NO_TARGET: there is none. VMM_E_USAGE: text is none of these.
+ * the last. Of one target: "pid:4711", "target:2", "name:NAME" or its name alone, also with any of the others behind a comma:
+ * "nginx,first". VMM_E_NO_TARGET: there is none. VMM_E_USAGE: text is none of these.
  */
 int vmm_session_find(const struct vmm_session_index *index, const char *text, uint32_t *ret_number, struct vmm_err *err);
 
