@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/procfs.h>
 #include <unistd.h>
@@ -70,8 +71,8 @@ static void fake_core_process(struct fake_core *c, int pid, const char *name, co
 {
 	struct elf_prpsinfo p = {.pr_pid = pid, .pr_ppid = 1, .pr_uid = 1000, .pr_sname = 'R'};
 
-	strncpy(p.pr_fname, name, sizeof(p.pr_fname) - 1);
-	strncpy(p.pr_psargs, args, sizeof(p.pr_psargs) - 1);
+	snprintf(p.pr_fname, sizeof(p.pr_fname), "%s", name);
+	snprintf(p.pr_psargs, sizeof(p.pr_psargs), "%s", args);
 	fake_core_note(c, "CORE", NT_PRPSINFO, &p, sizeof(p));
 }
 
@@ -89,7 +90,7 @@ static void fake_core_files(struct fake_core *c, const struct fake_core_file *fi
 	memcpy(desc, head, sizeof(head));
 	for (size_t i = 0; i < count; i++) {
 		memcpy(desc + sizeof(head) + i * 24, &files[i].start, 24);
-		strcpy((char *)desc + at, files[i].name);
+		memcpy(desc + at, files[i].name, strlen(files[i].name) + 1);
 		at += strlen(files[i].name) + 1;
 	}
 	fake_core_note(c, "CORE", NT_FILE, desc, at);
