@@ -151,53 +151,76 @@ void vmm_names_forget(struct vmm_session *s)
 
 int vmm_names_open(struct vmm_session *s, struct vmm_arena *arena, struct vmm_names *ret, struct vmm_err *err)
 {
-	int64_t most;
-	bool known;
-	int rc = vmm_sql_number(s, "SELECT max(id) FROM text", &most, &known, err);
-
 	*ret = (struct vmm_names){.session = s, .arena = arena};
-	if (rc < 0)
-		return rc;
-	if (known && (most < 0 || most >= NAMES_MAX))
-		return vmm_session_damaged(s, "text", err);
-	ret->limit = known ? (uint32_t)most + 1 : 0;
-	ret->by_id = vmm_alloc_hook(NULL, ((size_t)ret->limit + 1) * sizeof(*ret->by_id));
-	if (!ret->by_id)
-		return vmm_fail_nomem(err);
-	memset(ret->by_id, 0, ((size_t)ret->limit + 1) * sizeof(*ret->by_id));
 	return vmm_sql_prepare(s, "SELECT value FROM text WHERE id = ?1", &ret->st, err);
 }
 
 void vmm_names_done(struct vmm_names *n)
 {
-	free(n->by_id);
+	free(n->known);
 	sqlite3_finalize(n->st);
-	n->by_id = NULL;
+	n->known = NULL;
 	n->st = NULL;
+}
+
+/* The slot of an id, or the empty one where it belongs; capacity is a power of two with room left. */
+static struct vmm_known_name *known_slot(struct vmm_known_name *known, size_t capacity, uint64_t id)
+{
+	size_t at = (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (capacity - 1);
+
+	while (known[at].id && known[at].id != id)
+		at = (at + 1) & (capacity - 1);
+	return &known[at];
+}
+
+static bool known_reserve(struct vmm_names *n)
+{
+	size_t capacity = n->capacity ? n->capacity * 2 : 1024;
+	struct vmm_known_name *fresh;
+
+	if (n->count + 1 < n->capacity / 2)
+		return true;
+	fresh = vmm_alloc_hook(NULL, capacity * sizeof(*fresh));
+	if (!fresh)
+		return false;
+	memset(fresh, 0, capacity * sizeof(*fresh));
+	for (size_t i = 0; i < n->capacity; i++)
+		if (n->known[i].id)
+			*known_slot(fresh, capacity, n->known[i].id) = n->known[i];
+	free(n->known);
+	n->known = fresh;
+	n->capacity = capacity;
+	return true;
 }
 
 int vmm_names_get(struct vmm_names *n, uint64_t id, const char **ret, struct vmm_err *err)
 {
+	struct vmm_known_name *slot;
 	const char *text;
 	size_t length;
 	int rc;
 
-	if (id >= n->limit)
+	if (id == 0 || id >= NAMES_MAX)
 		return vmm_session_damaged(n->session, "text", err);
-	if (!n->by_id[id]) {
+	if (!known_reserve(n))
+		return vmm_fail_nomem(err);
+	slot = known_slot(n->known, n->capacity, id);
+	if (!slot->id) {
 		sqlite3_bind_int64(n->st, 1, (int64_t)id);
 		rc = vmm_sql_step(n->session, n->st, err);
 		text = rc == 1 ? vmm_sql_text(n->st, 0, &length) : NULL;
 		if (rc >= 0 && !text)
 			rc = vmm_session_damaged(n->session, "text", err);
 		if (rc >= 0) {
-			n->by_id[id] = vmm_arena_strndup(n->arena, text, length);
-			rc = n->by_id[id] ? 0 : vmm_fail_nomem(err);
+			slot->text = vmm_arena_strndup(n->arena, text, length);
+			rc = slot->text ? 0 : vmm_fail_nomem(err);
 		}
 		sqlite3_reset(n->st);
 		if (rc < 0)
 			return rc;
+		slot->id = id;
+		n->count++;
 	}
-	*ret = n->by_id[id];
+	*ret = slot->text;
 	return 0;
 }

@@ -129,8 +129,11 @@ struct vmm_names {
 	struct vmm_session *session;
 	struct vmm_arena *arena;
 	sqlite3_stmt *st;
-	const char **by_id;
-	uint32_t limit; /* ids are below */
+	struct vmm_known_name {
+		uint64_t id; /* 0: empty slot */
+		const char *text;
+	} *known; /* open addressing by id: ids may be far apart */
+	size_t count, capacity;
 };
 int vmm_names_open(struct vmm_session *s, struct vmm_arena *arena, struct vmm_names *ret, struct vmm_err *err);
 void vmm_names_done(struct vmm_names *n);

@@ -311,7 +311,7 @@ static void damaged_inside(void **state)
 
 static void garbage_after_the_magic(void **state)
 {
-	static const char *const heads[] = {"\x1f\x8b\x08", "\x28\xb5\x2f\xfd", "\x04\x22\x4d\x18", "\xfd" "7zXZ", "\x5f\x2a\x4d\x18"};
+	static const char *const heads[] = {"\x1f\x8b\x08", "\x28\xb5\x2f\xfd", "\x04\x22\x4d\x18", ("\xfd" "7zXZ"), "\x5f\x2a\x4d\x18"};
 	static const size_t lengths[] = {3, 4, 4, 6, 4};
 	unsigned char bytes[300];
 
