@@ -259,14 +259,14 @@ static void tell_page(struct state *st, const struct mimalloc_span *span)
 	vmm_walk_rest(st->w, span->blocks + span->reserved * size, span->end, VMM_CHUNK_META);
 }
 
-/* Free memory; what was never made accessible is only reserved. */
+/* Free memory; what was never made writable is only reserved. Cores of gdb say of everything that it may be read. */
 static void tell_free(struct vmm_walk *w, uint64_t start, uint64_t end)
 {
 	while (start < end) {
 		const struct vmm_vma *v = vmm_snapshot_vma_at(w->r->snapshot, start);
 		uint64_t to = v ? vmm_min_u64(v->end, end) : end;
 
-		vmm_walk_rest(w, start, to, v && !vmm_vma_accessible(v) ? VMM_CHUNK_RESERVED : VMM_CHUNK_FREE);
+		vmm_walk_rest(w, start, to, v && !(v->prot & VMM_PROT_WRITE) ? VMM_CHUNK_RESERVED : VMM_CHUNK_FREE);
 		start = to;
 	}
 }

@@ -279,6 +279,9 @@ def programs(args, folder):
     yield "objects", [sys.executable, "-c", OBJECTS, folder], True
     yield "jemalloc", [target("t_alloc_jemalloc")], True
     yield "tcmalloc", [target("t_alloc_tcmalloc_static")], True
+    preload = "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2"
+    if os.path.exists(preload):
+        yield "mimalloc", ["env", "LD_PRELOAD=" + preload, sys.executable, "-c", PYTHON], True
     yield "asan", [target("t_asan")], False
     yield "stripped", [target("t_objects_stripped")], False
     if shutil.which("musl-gcc"):
