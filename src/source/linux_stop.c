@@ -18,6 +18,7 @@
 #include "source/linux.h"
 #include "source/linux_trace.h"
 
+#define UNBLOCK_NS UINT64_C(20000000) /* how long attaching may take before somebody looks whether it waits */
 #define PAUSE_NS UINT64_C(60000000000) /* no pause is longer */
 
 struct linux_stop {
@@ -82,6 +83,7 @@ static void stop_destroy(struct linux_stop *p)
 {
 	pthread_cond_destroy(&p->changed);
 	pthread_mutex_destroy(&p->lock);
+	pthread_mutex_destroy(&p->trace.lock);
 	linux_trace_done(&p->trace);
 	free(p);
 }
@@ -96,6 +98,7 @@ static struct linux_stop *stop_create(void)
 		return NULL;
 	memset(p, 0, sizeof(*p));
 	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_init(&p->trace.lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&p->changed, &attributes);
@@ -114,6 +117,18 @@ static int start_tracer(struct linux_stop *p)
 	os = pthread_create(&p->thread, NULL, tracer, p);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return os;
+}
+
+/* Waits until the tracer has answered. */
+static void await_answer(struct linux_stop *p)
+{
+	while (!p->answered) {
+		uint64_t next_ns = vmm_now_ns() + UNBLOCK_NS;
+		struct timespec next = {.tv_sec = (time_t)(next_ns / 1000000000), .tv_nsec = (long)(next_ns % 1000000000)};
+
+		if (pthread_cond_timedwait(&p->changed, &p->lock, &next) == ETIMEDOUT)
+			linux_trace_unblock(&p->trace);
+	}
 }
 
 int linux_stop_limited(struct linux_target *t, uint64_t limit_ns, struct vmm_err *err)
@@ -135,8 +150,7 @@ int linux_stop_limited(struct linux_target *t, uint64_t limit_ns, struct vmm_err
 		return vmm_fail(err, VMM_E_IO, os, "%d: no thread to stop it with: %s", t->pid, strerror(os));
 	}
 	pthread_mutex_lock(&p->lock);
-	while (!p->answered)
-		pthread_cond_wait(&p->changed, &p->lock);
+	await_answer(p);
 	rc = p->rc;
 	pthread_mutex_unlock(&p->lock);
 	if (rc >= 0) {

@@ -144,15 +144,47 @@ static int fail_seize(const struct linux_trace *t, int os, struct vmm_err *err)
 	                t->pid);
 }
 
+static void set_attaching(struct linux_trace *t, bool attaching)
+{
+	pthread_mutex_lock(&t->lock);
+	t->attaching = attaching;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static long attach(struct linux_trace *t, int32_t tid)
+{
+	long rc;
+	int os;
+
+	set_attaching(t, true);
+	rc = ptrace(PTRACE_SEIZE, tid, NULL, NULL);
+	os = errno;
+	set_attaching(t, false);
+	errno = os;
+	return rc;
+}
+
+void linux_trace_unblock(struct linux_trace *t)
+{
+	siginfo_t info;
+
+	pthread_mutex_lock(&t->lock);
+	/* The first thread's end belongs to the target's parent, which may be this program; exec does not wait for it. */
+	for (size_t i = 0; t->attaching && i < t->count; i++)
+		if (t->threads[i].tid != t->pid)
+			waitid(P_PID, (id_t)t->threads[i].tid, &info, WEXITED | WNOHANG | __WALL);
+	pthread_mutex_unlock(&t->lock);
+}
+
 /* 1: attached. 0: there is nothing to attach to. */
-static int seize(const struct linux_trace *t, int32_t tid, struct vmm_err *err)
+static int seize(struct linux_trace *t, int32_t tid, struct vmm_err *err)
 {
 	int os = 0;
 
 	for (int i = 0; i < SEIZE_TRIES; i++) {
 		int32_t tracer;
 
-		if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0)
+		if (attach(t, tid) == 0)
 			return 1;
 		os = errno;
 		/* The kernel says EPERM to all of: ends just now, traced already, not permitted. */

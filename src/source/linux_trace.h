@@ -7,6 +7,8 @@
 #ifndef VMM_SOURCE_LINUX_TRACE_H
 #define VMM_SOURCE_LINUX_TRACE_H
 
+#include <pthread.h>
+
 #include "base/base.h"
 #include "vmmap/err.h"
 
@@ -25,7 +27,7 @@ struct linux_traced {
 	int signal;   /* to be delivered when it goes on; 0: none */
 };
 
-/* Zeroed, with dir_fd and pid filled in, before use. */
+/* Zeroed, with dir_fd and pid filled in and lock initialised, before use. */
 struct linux_trace {
 	int dir_fd;   /* /proc/PID; borrowed */
 	int32_t pid;
@@ -33,6 +35,8 @@ struct linux_trace {
 	size_t count, capacity;
 	uint64_t begin_ns, end_ns; /* of the monotonic clock: before the first was asked to stop, after the last was let go */
 	uint64_t moved_ns;         /* when a thread last did what it was asked to */
+	pthread_mutex_t lock;      /* of attaching, and of threads while it is set */
+	bool attaching;            /* the tracer may wait in the kernel, and leaves threads alone */
 	bool open;                 /* threads came faster than they could be stopped */
 };
 
@@ -42,6 +46,12 @@ struct linux_trace {
  * VMM_E_DENIED: not permitted, or another process traces it; VMM_E_GONE, VMM_E_NOMEM, VMM_E_IO.
  */
 int linux_trace_stop(struct linux_trace *t, struct vmm_err *err);
+/*
+ * To be called now and then by another thread while linux_trace_stop() goes on. Attaching waits for an exec under way in
+ * the target, which waits for the target's other threads to be gone: those that we trace, until somebody has waited for
+ * them. Who attaches cannot.
+ */
+void linux_trace_unblock(struct linux_trace *t);
 /* Lets all go that stand still. What is LATE is let go by the kernel when the calling thread ends. */
 void linux_trace_release(struct linux_trace *t);
 void linux_trace_done(struct linux_trace *t);
