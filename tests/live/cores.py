@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from live import Checks, Target, address, arguments, parse_json, read_maps, run, snapshot, span, wait_stopped, work_folder
+from live import Checks, Target, address, arguments, parse_json, read_maps, run, snapshot, span, wait_asleep, wait_stopped, work_folder
 
 PATTERN = "/proc/sys/kernel/core_pattern"
 PRIVATE = ("private_data", "free", "unusable")
@@ -310,6 +310,7 @@ def check_program(checks, args, name, command, must_prove, kernel):
         if kernel:
             with open("/proc/%d/coredump_filter" % target.pid, "w") as f:
                 f.write("0x33")
+        wait_asleep(target.pid)
         target.child.send_signal(signal.SIGSTOP)
         try:
             wait_stopped(target.pid)

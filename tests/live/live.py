@@ -151,6 +151,14 @@ def wait_stopped(pid):
     raise RuntimeError("%d does not stop" % pid)
 
 
+def wait_asleep(pid):
+    """Lets a target that has told its truth come to rest: a thread stopped on its way to a system call goes on when it is let go."""
+    for _ in range(400):
+        if all(state_of(pid, tid) == "S" for tid in os.listdir("/proc/%d/task" % pid)):
+            return
+        time.sleep(0.005)
+
+
 def state_of(pid, tid):
     try:
         with open("/proc/%d/task/%s/stat" % (pid, tid), "rb") as f:

@@ -96,7 +96,8 @@ def catch(args, target, *words):
     for _ in range(200):
         child = start(args, *words)
         while child.poll() is None:
-            if state_of(target.pid, target.pid) == "t":
+            # All of them: the first one stands still a moment before the last, and vmmap must not be caught between the two.
+            if set(target.states()) == {"t"}:
                 child.send_signal(signal.SIGSTOP)
                 wait_stopped(child.pid)
                 if child.poll() is None and set(target.states()) == {"t"}:
