@@ -1,5 +1,5 @@
 /*
- * Analyses that turn what a source told into regions, totals and accounts. Called in this order by take.c.
+ * Analyses that turn what a source told into regions, totals and accounts, in this order.
  * Layer: analysis. Each returns 0 or an error; what cannot be told becomes unknown, with a note.
  */
 #ifndef VMM_ANALYSIS_ANALYSIS_H
@@ -21,6 +21,8 @@ int vmm_space_gaps(struct vmm_snapshot *s, struct vmm_err *err);
 void vmm_totals(struct vmm_snapshot *s);
 /* The accounts of the design's section 4, as far as this snapshot allows. */
 int vmm_accounts(struct vmm_snapshot *s, struct vmm_err *err);
+/* These three in their order: what every snapshot gets last, however its regions came about. */
+int vmm_snapshot_settle(struct vmm_snapshot *s, struct vmm_err *err);
 /* Completes accounts that the source has made of totals in a file: by their ids, with kernel and label set. */
 void vmm_accounts_told(struct vmm_snapshot *s);
 

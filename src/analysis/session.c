@@ -13,11 +13,7 @@ int vmm_session_load(struct vmm_session *session, uint32_t number, struct vmm_sn
 		return vmm_fail_nomem(err);
 	rc = vmm_session_read(session, number, s, err);
 	if (rc == 0)
-		rc = vmm_space_gaps(s, err);
-	if (rc == 0) {
-		vmm_totals(s);
-		rc = vmm_accounts(s, err);
-	}
+		rc = vmm_snapshot_settle(s, err);
 	if (rc < 0) {
 		vmm_snapshot_destroy(s);
 		return rc;

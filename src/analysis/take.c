@@ -25,6 +25,16 @@ static int analyse(struct vmm_target *t, struct vmm_snapshot *s, const struct vm
 	return rc;
 }
 
+int vmm_snapshot_settle(struct vmm_snapshot *s, struct vmm_err *err)
+{
+	int rc = vmm_space_gaps(s, err);
+
+	if (rc < 0)
+		return rc;
+	vmm_totals(s);
+	return vmm_accounts(s, err);
+}
+
 int vmm_target_snapshot(struct vmm_target *t, const struct vmm_take *take, struct vmm_snapshot **ret_snapshot, struct vmm_err *err)
 {
 	struct vmm_snapshot *s = vmm_snapshot_create();
@@ -55,11 +65,7 @@ int vmm_target_snapshot(struct vmm_target *t, const struct vmm_take *take, struc
 	}
 	vmm_prefetch_destroy(prefetch);
 	if (rc == 0)
-		rc = vmm_space_gaps(s, err);
-	if (rc == 0) {
-		vmm_totals(s);
-		rc = vmm_accounts(s, err);
-	}
+		rc = vmm_snapshot_settle(s, err);
 	if (rc < 0) {
 		vmm_snapshot_destroy(s);
 		return rc;
