@@ -141,36 +141,14 @@ static int read_runs(struct vmm_stored *m, uint32_t target, uint32_t number, str
 	return rc;
 }
 
-/* *ret_contents is 0 when the snapshot has none. */
-static int read_contents(struct vmm_session *s, uint32_t number, uint32_t *ret_contents, uint32_t *ret_target, struct vmm_err *err)
-{
-	VMM_CLEANUP_STMT sqlite3_stmt *st = NULL;
-	int64_t contents, target;
-	int rc = vmm_sql_prepare(s, "SELECT contents, target FROM snapshot WHERE number = ?1", &st, err);
-
-	if (rc < 0)
-		return rc;
-	sqlite3_bind_int64(st, 1, number);
-	rc = vmm_sql_step(s, st, err);
-	if (rc == 0)
-		return vmm_fail(err, VMM_E_NO_TARGET, 0, "%.200s: has no snapshot %u", s->path, number);
-	if (rc == 1 && (!vmm_sql_int(st, 0, 0, 3, &contents) || !vmm_sql_int(st, 1, 1, INT32_MAX, &target)))
-		return vmm_session_damaged(s, "snapshot", err);
-	if (rc == 1) {
-		*ret_contents = contents & VMM_CONTENTS_KEPT ? (uint32_t)contents : 0;
-		*ret_target = (uint32_t)target;
-	}
-	return rc < 0 ? rc : 0;
-}
-
 int vmm_stored_open(struct vmm_session *session, uint32_t number, struct vmm_stored **ret, struct vmm_err *err)
 {
 	uint32_t contents = 0, target = 0;
 	struct vmm_stored *m;
-	int rc = read_contents(session, number, &contents, &target, err);
+	int rc = vmm_segment_target(session, number, &target, &contents, err);
 
 	*ret = NULL;
-	if (rc < 0 || !contents)
+	if (rc < 0 || !(contents & VMM_CONTENTS_KEPT))
 		return rc;
 	m = vmm_alloc_hook(NULL, sizeof(*m));
 	if (!m)

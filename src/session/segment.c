@@ -10,6 +10,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session/memory.h"
+
+int vmm_segment_target(struct vmm_session *s, uint32_t number, uint32_t *ret_target, uint32_t *ret_contents, struct vmm_err *err)
+{
+	VMM_CLEANUP_STMT sqlite3_stmt *st = NULL;
+	int64_t target, contents = 0;
+	int rc = vmm_sql_prepare(s, "SELECT target, contents FROM snapshot WHERE number = ?1", &st, err);
+
+	if (rc < 0)
+		return rc;
+	sqlite3_bind_int64(st, 1, number);
+	rc = vmm_sql_step(s, st, err);
+	if (rc == 0)
+		return vmm_fail(err, VMM_E_NO_TARGET, 0, "%.200s: has no snapshot %u", s->path, number);
+	if (rc < 0)
+		return rc;
+	if (!vmm_sql_int(st, 0, 1, INT32_MAX - 1, &target) ||
+	    (ret_contents && !vmm_sql_int(st, 1, 0, VMM_CONTENTS_KEPT | VMM_CONTENTS_RESIDENCY_UNKNOWN, &contents)))
+		return vmm_session_damaged(s, "snapshot", err);
+	*ret_target = (uint32_t)target;
+	if (ret_contents)
+		*ret_contents = (uint32_t)contents;
+	return 0;
+}
+
 int vmm_segment_find(struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number, int64_t *ret_low,
                      int64_t *ret_high, struct vmm_err *err)
 {

@@ -184,6 +184,11 @@ static inline void vmm_row_data(struct vmm_row *r, unsigned column, const void *
 
 /* --- segment.c: reading rows --- */
 
+/*
+ * Which target a snapshot is of, and what of its memory was kept: bits of enum vmm_contents (NULL: not asked for).
+ * VMM_E_NO_TARGET: there is no such snapshot; VMM_E_FORMAT.
+ */
+int vmm_segment_target(struct vmm_session *s, uint32_t number, uint32_t *ret_target, uint32_t *ret_contents, struct vmm_err *err);
 /* The ids that hold all rows of a table that hold in a snapshot: [*ret_low, *ret_high]. */
 int vmm_segment_find(struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number, int64_t *ret_low,
                      int64_t *ret_high, struct vmm_err *err);

@@ -86,33 +86,13 @@ static int cache_fill(struct vmm_session *s, struct vmm_total_cache *c, struct v
 	return rc;
 }
 
-/* Which target a snapshot is of. */
-static int target_of(struct vmm_session *s, uint32_t number, uint32_t *ret_target, struct vmm_err *err)
-{
-	VMM_CLEANUP_STMT sqlite3_stmt *st = NULL;
-	int64_t target;
-	int rc = vmm_sql_prepare(s, "SELECT target FROM snapshot WHERE number = ?1", &st, err);
-
-	if (rc < 0)
-		return rc;
-	sqlite3_bind_int64(st, 1, number);
-	rc = vmm_sql_step(s, st, err);
-	if (rc == 0)
-		return vmm_fail(err, VMM_E_NO_TARGET, 0, "%.200s: has no snapshot %u", s->path, number);
-	if (rc == 1 && !vmm_sql_int(st, 0, 1, INT32_MAX - 1, &target))
-		return vmm_session_damaged(s, "snapshot", err);
-	if (rc == 1)
-		*ret_target = (uint32_t)target;
-	return rc < 0 ? rc : 0;
-}
-
 static int cache_find(struct vmm_session *s, uint32_t number, struct vmm_err *err)
 {
 	struct vmm_total_cache *c = s->totals;
 	int64_t version = 0, low = 0, high = 0;
 	uint32_t target = 0;
 	bool known;
-	int rc = target_of(s, number, &target, err);
+	int rc = vmm_segment_target(s, number, &target, NULL, err);
 
 	if (rc == 0)
 		rc = vmm_sql_number(s, "PRAGMA data_version", &version, &known, err);
