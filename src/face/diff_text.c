@@ -9,15 +9,6 @@
 #define FINDINGS_SHOWN 10
 #define NAMES_SHOWN 8 /* threads and images that are listed by name */
 
-static void put_heading(struct vmm_out *out, const struct vmm_look *look, const char *text)
-{
-	vmm_out_char(out, '\n');
-	vmm_put_bold(out, look);
-	vmm_out_text(out, text);
-	vmm_put_plain(out, look);
-	vmm_out_char(out, '\n');
-}
-
 /* 65 s as "1 min 5 s": the two largest units that are not 0. */
 static void put_duration(struct vmm_out *out, uint64_t ns)
 {
@@ -130,7 +121,7 @@ static int put_rows(struct vmm_out *out, const struct vmm_look *look, const stru
 	if (code < 0)
 		return code;
 	if (rows.count && title)
-		put_heading(out, look, title);
+		vmm_put_heading(out, look, title);
 	if (rows.count)
 		vmm_emit_text(out, q, &rows, &look->style);
 	else if (!page)
@@ -238,7 +229,7 @@ static void put_things(struct vmm_out *out, const struct vmm_look *look, const c
 		any |= rows[i].what;
 	if (!any)
 		return;
-	put_heading(out, look, title);
+	vmm_put_heading(out, look, title);
 	for (unsigned place = 0; place < VMM_CHANGE_COUNT; place++)
 		put_names(out, rows, count, UINT32_C(1) << place, text);
 }
@@ -314,7 +305,7 @@ static void put_note(struct vmm_out *out, const char *side, const struct vmm_not
 static void put_notes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_diff *d)
 {
 	if (d->a->note_count || d->b->note_count)
-		put_heading(out, look, "Notes");
+		vmm_put_heading(out, look, "Notes");
 	for (uint32_t i = 0; i < d->a->note_count; i++)
 		put_note(out, has_note(d->b, &d->a->notes[i]) ? "both, " : "before, ", &d->a->notes[i]);
 	for (uint32_t i = 0; i < d->b->note_count; i++)
@@ -349,7 +340,7 @@ static int put_page(struct vmm_out *out, const struct vmm_look *look, const stru
 	}
 	if (code == 0) {
 		if (d->region_count) {
-			put_heading(out, look, "Regions");
+			vmm_put_heading(out, look, "Regions");
 			put_states(out, look, d);
 		}
 		code = put_rows(out, look, p->regions, d, true, NULL, "--by region", err);

@@ -54,7 +54,7 @@ static void put_largest(struct vmm_out *out, const struct vmm_look *look, const 
 	const struct vmm_survey *v = p->survey;
 	size_t heap = heap_width(v), size = digits(v->largest_count ? v->largest[0].chunk.usable : 0, "bytes");
 
-	vmm_heap_put_heading(out, look, p->picked ? "Largest chunks of those that fit" : "Largest chunks");
+	vmm_put_heading(out, look, p->picked ? "Largest chunks of those that fit" : "Largest chunks");
 	if (!v->largest_count)
 		vmm_out_text(out, "  none\n");
 	else
@@ -107,7 +107,7 @@ static void put_duplicates(struct vmm_out *out, const struct vmm_look *look, con
 {
 	const struct vmm_survey *v = p->survey;
 
-	vmm_heap_put_heading(out, look, "Used chunks of equal size and equal first 64 bytes");
+	vmm_put_heading(out, look, "Used chunks of equal size and equal first 64 bytes");
 	if (v->duplicate_count)
 		put_groups(out, look, p);
 	vmm_out_text(out, v->approximate ? "  at least " : "  ");

@@ -24,7 +24,6 @@ int vmm_heap_page_text(struct vmm_out *out, const struct vmm_look *look, const s
 void vmm_heap_page_json(struct vmm_out *out, const struct vmm_heap_page *page);
 
 /* The parts of the text that stand in files of their own. */
-void vmm_heap_put_heading(struct vmm_out *out, const struct vmm_look *look, const char *text);
 void vmm_heap_put_bars(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *page);
 void vmm_heap_put_sizes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *page);
 void vmm_heap_put_lists(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *page);

@@ -185,7 +185,7 @@ static void put_histogram(struct vmm_out *out, const struct vmm_look *look, cons
 		return;
 	if (look->pictures)
 		columns = (unsigned)vmm_min_u64((width > 60 ? width - 40 : 20) / 2, HISTOGRAM_MAX);
-	vmm_heap_put_heading(out, look, "Chunks by size");
+	vmm_put_heading(out, look, "Chunks by size");
 	vmm_out_printf(out, "  %8s  %*s%*s\n", "from", COUNT_WIDTH, "used", (int)(COUNT_WIDTH + (columns ? columns + 2 : 0)), "free");
 	for (unsigned i = first; i <= last; i++)
 		put_histogram_row(out, look, c, i, scale, columns);
@@ -209,7 +209,7 @@ static void put_classes(struct vmm_out *out, const struct vmm_look *look, const 
 	for (uint32_t i = 0; i < c->class_count; i++)
 		order[i] = &c->classes[i];
 	qsort(order, c->class_count, sizeof(*order), by_bytes);
-	vmm_heap_put_heading(out, look, "Sizes with most bytes");
+	vmm_put_heading(out, look, "Sizes with most bytes");
 	vmm_out_printf(out, "  %16s  %*s  %14s  %*s  %14s\n", "size", COUNT_WIDTH, "used", "together", COUNT_WIDTH, "free", "together");
 	for (uint32_t i = 0; i < c->class_count && i < CLASSES_SHOWN; i++) {
 		const struct vmm_size_class *k = order[i];

@@ -20,15 +20,6 @@ static const struct {
     {"mimalloc", "mi_collect(true)"},
 };
 
-void vmm_heap_put_heading(struct vmm_out *out, const struct vmm_look *look, const char *text)
-{
-	vmm_out_char(out, '\n');
-	vmm_put_bold(out, look);
-	vmm_out_text(out, text);
-	vmm_put_plain(out, look);
-	vmm_out_char(out, '\n');
-}
-
 static void put_right(struct vmm_out *out, struct vmm_out *made, size_t width)
 {
 	char *text = made ? vmm_out_take(made, NULL) : NULL;
@@ -158,7 +149,7 @@ static void put_holders(struct vmm_out *out, const struct vmm_look *look, const 
 		all += amount(sums, (enum vmm_chunk_state)i, resident);
 	for (uint32_t i = 0; i < s->heap_count; i++)
 		unproved += vmm_heap_is(&s->heaps[i], p->id) && !s->heaps[i].contents;
-	vmm_heap_put_heading(out, look, "Who holds it");
+	vmm_put_heading(out, look, "Who holds it");
 	vmm_out_text(out, "  the program uses ");
 	put_short_of(out, amount(sums, VMM_CHUNK_USED, resident), all);
 	vmm_out_text(out, resident ? " resident, in " : ", in ");

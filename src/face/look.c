@@ -208,6 +208,15 @@ void vmm_put_background(struct vmm_out *out, const struct vmm_look *look, int in
 		vmm_out_printf(out, "\033[38;5;16;48;5;%dm", index);
 }
 
+void vmm_put_heading(struct vmm_out *out, const struct vmm_look *look, const char *text)
+{
+	vmm_out_char(out, '\n');
+	vmm_put_bold(out, look);
+	vmm_out_text(out, text);
+	vmm_put_plain(out, look);
+	vmm_out_char(out, '\n');
+}
+
 void vmm_put_legend(struct vmm_out *out, const struct vmm_look *look, uint32_t kinds)
 {
 	size_t column = 0;

@@ -44,6 +44,9 @@ void vmm_put_foreground(struct vmm_out *out, const struct vmm_look *look, int in
 /* Black on this colour. */
 void vmm_put_background(struct vmm_out *out, const struct vmm_look *look, int index);
 
+/* The title of a part of a page: bold, on a line of its own below an empty one. */
+void vmm_put_heading(struct vmm_out *out, const struct vmm_look *look, const char *text);
+
 /* "I Image  H Heap ...": the key to letters and colours, wrapped to the width. bit i of kinds: enum vmm_kind i. */
 void vmm_put_legend(struct vmm_out *out, const struct vmm_look *look, uint32_t kinds);
 

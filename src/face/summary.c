@@ -192,15 +192,6 @@ int vmm_summary_table(struct vmm_out *out, const struct vmm_look *look, const st
 	return 0;
 }
 
-static void put_heading(struct vmm_out *out, const struct vmm_look *look, const char *text)
-{
-	vmm_out_char(out, '\n');
-	vmm_put_bold(out, look);
-	vmm_out_text(out, text);
-	vmm_put_plain(out, look);
-	vmm_out_char(out, '\n');
-}
-
 /* The sum of an account as text, "?" when unknown. Free it; NULL when memory is out. */
 static char *sum_text(const struct vmm_look *look, const struct vmm_account *a)
 {
@@ -244,7 +235,7 @@ void vmm_summary_accounts(struct vmm_out *out, const struct vmm_look *look, cons
 	size_t labels = 0, sums = 0;
 
 	if (count)
-		put_heading(out, look, "Accounts");
+		vmm_put_heading(out, look, "Accounts");
 	for (size_t i = 0; i < count; i++) {
 		char *sum = sum_text(look, &accounts[i]);
 
@@ -301,7 +292,7 @@ static void put_limits(struct vmm_out *out, const struct vmm_look *look, const s
 		if (limit_matters(&s->limits[i]))
 			width = vmm_max_u64(width, strlen(s->limits[i].text));
 	if (width)
-		put_heading(out, look, "Limits");
+		vmm_put_heading(out, look, "Limits");
 	for (uint32_t i = 0; i < s->limit_count; i++) {
 		const struct vmm_limit *l = &s->limits[i];
 
@@ -320,7 +311,7 @@ static void put_limits(struct vmm_out *out, const struct vmm_look *look, const s
 void vmm_summary_notes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
 {
 	if (s->note_count)
-		put_heading(out, look, "Notes");
+		vmm_put_heading(out, look, "Notes");
 	for (uint32_t i = 0; i < s->note_count; i++) {
 		const struct vmm_note *n = &s->notes[i];
 

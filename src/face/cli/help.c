@@ -38,15 +38,6 @@ static void put_wrapped(struct help *h, size_t indent, size_t column, const char
 	vmm_out_char(h->out, '\n');
 }
 
-static void put_title(struct help *h, const char *title)
-{
-	vmm_out_char(h->out, '\n');
-	vmm_put_bold(h->out, &h->look);
-	vmm_out_text(h->out, title);
-	vmm_put_plain(h->out, &h->look);
-	vmm_out_char(h->out, '\n');
-}
-
 /* "  name   text", the text on its own line when the name is long. */
 static void put_entry(struct help *h, const char *name, const char *text, size_t name_width)
 {
@@ -81,7 +72,7 @@ static void put_option(struct help *h, const struct vmm_option *o)
 
 static void put_options(struct help *h, uint32_t commands)
 {
-	put_title(h, "Options");
+	vmm_put_heading(h->out, &h->look, "Options");
 	for (int i = 0; i < VMM_OPTION_COUNT; i++) {
 		const struct vmm_option *o = vmm_option_at((enum vmm_option_place)i);
 
@@ -95,13 +86,13 @@ static void put_program(struct help *h)
 	char name[64];
 
 	vmm_out_text(h->out, "vmmap shows where a process's memory is, all of it, by type.\n");
-	put_title(h, "Usage");
+	vmm_put_heading(h->out, &h->look, "Usage");
 	vmm_out_text(h->out, "  vmmap TARGET [options]           the same as vmmap show TARGET\n"
 	                     "  vmmap COMMAND ... [options]\n"
 	                     "  vmmap -p PID|NAME [FILE]         FILE.csv, .txt, .json or .vmmap\n");
 	put_wrapped(h, 2, 0, "TARGET is a PID, the name of a running process, or a file: a core, a session, saved text; - is standard input. "
 	                  "Options may stand anywhere.");
-	put_title(h, "Commands");
+	vmm_put_heading(h->out, &h->look, "Commands");
 	for (int i = 0; i < VMM_COMMAND_COUNT; i++) {
 		const struct vmm_command *c = vmm_command_at((enum vmm_command_place)i);
 
@@ -109,9 +100,9 @@ static void put_program(struct help *h)
 		put_entry(h, name, c->help, NAME_WIDTH);
 	}
 	put_options(h, UINT32_C(1) << VMM_COMMAND_SHOW);
-	put_title(h, "More");
+	vmm_put_heading(h->out, &h->look, "More");
 	vmm_out_text(h->out, "  vmmap help COMMAND, vmmap help columns, vmmap help kinds, vmmap help where\n");
-	put_title(h, "Exit status");
+	vmm_put_heading(h->out, &h->look, "Exit status");
 	vmm_out_text(h->out, "  0 done   1 --fail-if holds   2 wrong usage, output not writable   3 target unreadable   4 it went\n");
 }
 
@@ -141,27 +132,27 @@ static void put_columns(struct help *h)
 	const struct vmm_table *table;
 
 	vmm_out_text(h->out, "Columns for --columns, --sort and --where\n");
-	put_title(h, "Of memory: show, free");
+	vmm_put_heading(h->out, &h->look, "Of memory: show, free");
 	table = vmm_table_find("regions");
 	if (table)
 		put_columns_of(h, table);
-	put_title(h, "Of chunks: heap --chunks, and --where of heap");
+	vmm_put_heading(h->out, &h->look, "Of chunks: heap --chunks, and --where of heap");
 	table = vmm_table_find("chunks");
 	if (table)
 		put_columns_of(h, table);
-	put_title(h, "Of strings: strings");
+	vmm_put_heading(h->out, &h->look, "Of strings: strings");
 	table = vmm_table_find("strings");
 	if (table)
 		put_columns_of(h, table);
-	put_title(h, "Of what differs: diff");
+	vmm_put_heading(h->out, &h->look, "Of what differs: diff");
 	table = vmm_table_find("diff_regions");
 	if (table)
 		put_columns_of(h, table);
-	put_title(h, "Of processes: ps");
+	vmm_put_heading(h->out, &h->look, "Of processes: ps");
 	table = vmm_table_find("processes");
 	if (table)
 		put_columns_of(h, table);
-	put_title(h, "Views");
+	vmm_put_heading(h->out, &h->look, "Views");
 	for (size_t i = 0; (table = vmm_table_at(i)); i++)
 		put_entry(h, table->id, table->help, 16);
 }
@@ -194,7 +185,7 @@ static void put_where(struct help *h)
 	vmm_out_text(h->out, "Expressions for --where\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		put_entry(h, parts[i].name, parts[i].text, 20);
-	put_title(h, "Examples");
+	vmm_put_heading(h->out, &h->look, "Examples");
 	vmm_out_text(h->out, "  --where 'kind=heap && rss>1M'\n"
 	                     "  --where 'wx || protection~wx'\n"
 	                     "  --where 'path~libc && !(kind=image)'\n");
