@@ -9,17 +9,46 @@
 #define KEY_FACTOR 2
 #define KEY_ROWS_MIN 256
 
-/* Cells: the mask of columns that are not NULL, then those of them that are not 0 behind their mask. */
-static bool row_pack(struct vmm_live *l, const struct vmm_row *row, uint64_t ignore, struct vmm_live_row *ret)
+/* Columns of a table that hold bytes. */
+static uint64_t data_columns(enum vmm_session_table table)
 {
-	uint64_t known = row->known & ~ignore, filled = 0;
-	size_t at = l->cell_count;
+	const struct vmm_table_def *t = &vmm_session_tables[table];
+	uint64_t mask = t->metrics ? UINT64_C(1) << (t->count + VMM_METRIC_COUNT) : 0;
 
-	if (!vmm_grow(&l->cells, &l->cell_capacity, at + 2 + VMM_ROW_COLUMNS, sizeof(*l->cells)) || at + 2 + VMM_ROW_COLUMNS > UINT32_MAX)
+	for (unsigned i = 0; i < t->count; i++)
+		if (t->columns[i].kind == VMM_COLUMN_TEXT || t->columns[i].kind == VMM_COLUMN_BLOB)
+			mask |= UINT64_C(1) << i;
+	return mask;
+}
+
+/* What is not compared. */
+static uint64_t ignored(enum vmm_session_table table)
+{
+	/* Their hash stands for them, and whoever puts the row has looked whether they are the same. */
+	return table == VMM_TABLE_MEMORY ? UINT64_C(1) << VMM_MEMORY_DATA | UINT64_C(1) << VMM_MEMORY_CODEC : 0;
+}
+
+static size_t cells_of(uint32_t length)
+{
+	return 1 + ((size_t)length + 7) / 8;
+}
+
+/*
+ * Cells: the mask of columns that are not NULL, then those of them that are not 0 behind their mask. Bytes stand as they
+ * are behind their length: a hash of them could be met by other bytes, which the target chooses.
+ */
+static bool row_pack(struct vmm_live *l, const struct vmm_row *row, enum vmm_session_table table, struct vmm_live_row *ret)
+{
+	uint64_t known = row->known & ~ignored(table), data = known & data_columns(table), filled = 0;
+	size_t at = l->cell_count, most = at + 2 + VMM_ROW_COLUMNS;
+
+	for (uint64_t rest = data; rest; rest &= rest - 1)
+		most += cells_of(row->length[__builtin_ctzll(rest)]);
+	if (!vmm_grow(&l->cells, &l->cell_capacity, most, sizeof(*l->cells)) || most > UINT32_MAX)
 		return false;
 	ret->at = (uint32_t)at;
 	at += 2;
-	for (uint64_t rest = known; rest; rest &= rest - 1) {
+	for (uint64_t rest = known & ~data; rest; rest &= rest - 1) {
 		int i = __builtin_ctzll(rest);
 
 		if (row->v[i]) {
@@ -27,16 +56,20 @@ static bool row_pack(struct vmm_live *l, const struct vmm_row *row, uint64_t ign
 			l->cells[at++] = row->v[i];
 		}
 	}
+	for (uint64_t rest = data; rest; rest &= rest - 1) {
+		int i = __builtin_ctzll(rest);
+		size_t n = cells_of(row->length[i]);
+
+		l->cells[at + n - 1] = 0;
+		l->cells[at] = row->length[i];
+		if (row->length[i])
+			memcpy(&l->cells[at + 1], row->data[i], row->length[i]);
+		at += n;
+	}
 	l->cells[ret->at] = known;
 	l->cells[ret->at + 1] = filled;
 	ret->n = (uint32_t)(at - ret->at);
 	return true;
-}
-
-static uint64_t ignored(enum vmm_session_table table)
-{
-	/* The hash of what it holds stands for it. */
-	return table == VMM_TABLE_MEMORY ? UINT64_C(1) << VMM_MEMORY_DATA | UINT64_C(1) << VMM_MEMORY_CODEC : 0;
 }
 
 static bool rows_equal(const struct vmm_live *a, const struct vmm_live_row *x, const struct vmm_live *b, const struct vmm_live_row *y)
@@ -160,7 +193,7 @@ static int retire_below(struct vmm_writer *w, uint64_t key, bool all)
 	return rc;
 }
 
-bool vmm_writer_same(struct vmm_writer *w)
+bool vmm_writer_same(struct vmm_writer *w, int64_t *ret_id)
 {
 	struct vmm_live *before = &w->target->live[w->table];
 	uint64_t key = w->row.v[0];
@@ -169,8 +202,9 @@ bool vmm_writer_same(struct vmm_writer *w)
 
 	while (at < before->count && before->rows[at].key < key)
 		at++;
-	if (w->whole || at >= before->count || before->rows[at].key != key || !row_pack(&w->next, &w->row, ignored(w->table), &made))
+	if (w->whole || at >= before->count || before->rows[at].key != key || !row_pack(&w->next, &w->row, w->table, &made))
 		return false;
+	*ret_id = (int64_t)((uint64_t)w->target->id << 32 | before->rows[at].seq);
 	return rows_equal(&w->next, &made, before, &before->rows[at]);
 }
 
@@ -199,7 +233,7 @@ int vmm_writer_put(struct vmm_writer *w)
 		return vmm_fail(w->err, VMM_E_FORMAT, 0, "%s: rows are not in order", vmm_session_tables[w->table].name);
 	if (w->next.next_seq == UINT32_MAX)
 		return vmm_fail(w->err, VMM_E_LIMIT, 0, "%.200s: too many rows of one target", w->session->path);
-	if (!row_pack(&w->next, &w->row, ignored(w->table), &made) ||
+	if (!row_pack(&w->next, &w->row, w->table, &made) ||
 	    !vmm_grow(&w->next.rows, &w->next.capacity, w->next.count + 1, sizeof(*w->next.rows)))
 		return vmm_fail_nomem(w->err);
 	rc = key_kept(w, &made);
@@ -230,15 +264,14 @@ int vmm_writer_end(struct vmm_writer *w, int rc)
 
 /* --- what an existing session holds --- */
 
-static bool cell_read(struct vmm_row *row, sqlite3_stmt *st, const struct vmm_table_def *t, unsigned i)
+static bool cell_read(struct vmm_row *row, sqlite3_stmt *st, bool bytes, unsigned i)
 {
 	int type = sqlite3_column_type(st, 3 + (int)i);
 
-	if (type == SQLITE_INTEGER)
+	if (type == SQLITE_INTEGER && !bytes)
 		vmm_row_int(row, i, (uint64_t)sqlite3_column_int64(st, 3 + (int)i));
-	else if (type == SQLITE_TEXT || type == SQLITE_BLOB)
-		row->v[i] = vmm_session_hash(sqlite3_column_blob(st, 3 + (int)i), (size_t)sqlite3_column_bytes(st, 3 + (int)i)),
-		row->known |= UINT64_C(1) << i;
+	else if ((type == SQLITE_TEXT || type == SQLITE_BLOB) && bytes)
+		vmm_row_data(row, i, sqlite3_column_blob(st, 3 + (int)i), (size_t)sqlite3_column_bytes(st, 3 + (int)i));
 	else if (type != SQLITE_NULL)
 		return false;
 	return i || row->known & 1;
@@ -263,13 +296,13 @@ static int live_read(struct vmm_session *s, struct vmm_session_target *t, enum v
 
 		row.known = 0;
 		for (unsigned i = 0; i < vmm_table_width(&vmm_session_tables[table]); i++)
-			if (!cell_read(&row, r.st, &vmm_session_tables[table], i))
+			if (!cell_read(&row, r.st, data_columns(table) >> i & 1, i))
 				rc = vmm_session_damaged(s, vmm_session_tables[table].name, err);
 		/* What was closed at the last snapshot itself holds in it too; only a damaged file says so. */
 		if (rc < 0 || sqlite3_column_type(r.st, 2) != SQLITE_NULL)
 			continue;
 		made = (struct vmm_live_row){.key = row.v[0], .seq = (uint32_t)sqlite3_column_int64(r.st, 0)};
-		if (!vmm_grow(&l->rows, &l->capacity, l->count + 1, sizeof(*l->rows)) || !row_pack(l, &row, ignored(table), &made)) {
+		if (!vmm_grow(&l->rows, &l->capacity, l->count + 1, sizeof(*l->rows)) || !row_pack(l, &row, table, &made)) {
 			rc = vmm_fail_nomem(err);
 			continue;
 		}

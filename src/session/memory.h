@@ -25,6 +25,9 @@ enum vmm_contents {
 	VMM_CONTENTS_RESIDENCY_UNKNOWN = 2, /* vmm_target.residency_unknown of what it was taken of */
 };
 
+/* The bytes of a granule as they were before they were packed: VMM_GRANULE_BYTES of room. False: they are not `want` many. */
+bool vmm_granule_unpack(int64_t codec, const void *data, size_t length, unsigned char *ret, size_t want);
+
 struct vmm_stored;
 
 /* What a snapshot has; *ret is NULL when it has none. The session has to outlive it. VMM_E_FORMAT, VMM_E_NOMEM, ... */

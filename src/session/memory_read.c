@@ -223,7 +223,7 @@ uint64_t vmm_stored_bytes(const struct vmm_stored *m, uint64_t start, uint64_t e
 
 /* --- bytes --- */
 
-static bool unpack(int64_t codec, const void *data, size_t length, unsigned char *ret, size_t want)
+bool vmm_granule_unpack(int64_t codec, const void *data, size_t length, unsigned char *ret, size_t want)
 {
 	if (codec == VMM_CODEC_RAW && length == want) {
 		memcpy(ret, data, length);
@@ -254,7 +254,7 @@ static int granule_load(struct vmm_stored *m, const struct granule *g, struct ca
 	if (rc == 1 && codec == VMM_CODEC_ZSTD)
 		rc = vmm_fail(err, VMM_E_UNSUPPORTED, 0, "the contents are compressed with zstd, and this vmmap was built without it");
 #endif
-	if (rc >= 0 && (!data || !unpack(codec, data, (size_t)sqlite3_column_bytes(m->st, 1), c->bytes, want)))
+	if (rc >= 0 && (!data || !vmm_granule_unpack(codec, data, (size_t)sqlite3_column_bytes(m->st, 1), c->bytes, want)))
 		rc = vmm_session_damaged(m->session, "memory", err);
 	sqlite3_reset(m->st);
 	if (rc < 0)

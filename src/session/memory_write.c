@@ -34,6 +34,7 @@ struct capture {
 	struct range *wanted;
 	size_t wanted_count, wanted_capacity;
 	uint64_t small;
+	sqlite3_stmt *kept; /* of the bytes that a row has */
 	bool refused; /* the page map may not be read */
 	unsigned char bytes[65536], packed[65536];
 #ifdef VMM_HAVE_ZSTD
@@ -256,15 +257,46 @@ static enum vmm_codec granule_pack(struct capture *c, size_t length, const unsig
 	return VMM_CODEC_RAW;
 }
 
+/* 1: the row holds these very bytes. Equal hashes do not say so: the target chooses what is hashed. */
+static int granule_same(struct capture *c, int64_t id, size_t length)
+{
+	int64_t codec = 0;
+	const void *data;
+	bool same;
+	int rc = c->kept ? 0 : vmm_sql_prepare(c->session, "SELECT codec, data FROM memory WHERE id = ?1", &c->kept, c->err);
+
+	if (rc < 0)
+		return rc;
+	sqlite3_bind_int64(c->kept, 1, id);
+	rc = vmm_sql_step(c->session, c->kept, c->err);
+	data = rc == 1 ? sqlite3_column_blob(c->kept, 1) : NULL;
+	same = data && vmm_sql_int(c->kept, 0, 0, VMM_CODEC_ZSTD, &codec) &&
+	       vmm_granule_unpack(codec, data, (size_t)sqlite3_column_bytes(c->kept, 1), c->packed, length) &&
+	       memcmp(c->packed, c->bytes, length) == 0;
+	sqlite3_reset(c->kept);
+	return rc < 0 ? rc : same;
+}
+
 static int granule_put(struct capture *c, struct vmm_writer *w, uint64_t granule, uint32_t mask, size_t length)
 {
+	uint64_t hash = vmm_session_hash(c->bytes, length);
+	int64_t id;
+	int same = 0;
+
 	vmm_row_int(&w->row, VMM_MEMORY_START, granule);
 	vmm_row_int(&w->row, VMM_MEMORY_PRESENT, mask);
-	vmm_row_int(&w->row, VMM_MEMORY_HASH, vmm_session_hash(c->bytes, length));
-	if (!vmm_writer_same(w)) {
+	vmm_row_int(&w->row, VMM_MEMORY_HASH, hash);
+	if (vmm_writer_same(w, &id))
+		same = granule_same(c, id, length);
+	if (same < 0)
+		return same;
+	if (!same) {
 		const unsigned char *bytes;
 		size_t packed;
 
+		/* Told apart from what has the same hash. */
+		if (vmm_writer_same(w, &id))
+			vmm_row_int(&w->row, VMM_MEMORY_HASH, hash + 1);
 		vmm_row_int(&w->row, VMM_MEMORY_CODEC, granule_pack(c, length, &bytes, &packed));
 		vmm_row_data(&w->row, VMM_MEMORY_DATA, bytes, packed);
 	}
@@ -349,6 +381,7 @@ int vmm_session_keep_memory(struct vmm_session *s, struct vmm_session_target *st
 #ifdef VMM_HAVE_ZSTD
 	ZSTD_freeCCtx(c->zstd);
 #endif
+	sqlite3_finalize(c->kept);
 	free(c->runs);
 	free(c->wanted);
 	free(c);

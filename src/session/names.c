@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 #define NAMES_MAX (UINT32_C(1) << 28)
+#define TEXTS_MAX (16u << 20) /* bytes of texts that are remembered: more are read in the file again */
 
 uint64_t vmm_session_hash(const void *data, size_t length)
 {
@@ -53,7 +54,26 @@ static bool names_reserve(struct vmm_session *s)
 	return true;
 }
 
-static bool name_remember(struct vmm_session *s, uint64_t hash, uint32_t id)
+/* Remembers the text of a slot, so that the next look need not ask the file. */
+static bool text_remember(struct vmm_session *s, struct vmm_name_slot *slot, const char *text, size_t length)
+{
+	if (s->name_bytes + length > TEXTS_MAX) {
+		for (size_t i = 0; i < s->name_capacity; i++)
+			s->names[i].text = NULL;
+		vmm_arena_destroy(s->name_texts);
+		s->name_texts = NULL;
+		s->name_bytes = 0;
+	}
+	if (!s->name_texts)
+		s->name_texts = vmm_arena_create();
+	slot->text = s->name_texts ? vmm_arena_strndup(s->name_texts, text, length) : NULL;
+	slot->length = (uint32_t)length;
+	s->name_bytes += length;
+	return slot->text != NULL;
+}
+
+/* text: NULL, or the text, which is remembered too. */
+static bool name_remember(struct vmm_session *s, uint64_t hash, uint32_t id, const char *text, size_t length)
 {
 	size_t at;
 
@@ -62,9 +82,9 @@ static bool name_remember(struct vmm_session *s, uint64_t hash, uint32_t id)
 	at = hash & (s->name_capacity - 1);
 	while (s->names[at].id)
 		at = (at + 1) & (s->name_capacity - 1);
-	s->names[at] = (struct vmm_name_slot){hash, id};
+	s->names[at] = (struct vmm_name_slot){.hash = hash, .id = id};
 	s->name_count++;
-	return true;
+	return !text || text_remember(s, &s->names[at], text, length);
 }
 
 /* What an existing session has, when it is continued. */
@@ -81,7 +101,7 @@ static int names_read(struct vmm_session *s, struct vmm_err *err)
 		if (!text || !vmm_sql_int(st, 0, last + 1, NAMES_MAX - 1, &id))
 			return vmm_session_damaged(s, "text", err);
 		last = id;
-		if (!name_remember(s, vmm_session_hash(text, length), (uint32_t)id))
+		if (!name_remember(s, vmm_session_hash(text, length), (uint32_t)id, NULL, 0))
 			return vmm_fail_nomem(err);
 	}
 	s->next_name = (uint32_t)last + 1;
@@ -122,6 +142,30 @@ static int name_insert(struct vmm_session *s, const char *text, size_t length, u
 	return rc;
 }
 
+/* 1: the slot is of this text, 0: of another that has the same hash. */
+static int name_is(struct vmm_session *s, struct vmm_name_slot *slot, const char *text, size_t length, struct vmm_err *err)
+{
+	const char *found;
+	int rc = 0;
+
+	if (!slot->text) {
+		if (!s->find_name)
+			rc = vmm_sql_prepare(s, "SELECT value FROM text WHERE id = ?1", &s->find_name, err);
+		if (rc < 0)
+			return rc;
+		sqlite3_bind_int64(s->find_name, 1, slot->id);
+		rc = vmm_sql_step(s, s->find_name, err);
+		if (rc >= 0) {
+			size_t n = 0;
+
+			found = rc == 1 ? vmm_sql_text(s->find_name, 0, &n) : NULL;
+			rc = !found ? vmm_session_damaged(s, "text", err) : text_remember(s, slot, found, n) ? 0 : vmm_fail_nomem(err);
+		}
+		sqlite3_reset(s->find_name);
+	}
+	return rc < 0 ? rc : slot->length == length && memcmp(slot->text, text, length) == 0;
+}
+
 int vmm_name_id(struct vmm_session *s, const char *text, uint32_t *ret_id, struct vmm_err *err)
 {
 	size_t length = strnlen(text, 1 << 24);
@@ -130,13 +174,17 @@ int vmm_name_id(struct vmm_session *s, const char *text, uint32_t *ret_id, struc
 
 	if (rc < 0)
 		return rc;
-	for (size_t at = hash & (s->name_capacity - 1); s->name_capacity && s->names[at].id; at = (at + 1) & (s->name_capacity - 1))
-		if (s->names[at].hash == hash) {
+	for (size_t at = hash & (s->name_capacity - 1); s->name_capacity && s->names[at].id; at = (at + 1) & (s->name_capacity - 1)) {
+		if (s->names[at].hash != hash)
+			continue;
+		rc = name_is(s, &s->names[at], text, length, err);
+		if (rc == 1)
 			*ret_id = s->names[at].id;
-			return 0;
-		}
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+	}
 	rc = name_insert(s, text, length, ret_id, err);
-	if (rc == 0 && !name_remember(s, hash, *ret_id))
+	if (rc == 0 && !name_remember(s, hash, *ret_id, text, length))
 		return vmm_fail_nomem(err);
 	return rc;
 }
@@ -146,6 +194,9 @@ void vmm_names_forget(struct vmm_session *s)
 	free(s->names);
 	s->names = NULL;
 	s->name_count = s->name_capacity = 0;
+	vmm_arena_destroy(s->name_texts);
+	s->name_texts = NULL;
+	s->name_bytes = 0;
 	s->names_read = false;
 }
 

@@ -219,6 +219,7 @@ void vmm_session_close(struct vmm_session *session)
 		sqlite3_finalize(session->retire[i]);
 	}
 	sqlite3_finalize(session->insert_name);
+	sqlite3_finalize(session->find_name);
 	vmm_session_forget(session);
 	free(session->targets);
 	vmm_total_cache_destroy(session->totals);

@@ -19,7 +19,7 @@
 /* One row while it is made or read. Bit i of known: column i is not NULL. */
 struct vmm_row {
 	uint64_t known;
-	uint64_t v[VMM_ROW_COLUMNS]; /* INT: the number; NAME: id in text; TEXT, BLOB: hash of the bytes */
+	uint64_t v[VMM_ROW_COLUMNS]; /* INT: the number; NAME: id in text */
 	const void *data[VMM_ROW_COLUMNS]; /* TEXT, BLOB: the bytes, valid as long as who filled it says */
 	uint32_t length[VMM_ROW_COLUMNS];
 	char bounds[1024];
@@ -52,6 +52,8 @@ struct vmm_session_target {
 struct vmm_name_slot {
 	uint64_t hash;
 	uint32_t id; /* 0: empty */
+	uint32_t length;
+	const char *text; /* in name_texts; NULL: not asked for since the file was opened, or forgotten */
 };
 
 struct vmm_session {
@@ -67,7 +69,9 @@ struct vmm_session {
 	size_t target_count, target_capacity;
 	struct vmm_name_slot *names;
 	size_t name_count, name_capacity;
-	sqlite3_stmt *insert_name;
+	sqlite3_stmt *insert_name, *find_name;
+	struct vmm_arena *name_texts;
+	size_t name_bytes; /* in it */
 	bool names_read;
 	uint32_t next_name;
 	uint32_t swept_names; /* next_name when unused texts were last looked for */
@@ -123,6 +127,7 @@ char *vmm_schema_insert(const struct vmm_session *s, enum vmm_session_table tabl
 int vmm_name_id(struct vmm_session *s, const char *text, uint32_t *ret_id, struct vmm_err *err);
 /* The texts that were remembered are read again. */
 void vmm_names_forget(struct vmm_session *s);
+/* Finds what may be the same fast. The target chooses the bytes, and equal hashes are easy to make: it proves nothing. */
 uint64_t vmm_session_hash(const void *data, size_t length);
 /* Texts by id, copied into an arena as they are asked for. */
 struct vmm_names {
@@ -159,8 +164,8 @@ int vmm_writer_begin(struct vmm_writer *w, struct vmm_session *s, struct vmm_ses
                      uint32_t number, struct vmm_err *err);
 /* Takes w->row, whose first column is the key, and empties it. VMM_E_FORMAT: not above the key before. */
 int vmm_writer_put(struct vmm_writer *w);
-/* Whether w->row is what holds already: then its contents need not be made. */
-bool vmm_writer_same(struct vmm_writer *w);
+/* Whether w->row is what holds already, as the row *ret_id: then its contents need not be made. */
+bool vmm_writer_same(struct vmm_writer *w, int64_t *ret_id);
 /* Closes what is left of the rows before. Always called; rc < 0: gives up. Returns rc or an error. */
 int vmm_writer_end(struct vmm_writer *w, int rc);
 /* The state of a target, read from the file when it is not there yet. */
@@ -176,7 +181,6 @@ static inline void vmm_row_int(struct vmm_row *r, unsigned column, uint64_t v)
 
 static inline void vmm_row_data(struct vmm_row *r, unsigned column, const void *data, size_t length)
 {
-	r->v[column] = vmm_session_hash(data, length);
 	r->data[column] = data;
 	r->length[column] = (uint32_t)length;
 	r->known |= UINT64_C(1) << column;
