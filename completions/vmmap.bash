@@ -25,7 +25,7 @@ _vmmap_list()
 _vmmap()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD-1]}
-	local commands='show at free heap strings timeline diff save record core-helper ps help completions'
+	local commands='show at free heap strings timeline diff save record core-helper report ps help completions'
 	local columns='address end kind size committed private rss pss uss shareable shared locked swap swap_pss anonymous dirty referenced huge hugetlb lazyfree ksm used unused stored used_count free free_count top overhead reserved largest_free trimmable threads blocks largest regions protection wx numa guard offset device inode vmflags page_size deleted thread name state sp build_id bits pie replaced in_memory heap reader proved label path details changes was count class protection_before start stretch region length encoding chunk chunk_size cut text pid ppid uid user mappings map_limit kernel_thread cgroup missing cmdline'
 	local kinds='image mapped_file shareable heap managed_heap stack private_data device system page_table unusable free'
 	COMPREPLY=()

@@ -14,6 +14,7 @@ complete -c vmmap -n __fish_use_subcommand -a diff -d 'what differs between two 
 complete -c vmmap -n __fish_use_subcommand -a save -d 'a snapshot of each target into a session, a file that all commands read like a target'
 complete -c vmmap -n __fish_use_subcommand -a record -d 'snapshots again and again into a session: of processes, by name or as a tree, or of a command'
 complete -c vmmap -n __fish_use_subcommand -a core-helper -d 'for core_pattern: keeps the core on standard input, and beside it what cores lose'
+complete -c vmmap -n __fish_use_subcommand -a report -d 'one HTML page that shows the address space, to be looked at in a browser without any network'
 complete -c vmmap -n __fish_use_subcommand -a ps -d 'processes by memory'
 complete -c vmmap -n __fish_use_subcommand -a help -d 'help on the program, a command or a topic'
 complete -c vmmap -n __fish_use_subcommand -a completions -d 'completions for a shell, to be read by it'
