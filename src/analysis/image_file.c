@@ -277,7 +277,6 @@ static int read_note(const struct vmm_image_file *file, const struct vmm_image_b
 int vmm_image_file_read_build_id(struct vmm_image_file *file, const struct vmm_image_bytes *bytes, uint64_t base,
                                  struct vmm_err *err)
 {
-	static const char digits[] = "0123456789abcdef";
 	unsigned char id[VMM_ELF_BUILD_ID_MAX];
 	bool failed = false;
 	size_t n = 0;
@@ -294,11 +293,7 @@ int vmm_image_file_read_build_id(struct vmm_image_file *file, const struct vmm_i
 			n = vmm_elf_build_id(&file->header, note, (size_t)vmm_min_u64(s->filesz, NOTE_MAX), s->align,
 			                     id);
 	}
-	for (size_t i = 0; i < n; i++) {
-		file->build_id[2 * i] = digits[id[i] >> 4];
-		file->build_id[2 * i + 1] = digits[id[i] & 15];
-	}
-	file->build_id[2 * n] = '\0';
+	vmm_elf_build_id_text(id, n, file->build_id);
 	file->build_id_read = n || !failed;
 	return 0;
 }

@@ -208,3 +208,14 @@ size_t vmm_elf_build_id(const struct vmm_elf_header *h, const void *notes, size_
 	}
 	return 0;
 }
+
+void vmm_elf_build_id_text(const unsigned char *id, size_t length, char ret[VMM_ELF_BUILD_ID_TEXT])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < length; i++) {
+		ret[2 * i] = digits[id[i] >> 4];
+		ret[2 * i + 1] = digits[id[i] & 15];
+	}
+	ret[2 * length] = '\0';
+}

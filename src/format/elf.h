@@ -76,5 +76,8 @@ bool vmm_elf_note_next(const struct vmm_elf_header *h, const void *notes, size_t
 /* The GNU build-id in a note segment; returns its bytes, 0 when there is none. */
 size_t vmm_elf_build_id(const struct vmm_elf_header *h, const void *notes, size_t length, uint64_t align,
                         unsigned char ret_id[VMM_ELF_BUILD_ID_MAX]);
+/* An id of at most VMM_ELF_BUILD_ID_MAX bytes in lower-case hexadecimal. */
+#define VMM_ELF_BUILD_ID_TEXT (2 * VMM_ELF_BUILD_ID_MAX + 1)
+void vmm_elf_build_id_text(const unsigned char *id, size_t length, char ret[VMM_ELF_BUILD_ID_TEXT]);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "source/capture.h"
+#include "source/files.h"
 #include "source/linux.h"
 
 #define PROBE_BYTES 8192
@@ -216,23 +217,10 @@ static bool packed_probe(int fd)
 
 #endif
 
-/* Opens a regular file and nothing else: a FIFO would block, a device could act. */
-static int open_regular(int dir_fd, const char *path, int flags, struct stat *ret)
-{
-	int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
-
-	if (fd >= 0 && (fstat(fd, ret) != 0 || !S_ISREG(ret->st_mode))) {
-		close(fd);
-		errno = EINVAL;
-		fd = -1;
-	}
-	return fd;
-}
-
 bool capture_file_probe(const char *path)
 {
 	struct stat st;
-	VMM_CLEANUP_FD int fd = open_regular(AT_FDCWD, path, 0, &st);
+	VMM_CLEANUP_FD int fd = vmm_file_open_named(AT_FDCWD, path, 0, &st);
 	char bytes[PROBE_BYTES];
 	ssize_t n = fd >= 0 ? pread(fd, bytes, sizeof(bytes), 0) : -1;
 
@@ -298,7 +286,7 @@ static int add_companions(struct capture_set *set, const char *path, struct vmm_
 		if ((i % 2 == 0 && !ending) || length + 16 > sizeof(beside))
 			continue;
 		snprintf(beside, sizeof(beside), "%.*s%s%s", (int)length, path, i % 2 || ending != base ? "." : "", names[i / 2]);
-		fd = open_regular(AT_FDCWD, beside, 0, &st);
+		fd = vmm_file_open_named(AT_FDCWD, beside, 0, &st);
 		if (fd < 0)
 			continue;
 		rc = add_file(set, fd, names[i / 2], st.st_mtim, err);
@@ -329,7 +317,7 @@ int capture_load_file(struct capture_set *set, const char *path, struct vmm_err 
 	ssize_t n;
 	int rc;
 
-	fd = open_regular(AT_FDCWD, path, 0, &st);
+	fd = vmm_file_open_named(AT_FDCWD, path, 0, &st);
 	if (fd < 0)
 		return vmm_fail(err, errno == ENOENT ? VMM_E_NO_TARGET : linux_code(errno), errno, "%s: %s", path, strerror(errno));
 	n = pread(fd, begin, sizeof(begin), 0);
@@ -389,7 +377,7 @@ static int load_one(struct capture_set *set, int dir_fd, const char *path, const
 		memcpy(copy, link, (size_t)n);
 		return capture_add(set, full, strlen(full), copy, (size_t)n, st.st_mtim, err);
 	}
-	fd = open_regular(dir_fd, name, O_NOFOLLOW, &st);
+	fd = vmm_file_open_named(dir_fd, name, O_NOFOLLOW, &st);
 	if (fd < 0)
 		return 0;
 	rc = add_file(set, fd, full, st.st_mtim, err);

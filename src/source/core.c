@@ -9,24 +9,8 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "source/files.h"
 #include "source/source.h"
-
-/* Opens a regular file and nothing else: a FIFO would block. -1: there is none, errno says why. */
-static int open_regular(const char *path, struct stat *ret_stat)
-{
-	VMM_CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	int own;
-
-	if (fd < 0 || fstat(fd, ret_stat) != 0)
-		return -1;
-	if (!S_ISREG(ret_stat->st_mode)) {
-		errno = EINVAL;
-		return -1;
-	}
-	own = fd;
-	fd = -1;
-	return own;
-}
 
 /*
  * A name with a slash is a path: whatever begins like an ELF file is ours, and open() says what is wrong with it. Other
@@ -43,7 +27,7 @@ static bool core_probe(const char *name)
 
 	if (!name[0] || name[strspn(name, "0123456789")] == '\0')
 		return false;
-	fd = open_regular(name, &st);
+	fd = vmm_file_open_named(AT_FDCWD, name, 0, &st);
 	if (fd < 0)
 		return false;
 	/* What cannot be unpacked at all can be no other source's either: open() says why. */
@@ -81,7 +65,7 @@ static int open_bytes(struct core_target *t, const char *name, struct vmm_err *e
 {
 	struct stat st;
 	struct vmm_err why = {0};
-	int fd = open_regular(name, &st), rc;
+	int fd = vmm_file_open_named(AT_FDCWD, name, 0, &st), rc;
 
 	if (fd < 0)
 		return vmm_fail(err, errno == EACCES ? VMM_E_DENIED : VMM_E_NO_TARGET, errno, "%s: %s", name, strerror(errno));

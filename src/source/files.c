@@ -1,95 +1,193 @@
 #include "source/files.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/base.h"
-#include "format/elf.h"
 
 #define DEBUG_DIRS "/usr/lib/debug"
-#define TABLE_MAX (64u << 10) /* bytes of program headers */
+#define PATH_BYTES 8192
+#define TABLE_MAX (64u << 10) /* bytes of program headers compared */
 #define NOTE_MAX (16u << 10)  /* bytes of one PT_NOTE */
+#define ID_LEAST 4            /* hexadecimal digits: fewer could be the name of something else */
 
-/* Opens a regular file and nothing else: a FIFO would block. With root >= 0 links stay below it. -1: there is none. */
-static int open_regular(int root, const char *path)
+/* --- opening --- */
+
+int vmm_file_open_regular(int root, const char *path)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
-	VMM_CLEANUP_FD int handle = root < 0 ? open(path, O_PATH | O_CLOEXEC) : (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	VMM_CLEANUP_FD int handle = -1;
 	struct stat st;
 	char self[40];
 
+	if (root >= 0)
+		handle = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	if (root >= 0 && handle < 0 && errno == ENOSYS) /* before Linux 5.6 */
+		handle = openat(root, path[0] == '/' ? path + 1 : path, O_PATH | O_CLOEXEC);
+	if (root < 0)
+		handle = open(path, O_PATH | O_CLOEXEC);
 	if (handle < 0 || fstat(handle, &st) != 0 || !S_ISREG(st.st_mode))
 		return -1;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", handle);
 	return open(self, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 }
 
-static bool read_at(int fd, uint64_t offset, void *ret_bytes, size_t length)
+int vmm_file_open_named(int dir_fd, const char *path, int flags, struct stat *ret)
 {
-	return offset <= INT64_MAX && pread(fd, ret_bytes, length, (off_t)offset) == (ssize_t)length;
-}
+	VMM_CLEANUP_FD int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
+	int own;
 
-/* The build-id of an ELF file as hex; false: it has none. */
-static bool build_id_of(int fd, char ret[2 * VMM_ELF_BUILD_ID_MAX + 1])
-{
-	unsigned char head[VMM_ELF_HEADER_BYTES] = {0}, id[VMM_ELF_BUILD_ID_MAX];
-	VMM_CLEANUP_FREE unsigned char *table = NULL;
-	VMM_CLEANUP_FREE unsigned char *note = vmm_alloc_hook(NULL, NOTE_MAX);
-	struct vmm_elf_header h;
-	struct vmm_elf_segment s;
-	size_t length, n = 0;
-
-	if (!note || pread(fd, head, sizeof(head), 0) < 52 || vmm_elf_parse_header(head, sizeof(head), &h, NULL) < 0)
-		return false;
-	length = (size_t)h.phnum * h.phentsize;
-	table = length && length <= TABLE_MAX ? vmm_alloc_hook(NULL, length) : NULL;
-	if (!table || !read_at(fd, h.phoff, table, length))
-		return false;
-	for (uint32_t i = 0; n == 0 && vmm_elf_segment_at(&h, table, length, i, &s); i++) {
-		size_t bytes = (size_t)vmm_min_u64(s.filesz, NOTE_MAX);
-
-		if (s.type == VMM_ELF_PT_NOTE && bytes && read_at(fd, s.offset, note, bytes))
-			n = vmm_elf_build_id(&h, note, bytes, s.align, id);
+	if (fd < 0 || fstat(fd, ret) != 0)
+		return -1;
+	if (!S_ISREG(ret->st_mode)) {
+		errno = EINVAL;
+		return -1;
 	}
-	for (size_t i = 0; i < n; i++)
-		snprintf(ret + 2 * i, 3, "%02x", id[i]);
-	return n > 0;
+	own = fd;
+	fd = -1;
+	return own;
 }
+
+/* --- what a file is --- */
+
+static bool read_file(void *arg, uint64_t offset, void *ret_bytes, size_t length)
+{
+	int fd = *(const int *)arg;
+	size_t done = 0;
+
+	if (offset > INT64_MAX - length)
+		return false;
+	while (done < length) {
+		ssize_t n = pread(fd, (char *)ret_bytes + done, length - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		done += (size_t)n;
+	}
+	return true;
+}
+
+/* The build-id of an object whose program headers were read. A note that cannot be read leaves it unknown. */
+static void read_id(vmm_file_read_fn read, void *arg, const struct vmm_elf_header *h, struct vmm_file_identity *ret)
+{
+	struct vmm_elf_segment s;
+
+	ret->id_known = true;
+	for (uint32_t i = 0; vmm_elf_segment_at(h, ret->table, ret->table_length, i, &s); i++) {
+		VMM_CLEANUP_FREE unsigned char *note = NULL;
+		size_t length = (size_t)vmm_min_u64(s.filesz, NOTE_MAX);
+
+		if (s.type != VMM_ELF_PT_NOTE || length == 0)
+			continue;
+		note = vmm_alloc_hook(NULL, length);
+		if (!note || !read(arg, s.offset, note, length)) {
+			ret->id_known = false;
+			continue;
+		}
+		ret->id_length = vmm_elf_build_id(h, note, length, s.align, ret->id);
+		if (ret->id_length) {
+			ret->id_known = true;
+			return;
+		}
+	}
+}
+
+bool vmm_file_identify(vmm_file_read_fn read, void *arg, struct vmm_file_identity *ret)
+{
+	enum { CLASS_AT = 4, CLASS_64 = 2, HEADER_32_BYTES = 52 };
+	struct vmm_elf_header h;
+
+	*ret = (struct vmm_file_identity){0};
+	if (!read(arg, 0, ret->header, HEADER_32_BYTES) ||
+	    (ret->header[CLASS_AT] == CLASS_64 && !read(arg, 0, ret->header, VMM_ELF_HEADER_BYTES)) ||
+	    vmm_elf_parse_header(ret->header, sizeof(ret->header), &h, NULL) < 0)
+		return false;
+	ret->table_length = (size_t)h.phnum * h.phentsize;
+	if (ret->table_length == 0 || ret->table_length > TABLE_MAX)
+		return false;
+	ret->table = vmm_alloc_hook(NULL, ret->table_length);
+	if (!ret->table || !read(arg, h.phoff, ret->table, ret->table_length))
+		return false;
+	read_id(read, arg, &h, ret);
+	return true;
+}
+
+bool vmm_file_identify_fd(int fd, struct vmm_file_identity *ret)
+{
+	return vmm_file_identify(read_file, &fd, ret);
+}
+
+void vmm_file_identity_done(struct vmm_file_identity *id)
+{
+	free(id->table);
+	id->table = NULL;
+}
+
+/* --- finding --- */
 
 /* fd when it is the file, else -1, closed. */
-static int proved(int fd, const char *build_id)
+static int accepted(vmm_file_accept_fn accept, void *arg, int fd, bool named)
 {
-	char id[2 * VMM_ELF_BUILD_ID_MAX + 1];
-
-	if (fd >= 0 && build_id_of(fd, id) && strcmp(id, build_id) == 0)
+	if (fd < 0 || accept(arg, fd, named))
 		return fd;
-	vmm_close_fd(&fd);
+	close(fd);
 	return -1;
 }
 
-int vmm_file_by_build_id(const char *path, const char *build_id, const char *sysroot, const char *debug_dirs)
+/* DIR/.build-id/12/34abcd of one folder after the other. */
+static int find_by_id(const char *dirs, const char *build_id, vmm_file_accept_fn accept, void *arg)
 {
-	VMM_CLEANUP_FD int root = sysroot && sysroot[0] ? open(sysroot, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	char name[8192];
-	int fd = root >= 0 && path[0] == '/' ? proved(open_regular(root, path), build_id) : -1;
+	char path[PATH_BYTES];
+	int fd = -1;
 
-	if (fd < 0 && path[0] == '/')
-		fd = proved(open_regular(-1, path), build_id);
-	for (const char *dir = debug_dirs ? debug_dirs : DEBUG_DIRS; fd < 0 && *dir; dir += strcspn(dir, ":"), dir += *dir == ':') {
-		int length = (int)vmm_min_u64(strcspn(dir, ":"), sizeof(name) / 2);
+	if (strlen(build_id) < ID_LEAST || build_id[strspn(build_id, "0123456789abcdef")])
+		return -1;
+	for (const char *dir = dirs; fd < 0 && *dir; dir += strcspn(dir, ":"), dir += *dir == ':') {
+		int length = (int)vmm_min_u64(strcspn(dir, ":"), PATH_BYTES / 2);
 
-		/* Hexadecimal, and long enough: the name of no other file. */
-		if (!length || strlen(build_id) < 4 || build_id[strspn(build_id, "0123456789abcdef")])
-			continue;
-		snprintf(name, sizeof(name), "%.*s/.build-id/%.2s/%s", length, dir, build_id, build_id + 2);
-		fd = proved(open_regular(-1, name), build_id);
+		snprintf(path, sizeof(path), "%.*s/.build-id/%.2s/%s", length, dir, build_id, build_id + 2);
+		if (length)
+			fd = accepted(accept, arg, vmm_file_open_regular(-1, path), false);
 	}
 	return fd;
+}
+
+int vmm_file_find(const struct vmm_file_places *places, const char *path, const char *build_id, vmm_file_accept_fn accept, void *arg)
+{
+	const char *sysroot = places->sysroot;
+	VMM_CLEANUP_FD int root = sysroot && sysroot[0] ? open(sysroot, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	int fd = -1;
+
+	if (path[0] == '/' && root >= 0)
+		fd = accepted(accept, arg, vmm_file_open_regular(root, path), true);
+	if (path[0] == '/' && fd < 0)
+		fd = accepted(accept, arg, vmm_file_open_regular(-1, path), true);
+	return fd >= 0 ? fd : find_by_id(places->debug_dirs ? places->debug_dirs : DEBUG_DIRS, build_id, accept, arg);
+}
+
+static bool has_build_id(void *arg, int fd, bool named)
+{
+	const char *build_id = *(const char **)arg;
+	char text[VMM_ELF_BUILD_ID_TEXT];
+	struct vmm_file_identity found;
+	bool same = vmm_file_identify_fd(fd, &found);
+
+	vmm_elf_build_id_text(found.id, found.id_length, text);
+	same = same && found.id_length && strcmp(text, build_id) == 0;
+	vmm_file_identity_done(&found);
+	return same;
+}
+
+int vmm_file_by_build_id(const struct vmm_file_places *places, const char *path, const char *build_id)
+{
+	return vmm_file_find(places, path, build_id, has_build_id, &build_id);
 }

@@ -32,7 +32,7 @@ struct session_target {
 	uint32_t module_count;
 	struct vmm_vma *vmas; /* of images: where a page of a file is read */
 	uint32_t vma_count;
-	const char *sysroot, *debug_dirs;
+	struct vmm_file_places places;
 	int fd; /* the file that was read last; -1 */
 	const struct session_module *fd_module;
 };
@@ -126,8 +126,7 @@ static int session_open(const char *name, const struct vmm_open *how, struct vmm
 	memset(t, 0, sizeof(*t));
 	t->base.ops = &vmm_source_session;
 	t->fd = -1;
-	t->sysroot = how->sysroot;
-	t->debug_dirs = how->debug_dirs;
+	t->places = (struct vmm_file_places){how->sysroot, how->debug_dirs};
 	rc = vmm_session_open(path, VMM_SESSION_READ, &t->session, err);
 	if (rc == 0)
 		rc = choose(t, selector, err);
@@ -197,7 +196,7 @@ static int session_open_file(struct vmm_target *base, const struct vmm_vma *vma,
 
 	if (!m)
 		return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "%.200s: nothing tells whether a file is the same", vma->name);
-	fd = vmm_file_by_build_id(m->path, m->build_id, t->sysroot, t->debug_dirs);
+	fd = vmm_file_by_build_id(&t->places, m->path, m->build_id);
 	return fd >= 0 ? fd : vmm_fail(err, VMM_E_NO_TARGET, 0, "%.200s: the file is not at hand, or another one stands there now", m->path);
 }
 
@@ -223,7 +222,7 @@ static int64_t read_file(struct session_target *t, uint64_t address, void *ret_b
 		return 0;
 	if (t->fd_module != m) {
 		vmm_close_fd(&t->fd);
-		t->fd = vmm_file_by_build_id(m->path, m->build_id, t->sysroot, t->debug_dirs);
+		t->fd = vmm_file_by_build_id(&t->places, m->path, m->build_id);
 		t->fd_module = m;
 	}
 	if (t->fd < 0)
