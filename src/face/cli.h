@@ -67,6 +67,9 @@ int vmm_output_open(struct vmm_output *o, const char *path, struct vmm_err *err)
 /* Finishes or, with keep false, throws away; NULL members are allowed. VMM_E_OUTPUT. A closed pipe is no error. */
 int vmm_output_close(struct vmm_output *o, bool keep, struct vmm_err *err);
 
+/* The name of a file beside another: path with ending behind it. The caller frees it; NULL: out of memory. */
+char *vmm_output_name(const char *path, const char *ending);
+
 /*
  * The pause of --stop. Begin stops the target if the option was given; end lets it go, tells on standard error how
  * long it stood still (JSON holds that instead), and keeps it in the snapshot s, which may be NULL: then nothing is

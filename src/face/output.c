@@ -10,13 +10,13 @@
 #include "base/err.h"
 #include "face/cli.h"
 
-static char *copy_text(const char *a, const char *b)
+char *vmm_output_name(const char *path, const char *ending)
 {
-	size_t n = strlen(a) + strlen(b) + 1;
+	size_t n = strlen(path) + strlen(ending) + 1;
 	char *text = vmm_alloc_hook(NULL, n);
 
 	if (text)
-		snprintf(text, n, "%s%s", a, b);
+		snprintf(text, n, "%s%s", path, ending);
 	return text;
 }
 
@@ -31,7 +31,7 @@ static int open_temporary(struct vmm_output *o, const struct stat *old, struct v
 	mode_t mask = umask(0);
 
 	umask(mask);
-	o->temporary = copy_text(o->path, ".XXXXXX");
+	o->temporary = vmm_output_name(o->path, ".XXXXXX");
 	if (!o->temporary)
 		return vmm_fail_nomem(err);
 	o->fd = mkostemp(o->temporary, O_CLOEXEC);
@@ -61,7 +61,7 @@ static int open_path(struct vmm_output *o, const char *path, struct vmm_err *err
 		return o->path ? open_temporary(o, &st, err) : fail_open(path, err);
 	}
 	if (!exists) {
-		o->path = copy_text(path, "");
+		o->path = vmm_output_name(path, "");
 		return o->path ? open_temporary(o, NULL, err) : vmm_fail_nomem(err);
 	}
 	o->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);

@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/err.h"
+#include "face/cli.h"
 #include "model/build.h"
 
 #define KIND_PREFIX "kind="
@@ -36,16 +36,6 @@ static void handle_signals(void)
 	for (size_t i = 0; i < ARRAY_LEN(ending); i++)
 		if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
 			sigaction(ending[i], &action, NULL);
-}
-
-static char *join(const char *a, const char *b)
-{
-	size_t n = strlen(a) + strlen(b) + 1;
-	char *text = vmm_alloc_hook(NULL, n);
-
-	if (text)
-		snprintf(text, n, "%s%s", a, b);
-	return text;
 }
 
 static int fail_write(const char *path, int os, struct vmm_err *err)
@@ -77,7 +67,7 @@ static int name_temporary(struct vmm_session_file *f, struct vmm_err *err)
 {
 	int fd;
 
-	f->temporary = join(f->path, ".XXXXXX");
+	f->temporary = vmm_output_name(f->path, ".XXXXXX");
 	if (!f->temporary)
 		return vmm_fail_nomem(err);
 	fd = mkostemp(f->temporary, O_CLOEXEC);
@@ -90,7 +80,7 @@ static int name_temporary(struct vmm_session_file *f, struct vmm_err *err)
 	}
 	close(fd);
 	unlink(f->temporary);
-	unfinished[1] = join(f->temporary, "-journal");
+	unfinished[1] = vmm_output_name(f->temporary, "-journal");
 	unfinished[0] = f->temporary;
 	handle_signals();
 	return 0;
@@ -113,7 +103,7 @@ static int open_new(struct vmm_session_file *f, const char *path, bool in_place,
 	if (exists < 0)
 		return exists;
 	/* Through symbolic links: what they point at is replaced, not the link. */
-	f->path = exists ? realpath(path, NULL) : join(path, "");
+	f->path = exists ? realpath(path, NULL) : vmm_output_name(path, "");
 	if (!f->path)
 		return exists ? fail_write(path, errno, err) : vmm_fail_nomem(err);
 	f->made = !exists;
@@ -145,7 +135,7 @@ int vmm_session_file_open(struct vmm_session_file *f, const struct vmm_args *arg
 	if (append && f->replace)
 		return vmm_fail(err, VMM_E_USAGE, 0, "--append adds to FILE, --force replaces it: choose one");
 	if (append && stat(path, &st) == 0) {
-		f->path = join(path, "");
+		f->path = vmm_output_name(path, "");
 		code = f->path ? vmm_session_open(path, VMM_SESSION_APPEND, &f->session, err) : vmm_fail_nomem(err);
 	} else {
 		code = open_new(f, path, in_place, err);
@@ -212,7 +202,7 @@ uint64_t vmm_session_file_bytes(const struct vmm_session_file *f)
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; path && i < ARRAY_LEN(parts); i++) {
-		char *name = join(path, parts[i]);
+		char *name = vmm_output_name(path, parts[i]);
 		struct stat st;
 
 		if (name && stat(name, &st) == 0 && st.st_size > 0)
