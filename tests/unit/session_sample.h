@@ -43,6 +43,16 @@ static inline char *session_path(const char *name)
 	return path;
 }
 
+static inline struct vmm_session *session_open(const char *path, enum vmm_session_mode mode)
+{
+	struct vmm_session *session = NULL;
+	struct vmm_err err = {0};
+
+	if (vmm_session_open(path, mode, &session, &err) < 0)
+		fail_msg("%s", err.text);
+	return session;
+}
+
 /* The number that a query on the file gives, by SQLite itself. */
 static inline int64_t session_query(const char *path, const char *sql)
 {

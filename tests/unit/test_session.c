@@ -17,16 +17,6 @@ static void same_text(const char *a, const char *b)
 		assert_string_equal(a, b);
 }
 
-static struct vmm_session *open_session(const char *path, enum vmm_session_mode mode)
-{
-	struct vmm_session *session = NULL;
-	struct vmm_err err = {0};
-
-	if (vmm_session_open(path, mode, &session, &err) < 0)
-		fail_msg("%s", err.text);
-	return session;
-}
-
 static struct vmm_snapshot *load(struct vmm_session *session, uint32_t number)
 {
 	struct vmm_snapshot *s = NULL;
@@ -156,7 +146,7 @@ static void same_snapshot(const struct vmm_snapshot *a, const struct vmm_snapsho
 static void loaded_is_what_was_added(void **state)
 {
 	const char *path = session_path("round");
-	struct vmm_session *session = open_session(path, VMM_SESSION_CREATE);
+	struct vmm_session *session = session_open(path, VMM_SESSION_CREATE);
 	struct vmm_snapshot *s = built_snapshot(), *back;
 	struct vmm_type_total types[VMM_KIND_COUNT], total;
 	uint32_t number = 0;
@@ -173,7 +163,7 @@ static void loaded_is_what_was_added(void **state)
 	s->vma_count++, s->region_count++, s->block_count++, s->thread_count++, s->heap_count = 2, s->note_count = 2;
 	s->regions[1].heap = 1;
 	vmm_session_close(session);
-	session = open_session(path, VMM_SESSION_APPEND);
+	session = session_open(path, VMM_SESSION_APPEND);
 	assert_int_equal(vmm_session_add(session, s, NULL, &number, NULL), 0);
 	assert_int_equal(number, 3);
 	for (uint32_t i = 1; i <= 3; i += 2) {
@@ -197,7 +187,7 @@ static void loaded_is_what_was_added(void **state)
 static void sql_sees_numbers_and_nulls(void **state)
 {
 	const char *path = session_path("sql");
-	struct vmm_session *session = open_session(path, VMM_SESSION_CREATE);
+	struct vmm_session *session = session_open(path, VMM_SESSION_CREATE);
 	struct vmm_snapshot *s = built_snapshot();
 
 	assert_int_equal(vmm_session_add(session, s, NULL, NULL, NULL), 0);
@@ -264,7 +254,7 @@ static void check_bytes(struct vmm_stored *m)
 static void contents_are_kept(void **state)
 {
 	const char *path = session_path("contents");
-	struct vmm_session *session = open_session(path, VMM_SESSION_CREATE);
+	struct vmm_session *session = session_open(path, VMM_SESSION_CREATE);
 	struct built_memory *memory = malloc(sizeof(*memory));
 	struct vmm_session_memory how = {.kinds = UINT32_C(1) << VMM_KIND_HEAP};
 	struct vmm_snapshot *s = built_snapshot(), *back;
@@ -385,7 +375,7 @@ static void snapshots_are_found(void **state)
 static void index_lists_snapshots(void **state)
 {
 	const char *path = session_path("index");
-	struct vmm_session *session = open_session(path, VMM_SESSION_CREATE);
+	struct vmm_session *session = session_open(path, VMM_SESSION_CREATE);
 	struct vmm_snapshot *s = built_snapshot(), *other = session_process(5, 3, 0);
 	struct vmm_session_index *index;
 
@@ -428,7 +418,7 @@ static void every_allocation_may_fail(void **state)
 	built_memory_init(memory);
 	how.target = &memory->target.base;
 	snprintf(path, sizeof(path), "%s", session_path("nomem"));
-	vmm_session_close(open_session(path, VMM_SESSION_CREATE));
+	vmm_session_close(session_open(path, VMM_SESSION_CREATE));
 	for (unsigned long n = 1;; n++) {
 		struct vmm_session *session = NULL;
 		struct vmm_session_index *index = NULL;
@@ -475,9 +465,9 @@ static void modes(void **state)
 	snprintf(path, sizeof(path), "%s", session_path("modes"));
 	assert_int_equal(vmm_session_open(path, VMM_SESSION_READ, &session, &err), VMM_E_NO_TARGET);
 	assert_int_equal(access(path, F_OK), -1);
-	vmm_session_close(open_session(path, VMM_SESSION_APPEND));
+	vmm_session_close(session_open(path, VMM_SESSION_APPEND));
 	assert_int_equal(vmm_session_open(path, VMM_SESSION_CREATE, &session, &err), VMM_E_OUTPUT);
-	session = open_session(path, VMM_SESSION_READ);
+	session = session_open(path, VMM_SESSION_READ);
 	assert_int_equal(vmm_session_add(session, s, NULL, NULL, &err), VMM_E_USAGE);
 	assert_int_equal(vmm_session_drop(session, &(struct vmm_session_keep){.snapshots = 1}, NULL, &err), VMM_E_USAGE);
 	vmm_session_close(session);

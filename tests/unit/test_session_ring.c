@@ -21,21 +21,11 @@ static void add(struct vmm_session *session, int32_t pid, uint32_t count, uint32
 	vmm_snapshot_destroy(s);
 }
 
-static struct vmm_session *open_session(const char *path, enum vmm_session_mode mode)
-{
-	struct vmm_session *session = NULL;
-	struct vmm_err err = {0};
-
-	if (vmm_session_open(path, mode, &session, &err) < 0)
-		fail_msg("%s", err.text);
-	return session;
-}
-
 /* A snapshot of 5,000 mappings that did not change takes at most 2 KB. */
 static void unchanged_costs_little(void **state)
 {
 	const char *path = session_path("unchanged");
-	struct vmm_session *session = open_session(path, VMM_SESSION_CREATE);
+	struct vmm_session *session = session_open(path, VMM_SESSION_CREATE);
 	struct vmm_snapshot *s = session_process(1, 5000, 0);
 	int64_t before;
 
@@ -74,14 +64,14 @@ static void check_step(struct vmm_session *session, uint32_t number, uint32_t co
 static void every_snapshot_reads_as_it_was(void **state)
 {
 	const char *path = session_path("changing");
-	struct vmm_session *session = open_session(path, VMM_SESSION_CREATE);
+	struct vmm_session *session = session_open(path, VMM_SESSION_CREATE);
 	struct vmm_type_total types[VMM_KIND_COUNT], total;
 
 	for (uint32_t i = 0; i < 60; i++) {
 		/* In parts: what was written is read again. */
 		if (i % 25 == 24) {
 			vmm_session_close(session);
-			session = open_session(path, VMM_SESSION_APPEND);
+			session = session_open(path, VMM_SESSION_APPEND);
 		}
 		add(session, 1, 200 + i, i);
 		add(session, 2, 50, 0);
@@ -89,7 +79,7 @@ static void every_snapshot_reads_as_it_was(void **state)
 	vmm_session_close(session);
 	assert_true(session_query(path, "SELECT count(*) FROM keyframe WHERE rows = 'mapping'") > 2);
 	assert_int_equal(session_query(path, "SELECT count(*) FROM mapping WHERE id >> 32 = 2"), 50);
-	session = open_session(path, VMM_SESSION_READ);
+	session = session_open(path, VMM_SESSION_READ);
 	for (uint32_t i = 0; i < 60; i++) {
 		check_step(session, 2 * i + 1, 200 + i, i);
 		check_step(session, 2 * i + 2, 50, 0);
@@ -104,7 +94,7 @@ static void every_snapshot_reads_as_it_was(void **state)
 static void ring_by_number(void **state)
 {
 	const char *path = session_path("ring");
-	struct vmm_session *session = open_session(path, VMM_SESSION_CREATE);
+	struct vmm_session *session = session_open(path, VMM_SESSION_CREATE);
 	const struct vmm_session_keep keep = {.snapshots = 10};
 	struct vmm_session_index *index;
 	int64_t full = 0;
@@ -128,7 +118,7 @@ static void ring_by_number(void **state)
 		assert_int_equal(index->entries[i].number, 391 + i);
 	vmm_session_index_destroy(index);
 	vmm_session_close(session);
-	session = open_session(path, VMM_SESSION_APPEND);
+	session = session_open(path, VMM_SESSION_APPEND);
 	for (uint32_t i = 390; i < 400; i++)
 		check_step(session, i + 2, 300, i);
 	check_step(session, 1, 20, 0);
@@ -141,7 +131,7 @@ static void ring_by_number(void **state)
 static void ring_by_age(void **state)
 {
 	const char *path = session_path("age");
-	struct vmm_session *session = open_session(path, VMM_SESSION_CREATE);
+	struct vmm_session *session = session_open(path, VMM_SESSION_CREATE);
 	const struct vmm_session_keep keep = {.age_ns = UINT64_C(5000000000)};
 
 	add(session, 2, 10, 0);
@@ -157,7 +147,7 @@ static void ring_by_age(void **state)
 static void ring_by_size(void **state)
 {
 	const char *path = session_path("size");
-	struct vmm_session *session = open_session(path, VMM_SESSION_CREATE);
+	struct vmm_session *session = session_open(path, VMM_SESSION_CREATE);
 	const struct vmm_session_keep keep = {.bytes = 600000};
 	int64_t count;
 
@@ -169,7 +159,7 @@ static void ring_by_size(void **state)
 	assert_true(size_of(path) < 600000 + 600000 / 3);
 	count = session_query(path, "SELECT count(*) FROM snapshot");
 	assert_true(count >= 2 && count < 100);
-	session = open_session(path, VMM_SESSION_READ);
+	session = session_open(path, VMM_SESSION_READ);
 	check_step(session, 400, 1000, 399);
 	check_step(session, 400 - (uint32_t)count + 1, 1000, 400 - (uint32_t)count);
 	vmm_session_close(session);
@@ -179,7 +169,7 @@ static void ring_by_size(void **state)
 static void names_do_not_pile_up(void **state)
 {
 	const char *path = session_path("names");
-	struct vmm_session *session = open_session(path, VMM_SESSION_CREATE);
+	struct vmm_session *session = session_open(path, VMM_SESSION_CREATE);
 	const struct vmm_session_keep keep = {.snapshots = 3};
 	char name[32];
 
@@ -196,7 +186,7 @@ static void names_do_not_pile_up(void **state)
 	}
 	vmm_session_close(session);
 	assert_true(session_query(path, "SELECT count(*) FROM text") < 20000);
-	session = open_session(path, VMM_SESSION_READ);
+	session = session_open(path, VMM_SESSION_READ);
 	{
 		struct vmm_snapshot *s;
 
