@@ -225,7 +225,9 @@ def check_growth(checks, args, folder):
         checks.true(all(max(y - x for x, y in zip(a, b)) > 6 << 20 for a, b in zip(kept, kept[1:])),
                     "growth: each is 8 MiB above the one before: %s" % kept)
         err, status = finish(child, signal.SIGTERM)
-        checks.equal((status, count(path)), (0, len(kept) + 1), "growth: status, and the last one is kept (%s)" % err)
+        # What grew last may have been kept in two steps, the second of them only now.
+        checks.true(status == 0 and len(kept) < count(path) <= len(kept) + 2,
+                    "growth: status %d, %d kept of %d, and the last one (%s)" % (status, count(path), len(kept), err))
 
 
 def check_tree(checks, args, folder):
