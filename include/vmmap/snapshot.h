@@ -246,6 +246,7 @@ struct vmm_account {
 	bool sum_known, kernel_known;
 	uint64_t sum, kernel;
 	int64_t remainder; /* sum - kernel; 0 unless both are known */
+	bool told;         /* kernel is no kernel's number but what the file says that the snapshot was read from */
 	const char *explanation; /* why there is a remainder or why it cannot be told; never NULL */
 };
 

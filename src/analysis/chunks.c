@@ -55,7 +55,7 @@ int vmm_target_chunks(struct vmm_target *t, const struct vmm_snapshot *s, const 
 	rc = vmm_readers_run(&r, err);
 	/* What was found once, and is not in what was kept. */
 	if (rc == 0 && t->ops->load && s->heap_count && !r.heap_count)
-		rc = vmm_fail(err, VMM_E_UNSUPPORTED, 0, "the session holds no memory of the heaps: save it with --with-memory kind=heap");
+		rc = vmm_fail(err, VMM_E_UNSUPPORTED, 0, "the session holds no memory of the heaps: save it with --with-memory heap");
 	/* First for the sums alone: then the readers know what they are about, and nothing has to be taken back. */
 	if (rc == 0)
 		rc = vmm_reading_walk(&r, NULL, err);

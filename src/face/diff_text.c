@@ -57,7 +57,7 @@ static void put_target(struct vmm_out *out, const struct vmm_look *look, const c
 	vmm_out_text(out, title);
 	vmm_put_plain(out, look);
 	vmm_put_bold(out, look);
-	vmm_out_escaped(out, t->name, 32);
+	vmm_out_escaped(out, t->name[0] ? t->name : "(no name)", 32);
 	vmm_put_plain(out, look);
 	snprintf(pid, sizeof(pid), "%d", (int)t->pid);
 	if (t->pid)

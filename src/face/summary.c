@@ -156,7 +156,7 @@ void vmm_summary_head(struct vmm_out *out, const struct vmm_look *look, const st
 
 	out->backslashes = strcmp(t->arch, "windows") == 0;
 	vmm_put_bold(out, look);
-	used = vmm_out_escaped(out, t->name, 0);
+	used = vmm_out_escaped(out, t->name[0] ? t->name : "(no name)", 0);
 	vmm_put_plain(out, look);
 	if (t->pid) {
 		char pid[24];
@@ -213,7 +213,7 @@ static void put_account(struct vmm_out *out, const struct vmm_look *look, const 
 	size_t used = vmm_text_width(a->label, strlen(a->label)) + (sum ? strlen(sum) : 0);
 
 	vmm_out_text(out, "  ");
-	vmm_out_text(out, a->label);
+	vmm_out_escaped(out, a->label, 0);
 	vmm_out_repeat(out, " ", columns > used ? columns - used : 2);
 	vmm_out_text(out, sum ? sum : "?");
 	free(sum);

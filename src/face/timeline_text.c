@@ -51,7 +51,7 @@ static void put_head(struct vmm_out *out, const struct vmm_look *look, const str
 	if (t->together)
 		vmm_out_printf(out, "%u targets", t->target_count);
 	else
-		vmm_out_escaped(out, g->name, 32);
+		vmm_out_escaped(out, g->name[0] ? g->name : "(no name)", 32);
 	vmm_put_plain(out, look);
 	if (!t->together && g->pid > 0)
 		vmm_out_printf(out, " %d", (int)g->pid);

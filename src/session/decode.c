@@ -96,7 +96,7 @@ static void *read_table(struct vmm_decode *d, enum vmm_session_table table, size
 
 	*ret_count = 0;
 	d->table = table;
-	if (d->rc < 0)
+	if (d->rc < 0 || d->session->missing[table] == VMM_TABLE_MISSING)
 		return NULL;
 	rc = vmm_reader_each(&d->r, d->session, d->target, table, d->number, apart, read_row, &t, d->err);
 	vmm_reader_end(&d->r);
@@ -262,6 +262,10 @@ static void read_tables(struct vmm_decode *d)
 	blocks = read_table(d, VMM_TABLE_BLOCK, sizeof(*blocks), &count);
 	s->limits = read_table(d, VMM_TABLE_RLIMIT, sizeof(*s->limits), &s->limit_count);
 	s->notes = read_table(d, VMM_TABLE_NOTE, sizeof(*s->notes), &s->note_count);
+	/* NULL where there are none: then they are made of the kernel's counters. */
+	s->accounts = read_table(d, VMM_TABLE_ACCOUNT, sizeof(*s->accounts), &s->account_count);
+	if (!s->account_count)
+		s->accounts = NULL;
 	resolve_threads(d);
 	resolve_modules(d);
 	check_order(d);

@@ -271,8 +271,19 @@ static void decode_note(struct vmm_decode *d, void *record)
 	n->count = vmm_decode_need(d, VMM_NOTE_COUNT, UINT64_MAX);
 }
 
+static void decode_account(struct vmm_decode *d, void *record)
+{
+	struct vmm_account *a = record;
+
+	a->id = vmm_decode_name(d, VMM_ACCOUNT_ID, "");
+	a->label = vmm_decode_name(d, VMM_ACCOUNT_LABEL, "");
+	a->kernel_known = vmm_decode_int(d, VMM_ACCOUNT_TOLD, &a->kernel);
+	a->told = true;
+	a->explanation = vmm_decode_name(d, VMM_ACCOUNT_EXPLANATION, "");
+}
+
 const vmm_decode_fn vmm_decode_rows[VMM_TABLE_COUNT] = {
     [VMM_TABLE_IDENTITY] = decode_process, [VMM_TABLE_MAPPING] = decode_mapping, [VMM_TABLE_REGION] = decode_region,
     [VMM_TABLE_BLOCK] = decode_block,      [VMM_TABLE_THREAD] = decode_thread,   [VMM_TABLE_MODULE] = decode_module,
-    [VMM_TABLE_HEAP] = decode_heap,        [VMM_TABLE_RLIMIT] = decode_limit,    [VMM_TABLE_NOTE] = decode_note,
+    [VMM_TABLE_HEAP] = decode_heap,        [VMM_TABLE_RLIMIT] = decode_limit,    [VMM_TABLE_NOTE] = decode_note,        [VMM_TABLE_ACCOUNT] = decode_account,
 };

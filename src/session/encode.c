@@ -335,6 +335,19 @@ static void encode_total(struct encode *e, uint32_t i)
 	put_row(e);
 }
 
+/* Its sum follows from the rows, and its remainder from that. */
+static void encode_account(struct encode *e, uint32_t i)
+{
+	const struct vmm_account *a = &e->s->accounts[i];
+
+	put(e, VMM_ACCOUNT_PLACE, i);
+	put_name(e, VMM_ACCOUNT_ID, a->id);
+	put_name(e, VMM_ACCOUNT_LABEL, a->label);
+	put_if(e, VMM_ACCOUNT_TOLD, a->kernel_known, a->kernel);
+	put_text(e, VMM_ACCOUNT_EXPLANATION, a->explanation);
+	put_row(e);
+}
+
 /* --- all of them --- */
 
 static uint32_t table_count(const struct vmm_snapshot *s, enum vmm_session_table table)
@@ -350,6 +363,8 @@ static uint32_t table_count(const struct vmm_snapshot *s, enum vmm_session_table
 	case VMM_TABLE_RLIMIT: return s->limit_count;
 	case VMM_TABLE_NOTE: return s->note_count;
 	case VMM_TABLE_TOTAL: return VMM_KIND_COUNT + 1;
+	/* A source tells all of them or none. */
+	case VMM_TABLE_ACCOUNT: return s->account_count && s->accounts[0].told ? s->account_count : 0;
 	default: return 0;
 	}
 }
@@ -367,6 +382,7 @@ static void encode_row(struct encode *e, enum vmm_session_table table, uint32_t 
 	case VMM_TABLE_RLIMIT: encode_limit(e, i); break;
 	case VMM_TABLE_NOTE: encode_note(e, i); break;
 	case VMM_TABLE_TOTAL: encode_total(e, i); break;
+	case VMM_TABLE_ACCOUNT: encode_account(e, i); break;
 	default: break;
 	}
 }

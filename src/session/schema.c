@@ -184,11 +184,43 @@ static int check_columns(struct vmm_session *s, const struct vmm_table_def *t, u
 	return rc;
 }
 
+/* A table that files of this version need not have: a session to be continued gets it. */
+static int check_later(struct vmm_session *s, int table, struct vmm_err *err)
+{
+	VMM_CLEANUP_STMT sqlite3_stmt *st = NULL;
+	VMM_CLEANUP_FREE char *sql = NULL;
+	struct vmm_out *o;
+	int rc = vmm_sql_prepare(s, "SELECT 1 FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE OR tbl_name = ?1 COLLATE NOCASE", &st, err);
+
+	if (rc < 0)
+		return rc;
+	sqlite3_bind_text(st, 1, vmm_session_tables[table].name, -1, SQLITE_STATIC);
+	rc = vmm_sql_step(s, st, err);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	s->missing[table] = VMM_TABLE_MISSING;
+	if (s->mode == VMM_SESSION_READ)
+		return 0;
+	vmm_sql_finalize(&st);
+	st = NULL;
+	o = vmm_out_create_memory();
+	if (!o)
+		return vmm_fail_nomem(err);
+	emit_table(o, &vmm_session_tables[table]);
+	sql = vmm_out_take(o, NULL);
+	s->missing[table] = 0;
+	return sql ? vmm_sql_exec(s, sql, err) : vmm_fail_nomem(err);
+}
+
 static int check_table(struct vmm_session *s, int table, struct vmm_err *err)
 {
 	const struct vmm_table_def *t = &vmm_session_tables[table];
-	int rc = check_plain(s, t->name, err);
+	int rc = table == VMM_TABLE_ACCOUNT ? check_later(s, table, err) : 0;
 	uint64_t needed = (UINT64_C(1) << t->count) - 1;
+
+	if (rc < 0 || s->missing[table] == VMM_TABLE_MISSING)
+		return rc;
+	rc = check_plain(s, t->name, err);
 
 	if (rc == 0)
 		rc = check_columns(s, t, &s->missing[table], err);

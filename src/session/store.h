@@ -15,6 +15,7 @@
 
 #define VMM_SESSION_APPLICATION 0x564d4d53 /* "VMMS" */
 #define VMM_SESSION_SCHEMA 1
+#define VMM_TABLE_MISSING UINT64_MAX /* a table that came later than the file, and that does without it */
 
 /* One row while it is made or read. Bit i of known: column i is not NULL. */
 struct vmm_row {
@@ -62,7 +63,7 @@ struct vmm_session {
 	enum vmm_session_mode mode;
 	int64_t data_version; /* SQLite's: it changes when another program writes */
 	uint64_t ticks, tick_limit; /* of the progress handler: a query on a hostile file ends */
-	uint64_t missing[VMM_TABLE_COUNT]; /* bit i: the file does not have this metric's column */
+	uint64_t missing[VMM_TABLE_COUNT]; /* bit i: the file does not have this metric's column; or VMM_TABLE_MISSING */
 	sqlite3_stmt *insert[VMM_TABLE_COUNT], *retire[VMM_TABLE_COUNT];
 	/* For adding; all of it is read again from the file after a failure. */
 	struct vmm_session_target **targets;

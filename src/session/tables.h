@@ -29,6 +29,7 @@ enum vmm_column_kind {
 	TABLE(RLIMIT, rlimit, 0)   \
 	TABLE(NOTE, note, 0)       \
 	TABLE(TOTAL, total, 1)     \
+	TABLE(ACCOUNT, account, 0) \
 	TABLE(MEMORY, memory, 0)   \
 	TABLE(PAGES, pages, 0)
 
@@ -158,6 +159,14 @@ enum vmm_column_kind {
 	C(TOTAL, BLOCKS, blocks, INT)    \
 	C(TOTAL, LARGEST, largest, INT)  \
 	C(TOTAL, REGIONS, regions, INT)
+
+/* What a file told of its own totals; accounts of processes follow from the rest. kernel: NULL where it does not tell it. */
+#define VMM_COLUMNS_ACCOUNT(C)                          \
+	C(ACCOUNT, PLACE, place, INT)                   \
+	C(ACCOUNT, ID, name, NAME)                      \
+	C(ACCOUNT, LABEL, label, NAME)                  \
+	C(ACCOUNT, TOLD, told, INT)                     \
+	C(ACCOUNT, EXPLANATION, explanation, NAME)
 
 #define VMM_COLUMNS_MEMORY(C)            \
 	C(MEMORY, START, start, INT)     \

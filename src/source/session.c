@@ -33,6 +33,7 @@ struct session_target {
 	struct vmm_vma *vmas; /* of images: where a page of a file is read */
 	uint32_t vma_count;
 	struct vmm_file_places places;
+	bool imported; /* of a file that has no contents: nothing would give them; known after the first load */
 	int fd; /* the file that was read last; -1 */
 	const struct session_module *fd_module;
 };
@@ -173,6 +174,7 @@ static int session_load(struct vmm_target *base, const struct vmm_take *take, st
 	struct session_target *t = of(base);
 	int rc = vmm_session_read(t->session, t->number, s, err);
 
+	t->imported = rc == 0 && strcmp(s->target.source, "vmmap") == 0;
 	if (rc == 0 && !t->arena && !keep_modules(t, s))
 		rc = vmm_fail_nomem(err);
 	return rc;
@@ -202,10 +204,11 @@ static int session_open_file(struct vmm_target *base, const struct vmm_vma *vma,
 
 /* --- memory --- */
 
-static int no_memory(struct vmm_err *err)
+static int no_memory(const struct session_target *t, struct vmm_err *err)
 {
-	return vmm_fail(err, VMM_E_UNSUPPORTED, 0,
-	                "the session holds no memory of this snapshot: save it with --with-memory kind=heap, or all");
+	if (t->imported)
+		return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "a file of VMMap holds no contents of memory");
+	return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "the session holds no memory of this snapshot: save it with --with-memory heap, or all");
 }
 
 /* A page of an object's file that the program did not change is what stands in the file. */
@@ -242,7 +245,7 @@ static int64_t session_read(struct vmm_target *base, uint64_t address, void *ret
 	size_t done = 0;
 
 	if (!t->stored)
-		return no_memory(err);
+		return no_memory(t, err);
 	while (done < length) {
 		int64_t n = vmm_stored_read(t->stored, address + done, (char *)ret_bytes + done, length - done, err);
 
@@ -260,7 +263,7 @@ static int session_pages(struct vmm_target *base, uint64_t start, uint64_t end, 
 {
 	struct session_target *t = of(base);
 
-	return t->stored ? vmm_stored_pages(t->stored, start, end, flags, fn, arg) : no_memory(err);
+	return t->stored ? vmm_stored_pages(t->stored, start, end, flags, fn, arg) : no_memory(t, err);
 }
 
 const struct vmm_source_ops vmm_source_session = {

@@ -109,7 +109,7 @@ static const struct {
 static void tell(struct vmm_snapshot *s, const char *id, const char *label, bool known, uint64_t bytes, const char *explanation)
 {
 	s->accounts[s->account_count++] =
-	        (struct vmm_account){.id = id, .label = label, .kernel_known = known, .kernel = bytes, .explanation = explanation};
+	        (struct vmm_account){.id = id, .label = label, .kernel_known = known, .kernel = bytes, .told = true, .explanation = explanation};
 }
 
 /* A type whose regions do not add up to its row of the summary. */

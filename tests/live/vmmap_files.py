@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import random
+import re
 
 from live import Checks, Target, arguments, parse_json, run, work_folder
 
@@ -217,6 +218,7 @@ def check_made(args, checks, folder):
     check_packed(args, checks, folder, text, regions)
     check_again(args, checks, folder)
     check_unknown(args, checks, os.path.join(folder, "made0.csv"))
+    check_saved(args, checks, folder, os.path.join(folder, "made0.csv"))
 
 
 def check_packed(args, checks, folder, text, regions):
@@ -234,6 +236,29 @@ def check_again(args, checks, folder):
     done = run(args, "show", path, "--format", "vmmap-csv")
     with open(path, "rb") as f:
         checks.equal(done.stdout.decode(), f.read().decode(), "the same file again")
+
+
+SHOWN = [["show", "--view", v] for v in ("summary", "regions", "tree", "heaps", "threads", "images", "files", "free")] + [
+    ["show", "--raw"], ["show", "--json"], ["show", "--json", "--raw"], ["show", "--csv"], ["show", "--format", "ndjson"], ["show", "--format", "vmmap-csv"],
+    ["show", "--format", "vmmap-txt"], ["free"], ["free", "--map"], ["free", "--json"], ["heap"], ["heap", "--json"], ["at", "10000", "20010", "--json"]]
+
+
+def check_saved(args, checks, folder, path):
+    """A session of it shows what the file shows, its own totals too; only what a look costs and which snapshot it is differ."""
+    session = os.path.join(folder, "saved.vmmap")
+    done = run(args, "save", path, "-o", session, "--force", "--with-memory", "all")
+    checks.equal(done.returncode, 0, "save %s" % os.path.basename(path))
+    checks.true(b"no contents" in done.stdout, "that there are no contents is said: %s" % done.stdout.decode())
+    told = 0
+    for words in SHOWN:
+        texts = []
+        for target in (path, session):
+            text = run(args, words[0], target, *words[1:]).stdout.decode()
+            text = re.sub(r'"cost":\{[^}]*\}', "", text)
+            texts.append(re.sub(r" · snapshot 1 of [-0-9]+ [:0-9]+$", "", text, flags=re.M))
+        checks.true(len(texts[0]) > 20 and texts[0] == texts[1], "%s: %s differs in the session" % (os.path.basename(path), " ".join(words)))
+        told = max(told, texts[1].count("= VMMap's"))
+    checks.equal(told, 10 if path.endswith(".csv") else 0, "accounts in the session of %s" % os.path.basename(path))
 
 
 def check_unknown(args, checks, path):
@@ -263,6 +288,7 @@ def check_mmp(args, checks, folder):
                 compare_process(checks, found, regions, tables * KIB, "%s%s" % (os.path.basename(path), which), told=False)
                 checks.equal(found["taken_at"][:19], "2017-05-23T" + time, "time")
         checks.equal(run(args, "show", path + "@3").returncode, 3, "no third snapshot")
+        check_saved(args, checks, folder, path)
 
 
 def check_own(args, checks, folder):

@@ -6,6 +6,7 @@
 #include "face/cli.h"
 #include "face/session_file.h"
 #include "model/build.h"
+#include "session/memory.h"
 
 struct save {
 	const struct vmm_args *args;
@@ -62,11 +63,27 @@ static int take_and_add(struct save *v, struct vmm_target *t, struct vmm_snapsho
 	return code;
 }
 
+/* What was asked for need not be there: a file of another tool holds none, and a process may not be readable. */
+static void tell_contents(struct save *v, uint32_t number)
+{
+	struct vmm_stored *stored = NULL;
+
+	if (vmm_stored_open(v->file.session, number, &stored, NULL) < 0)
+		return;
+	vmm_out_text(v->out, ", ");
+	if (stored)
+		vmm_put_short_size(v->out, vmm_stored_bytes(stored, 0, UINT64_MAX));
+	else
+		vmm_out_text(v->out, "no");
+	vmm_out_text(v->out, stored ? " of contents" : " contents: they cannot be read");
+	vmm_stored_close(stored);
+}
+
 static void tell_saved(struct save *v, const struct vmm_snapshot *s, uint32_t number)
 {
 	vmm_out_escaped(v->out, v->args->option[VMM_OPTION_OUTPUT], 0);
 	vmm_out_printf(v->out, "@%u: ", (unsigned)number);
-	vmm_out_escaped(v->out, s->target.name, 0);
+	vmm_out_escaped(v->out, s->target.name[0] ? s->target.name : "(no name)", 0);
 	if (s->target.pid)
 		vmm_out_printf(v->out, " (%d)", (int)s->target.pid);
 	if (!s->unreadable) {
@@ -78,7 +95,9 @@ static void tell_saved(struct save *v, const struct vmm_snapshot *s, uint32_t nu
 		vmm_out_text(v->out, ", RSS ");
 		vmm_put_short_size(v->out, s->total.m.value[VMM_METRIC_RSS]);
 	}
-	vmm_out_text(v->out, v->kinds ? ", with contents\n" : "\n");
+	if (v->kinds)
+		tell_contents(v, number);
+	vmm_out_char(v->out, '\n');
 }
 
 /* The first thing that went wrong is the status of all. */
