@@ -28,6 +28,7 @@ enum {
 	VMM_AT_PHDR = 3,
 	VMM_AT_PHNUM = 5,
 	VMM_AT_PAGESZ = 6,
+	VMM_AT_BASE = 7,
 	VMM_AT_ENTRY = 9,
 	VMM_AT_UID = 11,
 	VMM_AT_EUID = 12,

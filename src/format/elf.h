@@ -14,7 +14,8 @@
 #define VMM_ELF_BUILD_ID_MAX 64     /* bytes */
 
 enum { VMM_ELF_EXEC = 2, VMM_ELF_DYN = 3, VMM_ELF_CORE = 4 };                               /* e_type */
-enum { VMM_ELF_PT_LOAD = 1, VMM_ELF_PT_DYNAMIC = 2, VMM_ELF_PT_NOTE = 4, VMM_ELF_PT_TLS = 7,
+enum { VMM_ELF_PT_LOAD = 1, VMM_ELF_PT_DYNAMIC = 2, VMM_ELF_PT_INTERP = 3, VMM_ELF_PT_NOTE = 4,
+       VMM_ELF_PT_PHDR = 6, VMM_ELF_PT_TLS = 7,
        VMM_ELF_PT_GNU_RELRO = 0x6474e552 };                                                 /* p_type */
 enum { VMM_ELF_PF_X = 1, VMM_ELF_PF_W = 2, VMM_ELF_PF_R = 4 };                              /* p_flags */
 enum { VMM_ELF_SHT_NULL = 0, VMM_ELF_SHT_SYMTAB = 2, VMM_ELF_SHT_NOBITS = 8, VMM_ELF_SHT_DYNSYM = 11,

@@ -46,9 +46,10 @@ struct core_piece {
 
 /* A file that was mapped. */
 struct core_name {
-	char *raw;        /* as NT_FILE has it */
+	char *raw;        /* as NT_FILE, or the dynamic linker, has it */
 	char *path;       /* without " (deleted)" */
 	bool deleted;
+	bool linked;      /* the dynamic linker's name of an image: it can be relative, and says nothing of deletion */
 	uint8_t backing;  /* enum vmm_backing */
 	bool shared;      /* such objects are only ever mapped shared */
 	uint32_t first;   /* its piece with the lowest address */
@@ -106,10 +107,15 @@ struct core_target {
 bool core_auxv(const struct core_target *t, uint64_t type, uint64_t *ret_value);
 /* core_read.c: header, segments and notes of the core. */
 int core_load(struct core_target *t, struct vmm_err *err);
+/* The number of a name of length bytes; those of neighbours are mostly equal. */
+int core_name_add(struct core_target *t, const char *text, size_t length, uint32_t *ret, struct vmm_err *err);
 /* core_map.c: pieces of segments and NT_FILE, what stands behind them, and the kernel's own. */
 int core_map(struct core_target *t, struct vmm_err *err);
 /* The piece that holds address, or the first one above it; piece_count when there is none. */
 size_t core_piece_at(const struct core_target *t, uint64_t address);
+
+/* core_links.c: adds mappings of images by the dynamic linker's list; the pieces must be those of the segments alone. */
+int core_links(struct core_target *t, uint64_t page, struct vmm_err *err);
 
 /* core_args.c: the arguments joined by spaces, from the initial stack; NULL when they are not to be found there. */
 const char *core_cmdline(struct core_target *t, struct vmm_arena *arena);

@@ -120,7 +120,7 @@ static void fill_program(struct core_target *t, struct vmm_snapshot *s)
 		uint64_t address;
 		const struct vmm_vma *v = core_auxv(t, places[i], &address) ? vmm_snapshot_vma_at(s, address) : NULL;
 
-		if (v && v->name[0] == '/') {
+		if (v && (v->name[0] == '/' || (v->name[0] && v->backing == VMM_BACKING_FILE))) {
 			s->target.exe = v->name;
 			s->target.exe_deleted = v->deleted;
 		}
@@ -219,7 +219,8 @@ static void note_losses(const struct core_target *t, struct vmm_snapshot *s)
 		vmm_snapshot_note(s, "core", "malformed", 0, "%u mappings of the core overlap others or cannot be: they are left out", t->segments_dropped);
 	if (!t->has_files)
 		vmm_snapshot_note(s, "core", "missing", 0,
-		                  "the core does not tell which files were mapped (it has no NT_FILE note): mappings of files show as Private Data");
+		                  "the core does not tell which files were mapped (it has no NT_FILE note): images have the names that the dynamic linker's list "
+		                  "has in memory, mappings of other files show as Private Data");
 }
 
 int core_fill(struct vmm_target *base, const struct vmm_take *take, struct vmm_snapshot *s, struct vmm_err *err)

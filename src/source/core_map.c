@@ -43,7 +43,7 @@ static void judge_name(struct core_name *n)
 	size_t length = strlen(n->raw), cut = sizeof(suffix) - 1;
 	bool never_named = false;
 
-	n->backing = n->raw[0] == '/' || starts(n->raw, "(unreachable)") ? VMM_BACKING_FILE : VMM_BACKING_DEVICE;
+	n->backing = n->linked || n->raw[0] == '/' || starts(n->raw, "(unreachable)") ? VMM_BACKING_FILE : VMM_BACKING_DEVICE;
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
 		if (!starts(n->raw, known[i].prefix))
 			continue;
@@ -52,7 +52,7 @@ static void judge_name(struct core_name *n)
 		never_named = known[i].never_named;
 		break;
 	}
-	if (length > cut && strcmp(n->raw + length - cut, suffix) == 0) {
+	if (!n->linked && length > cut && strcmp(n->raw + length - cut, suffix) == 0) {
 		n->path[length - cut] = '\0';
 		n->deleted = !never_named;
 	}
@@ -262,21 +262,35 @@ static bool has_segment(const struct core_target *t, const struct core_piece *p)
 	return i < t->segment_count && t->segments[i].start <= p->start;
 }
 
+/* What the segments alone tell is where memory is read that leads to the names. */
+static int name_by_links(struct core_target *t, uint64_t page, struct vmm_err *err)
+{
+	int rc = join(t, err);
+
+	if (rc == 0)
+		rc = core_links(t, page, err);
+	t->piece_count = 0;
+	t->last = 0;
+	return rc;
+}
+
 int core_map(struct core_target *t, struct vmm_err *err)
 {
 	uint64_t page;
 	int rc;
 
+	if (!core_auxv(t, VMM_AT_PAGESZ, &page) || page == 0 || page & (page - 1))
+		page = 4096;
+	rc = t->has_files ? 0 : name_by_links(t, page, err);
 	for (size_t i = 0; i < t->name_count; i++)
 		judge_name(&t->names[i]);
 	settle_mapped(t);
-	rc = join(t, err);
+	if (rc == 0)
+		rc = join(t, err);
 	if (rc < 0)
 		return rc;
 	if (t->piece_count == 0)
 		return vmm_fail(err, VMM_E_FORMAT, 0, "%s: the core has no memory in it", t->path);
-	if (!core_auxv(t, VMM_AT_PAGESZ, &page) || page == 0 || page & (page - 1))
-		page = 4096;
 	name_specials(t);
 	for (size_t i = 0; i < t->piece_count; i++) {
 		struct core_piece *p = &t->pieces[i];

@@ -197,15 +197,14 @@ static int add_thread(struct core_target *t, const struct vmm_core_thread *th, s
 	return 0;
 }
 
-/* The number of a name; names of neighbours are mostly equal. */
-static int name_index(struct core_target *t, const struct vmm_core_file *f, uint32_t *ret, struct vmm_err *err)
+int core_name_add(struct core_target *t, const char *text, size_t length, uint32_t *ret, struct vmm_err *err)
 {
 	struct core_name *n;
 
 	/* Mappings of one file stand together; a name that comes again later gets another number, which costs little. */
 	for (size_t back = 1; back <= 64 && back <= t->name_count; back++) {
 		n = &t->names[t->name_count - back];
-		if (strlen(n->raw) == f->name_length && memcmp(n->raw, f->name, f->name_length) == 0) {
+		if (strlen(n->raw) == length && memcmp(n->raw, text, length) == 0) {
 			*ret = (uint32_t)(t->name_count - back);
 			return 0;
 		}
@@ -214,16 +213,16 @@ static int name_index(struct core_target *t, const struct vmm_core_file *f, uint
 		return vmm_fail_nomem(err);
 	n = &t->names[t->name_count];
 	*n = (struct core_name){.fd = -1, .first = VMM_NONE, .header = VMM_NONE};
-	n->raw = vmm_alloc_hook(NULL, f->name_length + 1);
-	n->path = vmm_alloc_hook(NULL, f->name_length + 1);
+	n->raw = vmm_alloc_hook(NULL, length + 1);
+	n->path = vmm_alloc_hook(NULL, length + 1);
 	if (!n->raw || !n->path) {
 		free(n->raw);
 		free(n->path);
 		return vmm_fail_nomem(err);
 	}
-	memcpy(n->raw, f->name, f->name_length);
-	n->raw[f->name_length] = '\0';
-	memcpy(n->path, n->raw, f->name_length + 1);
+	memcpy(n->raw, text, length);
+	n->raw[length] = '\0';
+	memcpy(n->path, n->raw, length + 1);
 	*ret = (uint32_t)t->name_count++;
 	return 0;
 }
@@ -238,7 +237,7 @@ static int add_files(struct core_target *t, const struct vmm_elf_note *n, struct
 	t->has_files = true;
 	while (vmm_core_files_next(&files, &f)) {
 		struct core_mapped m = {.start = f.start, .end = f.end, .offset = f.offset};
-		int rc = name_index(t, &f, &m.name, err);
+		int rc = core_name_add(t, f.name, f.name_length, &m.name, err);
 
 		if (rc < 0)
 			return rc;
