@@ -89,6 +89,15 @@ struct vmm_timeline_choice {
 	uint32_t *v;
 	size_t count, capacity;
 };
+/* Fills c from c->index, as ask says. VMM_E_USAGE, VMM_E_NO_TARGET. */
+int vmm_timeline_choose(const struct vmm_timeline_ask *ask, struct vmm_timeline_choice *c, struct vmm_err *err);
+/* The targets of the chosen entries; their numbers run from 1 to target_count of the index. */
+int vmm_timeline_targets(struct vmm_timeline *t, const struct vmm_timeline_choice *c, struct vmm_err *err);
+/* Finds of the looks, when they were taken, times that rise, gaps and restarts. */
+int vmm_timeline_times(struct vmm_timeline *t, struct vmm_err *err);
+/* Fills looks and rows of KIND and TARGET. */
+int vmm_timeline_totals(struct vmm_timeline *t, struct vmm_session *session, const struct vmm_timeline_choice *c,
+			struct vmm_err *err);
 /* Fills looks and rows of HEAP and REGION, and of the others where there is a filter: by loading some of the snapshots.
  */
 int vmm_timeline_follow(struct vmm_timeline *t, struct vmm_session *session, const struct vmm_timeline_choice *c,
