@@ -148,9 +148,13 @@ static int session_open(const char *name, const struct vmm_open *how, struct vmm
 /* What open_file() and read() go by, kept beyond the snapshot. */
 static bool keep_modules(struct session_target *t, const struct vmm_snapshot *s)
 {
+	size_t files = 0;
+
 	t->arena = vmm_arena_create();
 	t->modules = t->arena ? vmm_arena_array(t->arena, s->module_count + 1, sizeof(*t->modules)) : NULL;
-	t->vmas = t->modules ? vmm_arena_array(t->arena, s->vma_count + 1, sizeof(*t->vmas)) : NULL;
+	for (uint32_t i = 0; i < s->vma_count; i++)
+		files += s->vmas[i].backing == VMM_BACKING_FILE;
+	t->vmas = t->modules ? vmm_arena_array(t->arena, files + 1, sizeof(*t->vmas)) : NULL;
 	for (uint32_t i = 0; t->vmas && i < s->module_count; i++) {
 		const struct vmm_module *m = &s->modules[i];
 		struct session_module *kept = &t->modules[t->module_count];
@@ -163,9 +167,19 @@ static bool keep_modules(struct session_target *t, const struct vmm_snapshot *s)
 			return false;
 		t->module_count++;
 	}
-	for (uint32_t i = 0; t->vmas && i < s->vma_count; i++)
-		if (s->vmas[i].backing == VMM_BACKING_FILE)
-			t->vmas[t->vma_count++] = s->vmas[i];
+	for (uint32_t i = 0; t->vmas && i < s->vma_count; i++) {
+		struct vmm_vma *kept = &t->vmas[t->vma_count];
+
+		if (s->vmas[i].backing != VMM_BACKING_FILE)
+			continue;
+		*kept = s->vmas[i];
+		kept->numa = NULL;
+		kept->extra = NULL;
+		kept->name = vmm_arena_intern(t->arena, kept->name, strlen(kept->name));
+		if (!kept->name)
+			return false;
+		t->vma_count++;
+	}
 	return t->vmas != NULL;
 }
 
