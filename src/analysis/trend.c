@@ -26,6 +26,8 @@
 #define LATE_LEAST 0.4  /* the last third must rise so fast, compared with the whole */
 #define MEMORY_MOST 0.7 /* autocorrelation of the noise up to which few stretches may do for many points */
 #define MEMORY_CAP 0.95 /* more cannot be told from a line that bends */
+#define SELECT_LEAST 32   /* fewer values are sorted */
+#define SELECT_ROUNDS 48  /* twice what it takes to halve as many as there can be, and then some */
 #define QUANTILE 2.5758 /* of the normal distribution: 99 % lie within */
 
 struct point {
@@ -126,11 +128,63 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Sorts v. */
+/*
+ * Moves what is below pivot before what is above it, and returns where the second part begins. With the middle one of three of
+ * the values as pivot neither part is empty.
+ */
+static size_t partition(double *v, size_t low, size_t high, double pivot)
+{
+	size_t i = low, j = high - 1;
+	double swapped;
+
+	for (;; i++, j--) {
+		while (v[i] < pivot)
+			i++;
+		while (v[j] > pivot)
+			j--;
+		if (i >= j)
+			return j + 1;
+		swapped = v[i];
+		v[i] = v[j];
+		v[j] = swapped;
+	}
+}
+
+static double middle_of(double a, double b, double c)
+{
+	return a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
+}
+
+/*
+ * What stands at a place when v is sorted; what is before it is no more, what is behind no less then. Slopes are many and few of
+ * them are asked for. What only gets a little shorter in so many rounds is sorted after all: the values are a file's choice.
+ */
+static double value_at(double *v, size_t count, size_t place)
+{
+	size_t low = 0, high = count;
+
+	for (unsigned round = 0; high - low > SELECT_LEAST && round < SELECT_ROUNDS; round++) {
+		size_t second = partition(v, low, high, middle_of(v[low], v[low + (high - low) / 2], v[high - 1]));
+
+		if (place < second)
+			high = second;
+		else
+			low = second;
+	}
+	qsort(v + low, high - low, sizeof(*v), by_value);
+	return v[place];
+}
+
+/* Changes the order of v. */
 static double median(double *v, size_t count)
 {
-	qsort(v, count, sizeof(*v), by_value);
-	return count % 2 ? v[count / 2] : (v[count / 2 - 1] + v[count / 2]) / 2;
+	double value = value_at(v, count, count / 2), before = v[0];
+
+	if (count % 2)
+		return value;
+	for (size_t i = 1; i < count / 2; i++)
+		before = v[i] > before ? v[i] : before;
+	return (before + value) / 2;
 }
 
 /* Variance of Kendall's S of one part if there were no trend; y is sorted by it. */
@@ -213,8 +267,9 @@ static bool slope_of(const struct point *p, size_t count, struct slope *ret)
 		ret->memory = memory_of(p, count, ret->slope);
 		margin = fmin(fmax(ret->memory, 0), MEMORY_CAP);
 		margin = QUANTILE * sqrt(variance * (1 + margin) / (1 - margin));
-		ret->low = margin < (double)n ? v[(size_t)(((double)n - margin) / 2)] : v[0];
-		ret->high = margin < (double)n ? v[vmm_min_u64((uint64_t)(((double)n + margin) / 2), n - 1)] : v[n - 1];
+		margin = fmin(margin, (double)n);
+		ret->low = value_at(v, n, (size_t)(((double)n - margin) / 2));
+		ret->high = value_at(v, n, vmm_min_u64((uint64_t)(((double)n + margin) / 2), n - 1));
 	}
 	free(v);
 	return true;
