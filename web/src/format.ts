@@ -5,18 +5,18 @@ export function thousands(n: number): string {
   return Math.trunc(n).toLocaleString("en-US");
 }
 
-/** Three figures and a unit: "1.23 MiB". */
+/** A figure behind the point below 100, and a unit: "1.2 MiB", "8 MiB", as vmm_put_short_size. */
 export function bytes(n: number | null | undefined, atLeast = false): string {
   if (n === null || n === undefined || Number.isNaN(n)) return "?";
   const sign = (atLeast ? "≥ " : "") + (n < 0 ? "−" : "");
   let v = Math.abs(n);
   let unit = 0;
-  while (v >= 999.5 && unit < UNITS.length - 1) {
+  while (v >= 1024 && unit < UNITS.length - 1) {
     v /= 1024;
     unit++;
   }
-  const digits = unit === 0 ? 0 : v < 9.995 ? 2 : v < 99.95 ? 1 : 0;
-  return `${sign}${v.toFixed(digits)} ${UNITS[unit]}`;
+  const tenths = v < 100 ? Math.round(v * 10) / 10 : Math.round(v);
+  return `${sign}${tenths.toLocaleString("en-US", { maximumFractionDigits: 1 })} ${UNITS[unit]}`;
 }
 
 /** Bytes in KiB with thousands separators, as the tables of the command line show them. */
@@ -30,4 +30,18 @@ export function kib(n: number | null | undefined, atLeast = false): string {
 export function change(n: number | null | undefined): string {
   if (n === null || n === undefined || Number.isNaN(n)) return "?";
   return (n > 0 ? "+" : "") + kib(n);
+}
+
+/** "2026-11-22 19:40:05 UTC" of an RFC 3339 time; what is none stays as it is. */
+export function moment(time: string): string {
+  const found = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/.exec(time);
+  return found ? `${found[1]} ${found[2]} UTC` : time;
+}
+
+/** A short time: "65 ms", "1.2 s". */
+export function nanoseconds(ns: number): string {
+  const units: [number, string][] = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]];
+  const [per, unit] = units.find(([p]) => ns >= p) ?? [1, "ns"];
+  const v = ns / per;
+  return `${v < 10 && per > 1 ? v.toFixed(1) : Math.round(v)} ${unit}`;
 }

@@ -1,6 +1,7 @@
 import { render } from "preact";
 import { embeddedData, embeddedInfo, ReportProvider } from "./data/report";
 import { act } from "./state/store";
+import { startUrl } from "./state/url";
 import "./style/base.css";
 import { App } from "./views/app";
 
@@ -19,6 +20,7 @@ async function start(): Promise<void> {
 
 const root = document.getElementById("app");
 if (root) {
+  startUrl();
   root.textContent = "";
   render(<App />, root);
   start().catch((e: unknown) => act({ loading: false, message: e instanceof Error ? e.message : String(e) }));

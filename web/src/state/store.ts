@@ -24,6 +24,11 @@ export interface ViewState {
   sort: { column: string; descending: boolean } | null;
   /** Columns of the region table in order; null is those shown when nobody has chosen. */
   columns: readonly string[] | null;
+  /** The same of the table of types. */
+  typeSort: { column: string; descending: boolean } | null;
+  typeColumns: readonly string[] | null;
+  /** Id of the heap that is looked at. */
+  heap: string | null;
   /** Address of what is selected. */
   selected: number | null;
   measure: Metric;
@@ -44,7 +49,7 @@ export interface State extends ViewState {
 
 export const initialView: ViewState = {
   tab: "overview", at: null, compare: null, kinds: null, where: "", find: "", raw: false, sort: null, columns: null,
-  selected: null, measure: "rss", theme: "auto", palette: "kinds",
+  typeSort: null, typeColumns: null, heap: null, selected: null, measure: "rss", theme: "auto", palette: "kinds",
 };
 
 let state: State = {

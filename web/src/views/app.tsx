@@ -1,6 +1,7 @@
 import type { ComponentType, JSX } from "preact";
 import { act, TABS, useStore, type Tab } from "../state/store";
 import { Header } from "./header";
+import { FilterStrip, useAppearance } from "./kinds";
 import { Overview } from "./overview";
 import { Regions } from "./regions";
 import { AddressMap } from "./map";
@@ -32,22 +33,27 @@ function onTabKey(e: KeyboardEvent, shown: Tab[], tab: Tab): void {
 }
 
 export function App(): JSX.Element {
-  const tab = useStore((s) => s.tab);
+  const wanted = useStore((s) => s.tab);
   const message = useStore((s) => s.message);
   const hasProcesses = useStore((s) => s.provider?.can.processes ?? false);
   const loading = useStore((s) => s.loading);
   const shown = tabs(hasProcesses);
+  const tab = shown.includes(wanted) ? wanted : "overview";
+  useAppearance();
   const View = VIEWS[tab].view;
   return (
     <div class="app" data-ready={!loading}>
       <Header />
-      <div class="tabs" role="tablist" aria-label="Views">
-        {shown.map((t) => (
-          <button key={t} id={"tab-" + t} role="tab" aria-selected={t === tab} aria-controls="view" tabIndex={t === tab ? 0 : -1}
-            onClick={() => act({ tab: t })} onKeyDown={(e) => onTabKey(e, shown, tab)}>
-            {VIEWS[t].label}
-          </button>
-        ))}
+      <div class="tab-row">
+        <div class="tabs" role="tablist" aria-label="Views">
+          {shown.map((t) => (
+            <button key={t} id={"tab-" + t} role="tab" aria-selected={t === tab} aria-controls="view" tabIndex={t === tab ? 0 : -1}
+              onClick={() => act({ tab: t })} onKeyDown={(e) => onTabKey(e, shown, tab)}>
+              {VIEWS[t].label}
+            </button>
+          ))}
+        </div>
+        <FilterStrip />
       </div>
       <div class="message" role="status" hidden={!message}>{message}</div>
       <main id="view" role="tabpanel" aria-labelledby={"tab-" + tab} class={"view view-" + tab}>
