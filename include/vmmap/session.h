@@ -28,6 +28,12 @@ void vmm_session_close(struct vmm_session *session);
 struct vmm_session_memory {
 	struct vmm_target *target; /* open, and the one that the snapshot was taken of */
 	uint32_t kinds;            /* bit i: contents of regions of enum vmm_kind i; HEAP brings what its readers need besides */
+	/*
+	 * Called with arg when all contents were read: a target that stands still may go on. Before the snapshot is written: what
+	 * its pause has cost may be put into it. NULL: none. Not called after a failure.
+	 */
+	void (*read)(void *arg);
+	void *arg;
 };
 
 /*

@@ -57,8 +57,8 @@ void vmm_hold_end(struct vmm_hold *h, struct vmm_snapshot *s)
 	if (!s || !pause.stopped_ns)
 		return;
 	s->cost.stopped_ns = pause.stopped_ns;
-	/* JSON holds it. The live view shows it in a place of its own. */
-	if (vmm_args_has(h->args, VMM_OPTION_WATCH) || vmm_cli_format(h->args, &format, NULL) < 0 || format == VMM_FORMAT_JSON)
+	/* JSON holds it. The live view shows it in a place of its own, a recording tells of all together. */
+	if (h->args->command == VMM_COMMAND_RECORD || vmm_args_has(h->args, VMM_OPTION_WATCH) || vmm_cli_format(h->args, &format, NULL) < 0 || format == VMM_FORMAT_JSON)
 		return;
 	tell(&pause, s->target.pid);
 }

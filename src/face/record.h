@@ -63,6 +63,7 @@ struct recorder {
 	uint64_t read_ns, work_ns;    /* read_ns: while targets were read; work_ns: with the processor time of writing */
 	uint64_t look_ns;             /* what the last round cost */
 	uint64_t looks, kept, dropped;
+	uint64_t pauses, paused_ns, longest_pause_ns; /* of --stop */
 	bool told_stretch, line_shown;
 	int status;                   /* exit status of what went wrong with a target given by its PID */
 };

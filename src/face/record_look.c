@@ -1,5 +1,7 @@
 /* One look at what is followed: cheap where nothing has to be kept, a snapshot into the session where it has. */
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/err.h"
@@ -56,12 +58,16 @@ static bool wants_heaps(const struct recorder *r, const struct rec_process *p, c
 /* Tells once why a process is not read; others go on. */
 static void cannot_read(struct recorder *r, struct rec_process *p, int code, const struct vmm_err *err)
 {
+	char pid[16];
+	size_t n = (size_t)snprintf(pid, sizeof(pid), "%d: ", (int)p->id.pid);
+
 	if (p->told)
 		return;
 	p->told = true;
 	if (p->given && r->status == 0)
 		r->status = vmm_error_status(code);
-	rec_say(r, "%d: %s", (int)p->id.pid, err->text[0] ? err->text : vmm_error_text(code));
+	/* Some say themselves whom they are about. */
+	rec_say(r, "%s%s", strncmp(err->text, pid, n) == 0 ? "" : pid, err->text[0] ? err->text : vmm_error_text(code));
 }
 
 /* What cannot be read, or went while it was. 0: nothing is kept of it; below 0: out of memory. */
@@ -97,10 +103,33 @@ static void count_kept(struct recorder *r, struct rec_process *p, const struct v
 	r->kept++;
 }
 
-static int keep(struct recorder *r, struct rec_process *p, struct vmm_target *t, struct vmm_snapshot *s,
-                const struct vmm_glance *g, struct vmm_err *err)
+/* What is kept, of a target that may be standing still. */
+struct held {
+	struct recorder *r;
+	struct vmm_hold hold;
+	struct vmm_snapshot *s; /* NULL: none was taken */
+};
+
+static void go_on(void *arg)
 {
-	struct vmm_session_memory memory = {.target = t, .kinds = r->kinds};
+	struct held *held = arg;
+	struct recorder *r = held->r;
+
+	if (!held->hold.target)
+		return;
+	vmm_hold_end(&held->hold, held->s);
+	if (!held->s || !held->s->cost.stopped_ns)
+		return;
+	r->pauses++;
+	r->paused_ns += held->s->cost.stopped_ns;
+	r->longest_pause_ns = vmm_max_u64(r->longest_pause_ns, held->s->cost.stopped_ns);
+}
+
+static int keep(struct recorder *r, struct rec_process *p, struct vmm_target *t, struct held *held, const struct vmm_glance *g,
+                struct vmm_err *err)
+{
+	struct vmm_session_memory memory = {.target = t, .kinds = r->kinds, .read = go_on, .arg = held};
+	struct vmm_snapshot *s = held->s;
 	uint32_t number;
 	int code;
 
@@ -127,13 +156,19 @@ static int take(struct recorder *r, struct rec_process *p, struct vmm_target *t,
 {
 	struct vmm_take take = {.needs = vmm_args_has(r->args, VMM_OPTION_FAST) ? VMM_NEED_FAST : VMM_NEED_DEFAULT | VMM_NEED_EXTRA};
 	uint64_t begin = vmm_now_ns(), cost, cpu;
-	struct vmm_snapshot *s;
+	struct held held = {.r = r};
+	struct vmm_snapshot *s = NULL;
 	int code;
 
 	p->heaps = wants_heaps(r, p, g, last);
 	if (p->heaps)
 		take.needs |= VMM_NEED_HEAPS;
-	code = vmm_target_snapshot(t, &take, &s, err);
+	code = vmm_hold_begin(&held.hold, r->args, t, err);
+	if (code == 0)
+		code = vmm_target_snapshot(t, &take, &s, err);
+	held.s = s;
+	if (code < 0 || !r->kinds)
+		go_on(&held);
 	cost = vmm_now_ns() - begin;
 	r->read_ns += cost;
 	r->work_ns += cost;
@@ -144,6 +179,7 @@ static int take(struct recorder *r, struct rec_process *p, struct vmm_target *t,
 		return without(r, p, code, err);
 	/* Torn by its end: what was kept before is whole. Without memory it is ending. */
 	if (s->partial || (s->vma_count == 0 && !s->unreadable)) {
+		go_on(&held);
 		vmm_snapshot_destroy(s);
 		return 0;
 	}
@@ -153,7 +189,8 @@ static int take(struct recorder *r, struct rec_process *p, struct vmm_target *t,
 	}
 	begin = vmm_now_ns();
 	cpu = cpu_ns();
-	code = keep(r, p, t, s, g, err);
+	code = keep(r, p, t, &held, g, err);
+	go_on(&held);
 	/* Contents are read while they are written; else writing is nobody's time but a processor's. */
 	r->read_ns += r->kinds ? vmm_now_ns() - begin : 0;
 	r->work_ns += r->kinds ? vmm_now_ns() - begin : cpu_ns() - cpu;

@@ -32,7 +32,7 @@ int rec_program_start(struct rec_program *p, char **argv, struct vmm_err *err)
 
 void rec_program_poll(struct rec_program *p)
 {
-	if (p->pid > 0 && !p->ended && waitpid(p->pid, &p->status, WNOHANG) == p->pid)
+	if (p->pid > 0 && !p->ended && waitpid(p->pid, &p->status, WNOHANG) == p->pid && !WIFSTOPPED(p->status))
 		p->ended = true;
 }
 

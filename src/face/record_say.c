@@ -253,6 +253,22 @@ static void put_cost(struct vmm_out *out, const struct recorder *r)
 	vmm_out_text(out, " of a processor\n");
 }
 
+static void put_pauses(struct vmm_out *out, const struct recorder *r)
+{
+	if (!r->pauses)
+		return;
+	put_label(out, "stopped");
+	vmm_put_count(out, r->pauses);
+	vmm_out_text(out, r->pauses == 1 ? " time, for " : " times, for ");
+	vmm_put_duration(out, r->paused_ns / r->pauses);
+	if (r->pauses > 1) {
+		vmm_out_text(out, " on average, ");
+		vmm_put_duration(out, r->longest_pause_ns);
+		vmm_out_text(out, " at most");
+	}
+	vmm_out_char(out, '\n');
+}
+
 /* Most changed first. */
 static int compare_change(const void *a, const void *b)
 {
@@ -340,7 +356,7 @@ void rec_say_summary(struct recorder *r)
 	vmm_out_escaped(out, r->args->option[VMM_OPTION_OUTPUT], 0);
 	vmm_put_plain(out, &r->look);
 	if (r->kept == 0) {
-		vmm_out_text(out, ": nothing was recorded: no target could be read before it ended\n");
+		vmm_out_text(out, ": nothing was recorded: no target could be read\n");
 	} else {
 		vmm_out_text(out, ": ");
 		put_snapshots(out, r->kept);
@@ -353,6 +369,7 @@ void rec_say_summary(struct recorder *r)
 		vmm_out_char(out, '\n');
 		put_looks(out, r);
 		put_cost(out, r);
+		put_pauses(out, r);
 	}
 	put_program(out, &r->program, r->args->program ? r->args->program[0] : "");
 	if (r->kept)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "face/amount.h"
 #include "face/bars.h"
 
 /* A word for a struct vmm_line, written in pieces. */
@@ -97,6 +98,12 @@ static void add_origin(struct vmm_line *line, const struct vmm_snapshot *s)
 		vmm_out_text(w.out, "core");
 	vmm_out_text(w.out, when);
 	word_add(&w, line);
+	/* Of a live target it is said when it happens. */
+	if (s->session_number && s->cost.stopped_ns && word_start(&w)) {
+		vmm_out_text(w.out, "stopped for ");
+		vmm_put_duration(w.out, s->cost.stopped_ns);
+		word_add(&w, line);
+	}
 }
 
 static void add_facts(struct vmm_line *line, const struct vmm_snapshot *s)

@@ -354,10 +354,13 @@ static int add(struct vmm_session *s, const struct vmm_snapshot *snapshot, const
 		rc = target_id(s, snapshot, &id, err);
 	if (rc == 0)
 		rc = vmm_session_target_get(s, id, &t, err);
-	if (rc == 0)
-		rc = vmm_session_encode(s, t, (uint32_t)last + 1, snapshot, err);
+	/* First, since the target may be waiting for it. */
 	if (rc == 0)
 		rc = vmm_session_keep_memory(s, t, (uint32_t)last + 1, snapshot, memory, &contents, err);
+	if (rc == 0 && memory && memory->read)
+		memory->read(memory->arg);
+	if (rc == 0)
+		rc = vmm_session_encode(s, t, (uint32_t)last + 1, snapshot, err);
 	if (rc == 0)
 		rc = snapshot_insert(s, t, (uint32_t)last + 1, snapshot, contents, err);
 	if (rc == 0)

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -296,6 +297,51 @@ def seize_in_child(pid):
     return child, writer
 
 
+def pauses(path):
+    db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+    rows = [row[0] for row in db.execute("SELECT stopped_ns FROM snapshot ORDER BY number")]
+    db.close()
+    return rows
+
+
+def check_kept(checks, args, folder):
+    """Sessions keep how long the target stood still: what is told when it happens, in SQL, in JSON, in the head of the page."""
+    path = os.path.join(folder, "kept.vmmap")
+    with Counting(args, folder, "busy", 4) as target:
+        for options in ([], ["--with-memory", "all"], ["--with-memory", "heap,stack"]):
+            begin = time.monotonic_ns()
+            done = run(args, "save", target.pid, "-o", path, "--stop", "--force", *options)
+            wall = time.monotonic_ns() - begin
+            what = "save --stop %s" % " ".join(options)
+            checks.equal(done.returncode, 0, "%s: exit status" % what)
+            line = one_line(checks, done, what)
+            checks.true(LINE.match(line), "%s: %r" % (what, line))
+            kept = pauses(path)
+            if checks.true(len(kept) == 1 and kept[0] and 0 < kept[0] <= wall, "%s: %s of %d" % (what, kept, wall)):
+                checks.true("for %.1f ms" % (kept[0] / 1e6) in line or "for %.1f ms" % (kept[0] / 1e6 + 0.05) in line, "%s: %d and %r" % (what, kept[0], line))
+                document = parse_json(run(args, "show", path, "--json").stdout)
+                checks.equal((document["cost"]["stopped_ns"], document["notes"]), (kept[0], []), "%s: JSON" % what)
+                checks.true(b"stopped for " in run(args, "show", path).stdout.splitlines()[1], "%s: the page does not tell it" % what)
+            check_runs(checks, target, 4, what)
+        done = run(args, "record", target.pid, "-o", path, "--stop", "--force", "--every", "100ms", "--duty", "50", "--for", "1s")
+        checks.equal(done.returncode, 0, "record --stop: exit status")
+        kept = pauses(path)
+        checks.true(len(kept) > 1 and all(0 < k < 10**9 for k in kept), "record --stop: %s" % kept)
+        checks.true(re.search(rb"^  stopped  %d times, for .* on average, .* at most$" % len(kept), done.stderr, re.M), "record --stop: %r" % done.stderr)
+        check_runs(checks, target, 4, "record --stop")
+        run(args, "record", target.pid, "-o", path, "--force", "--for", "100ms")
+        checks.true(not any(pauses(path)), "record without --stop: %s" % pauses(path))
+        os.unlink(path)
+        tracer, writer = seize_in_child(target.pid)
+        done = run(args, "record", target.pid, "-o", path, "--stop", "--for", "300ms", "--every", "100ms")
+        os.close(writer)
+        os.waitpid(tracer, 0)
+        checks.equal(done.returncode, 3, "record of what is traced: exit status")
+        checks.equal(done.stderr.count(b"traces it already"), 1, "record of what is traced: %r" % done.stderr)
+        checks.true(not os.path.exists(path), "record of what is traced: a file is left")
+        check_runs(checks, target, 4, "record of what is traced")
+
+
 def check_refused(checks, args, folder):
     with Counting(args, folder, "busy", 2) as target:
         tracer, writer = seize_in_child(target.pid)
@@ -443,6 +489,7 @@ def main():
         check_group_stop(checks, args, folder)
         check_suspended(checks, args, folder)
         check_watch(checks, args, folder)
+        check_kept(checks, args, folder)
         check_refused(checks, args, folder)
         check_empty(checks, args)
         check_many(checks, args, folder)

@@ -27,39 +27,47 @@ static uint32_t needs_of(const struct vmm_args *args)
 	return needs;
 }
 
-static int add(struct save *v, struct vmm_target *t, struct vmm_snapshot *s, uint32_t *ret_number, struct vmm_err *err)
+/* What a pause is about. */
+struct held {
+	struct vmm_hold hold;
+	struct vmm_snapshot *s;
+};
+
+static void go_on(void *arg)
 {
-	struct vmm_session_memory memory = {.target = t, .kinds = v->kinds};
+	struct held *held = arg;
+
+	vmm_hold_end(&held->hold, held->s);
+}
+
+static int add(struct save *v, struct vmm_target *t, struct held *held, uint32_t *ret_number, struct vmm_err *err)
+{
+	struct vmm_session_memory memory = {.target = t, .kinds = v->kinds, .read = go_on, .arg = held};
+	struct vmm_snapshot *s = held->s;
 
 	if (vmm_args_has(v->args, VMM_OPTION_REDACT))
 		vmm_session_file_redact(s);
 	return vmm_session_add(v->file.session, s, v->kinds && s->vma_count ? &memory : NULL, ret_number, err);
 }
 
-/* The pause covers the contents: they are read while the snapshot is added. */
+/* The pause covers the contents: they are read while the snapshot is added, and its length is kept with it. */
 static int take_and_add(struct save *v, struct vmm_target *t, struct vmm_snapshot **ret_snapshot, uint32_t *ret_number,
                         struct vmm_err *err)
 {
-	struct vmm_snapshot *s = NULL;
-	struct vmm_hold hold;
-	int code = vmm_hold_begin(&hold, v->args, t, err);
+	struct held held = {0};
+	int code = vmm_hold_begin(&held.hold, v->args, t, err);
 
 	if (code == 0)
-		code = vmm_cli_take_open(t, needs_of(v->args), &s, err);
-	if (code == 0 && v->kinds) {
-		if (vmm_target_is_stopped(t))
-			vmm_snapshot_note(s, "save", "stopped", 0, "the target stood still until its memory was saved");
-		code = add(v, t, s, ret_number, err);
-		vmm_hold_end(&hold, s);
-	} else {
-		vmm_hold_end(&hold, s);
-		if (code == 0)
-			code = add(v, t, s, ret_number, err);
-	}
+		code = vmm_cli_take_open(t, needs_of(v->args), &held.s, err);
+	if (code < 0 || !v->kinds)
+		vmm_hold_end(&held.hold, held.s);
+	if (code == 0)
+		code = add(v, t, &held, ret_number, err);
+	vmm_hold_end(&held.hold, held.s);
 	if (code < 0)
-		vmm_snapshot_destroy(s);
+		vmm_snapshot_destroy(held.s);
 	else
-		*ret_snapshot = s;
+		*ret_snapshot = held.s;
 	return code;
 }
 
