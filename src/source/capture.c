@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -16,11 +15,9 @@
 
 struct capture_target {
 	struct linux_target l; /* first: targets are cast */
-	struct linux_saved saved;
-	struct linux_saved_file *files;
+	struct capture_process process;
 	struct capture_set set;
-	struct timespec changed;
-	bool beside;      /* a core: memory and threads are its business */
+	bool beside; /* a core: memory and threads are its business */
 };
 
 /* x.tar@4711 names one of several processes, unless there is a file of that name. The copy is the caller's. */
@@ -76,7 +73,7 @@ static void capture_close(struct vmm_target *base)
 	struct capture_target *t = (struct capture_target *)base;
 
 	capture_set_done(&t->set);
-	free(t->files);
+	free(t->process.files);
 	free(t);
 }
 
@@ -105,146 +102,6 @@ static int capture_open(const char *name, const struct vmm_open *how, struct vmm
 	return capture_open_set(&set, path, ret_target, err);
 }
 
-/* By key, then by name; what came first stays first. */
-static int by_name(const void *a, const void *b)
-{
-	const struct capture_file *const *x = a, *const *y = b;
-	int c = strcmp((*x)->key, (*y)->key);
-
-	if (!c)
-		c = strcmp((*x)->name, (*y)->name);
-	return c ? c : (*x > *y) - (*x < *y);
-}
-
-static bool is_map(const struct capture_file *f)
-{
-	return f->process && (strcmp(f->name, "smaps") == 0 || strcmp(f->name, "maps") == 0);
-}
-
-static const char *last_part(const char *key)
-{
-	const char *slash = strrchr(key, '/');
-
-	return slash ? slash + 1 : key;
-}
-
-/* Whether there is a process whose key ends so. */
-static bool capture_set_has(const struct capture_set *set, const char *wanted)
-{
-	for (size_t i = 0; i < set->count; i++)
-		if (is_map(&set->files[i]) && strcmp(last_part(set->files[i].key), wanted) == 0)
-			return true;
-	return false;
-}
-
-/* The key of the process that is asked for. */
-static int choose(const struct capture_set *set, struct capture_file *const *files, const char *name, const char **ret_key,
-                  struct vmm_err *err)
-{
-	char list[160] = "";
-	size_t listed = 0;
-	const char *found = NULL, *last = NULL;
-	unsigned count = 0;
-
-	for (size_t i = 0; i < set->count; i++) {
-		const char *key = files[i]->key;
-
-		if (!is_map(files[i]) || (last && strcmp(last, key) == 0))
-			continue;
-		last = key;
-		if (set->wanted && strcmp(last_part(key), set->wanted) != 0)
-			continue;
-		found = key;
-		if (count++ < 12 && listed < sizeof(list))
-			listed += (size_t)snprintf(list + listed, sizeof(list) - listed, "%s%.32s", listed ? ", " : "", last_part(key));
-	}
-	if (count == 0 && set->empty)
-		return vmm_fail(err, VMM_E_FORMAT, 0, "%s: the smaps in it is empty: tar takes files of /proc for empty ones; copy them with cat "
-		                "first, as docs/captures.md shows", name);
-	if (count == 0 && set->wanted)
-		return vmm_fail(err, VMM_E_NO_TARGET, 0, "%s: no smaps or maps of %s in it", name, set->wanted);
-	if (count == 0)
-		return vmm_fail(err, VMM_E_FORMAT, 0, "%s: no capture: no smaps or maps in it", name);
-	if (count > 1)
-		return vmm_fail(err, VMM_E_AMBIGUOUS, 0, "%s: it holds %u processes: %s%s; give one: %s@%s", name, count, list,
-		                count > 12 ? ", ..." : "", name, last_part(found));
-	*ret_key = found;
-	return 0;
-}
-
-/* Whether a file is one of the machine that the process ran on: beside the process's folder, or in it. */
-static bool is_machines(const struct capture_file *f, const char *key)
-{
-	size_t parent = (size_t)(last_part(key) - key);
-
-	if (!f->machine)
-		return false;
-	parent -= parent > 0;
-	if (strlen(f->key) == parent && strncmp(f->key, key, parent) == 0 && strcmp(f->key, key) != 0)
-		return true;
-	return strcmp(f->key, key) == 0 && !f->process;
-}
-
-static int compare_saved(const void *a, const void *b)
-{
-	const struct linux_saved_file *x = a, *y = b;
-	int c = strcmp(x->name, y->name);
-
-	return c ? c : (x->bytes > y->bytes) - (x->bytes < y->bytes);
-}
-
-/* Names of the machine's files get their slash: the set has room for it. */
-static int collect(struct capture_target *t, struct capture_file *const *files, const char *key, struct vmm_err *err)
-{
-	size_t n = 0;
-
-	t->files = vmm_alloc_hook(NULL, (t->set.count ? t->set.count : 1) * sizeof(*t->files));
-	if (!t->files)
-		return vmm_fail_nomem(err);
-	for (size_t i = 0; i < t->set.count; i++) {
-		struct capture_file *f = files[i];
-		bool machine = is_machines(f, key);
-
-		if ((!machine && (!f->process || strcmp(f->key, key) != 0)) ||
-		    (i && strcmp(f->key, files[i - 1]->key) == 0 && strcmp(f->name, files[i - 1]->name + (files[i - 1]->name[0] == '/')) == 0))
-			continue;
-		if (machine) {
-			size_t length = strlen(f->name);
-			char *slashed = vmm_alloc_hook(f->name, length + 2);
-
-			if (!slashed)
-				return vmm_fail_nomem(err);
-			memmove(slashed + 1, slashed, length + 1);
-			slashed[0] = '/';
-			f->name = slashed;
-		}
-		if (!machine && strcmp(f->name, "smaps") == 0)
-			t->changed = f->changed;
-		else if (!machine && strcmp(f->name, "maps") == 0 && !t->changed.tv_sec)
-			t->changed = f->changed;
-		t->files[n++] = (struct linux_saved_file){f->name, f->bytes, f->length};
-	}
-	qsort(t->files, n, sizeof(*t->files), compare_saved);
-	t->saved = (struct linux_saved){t->files, n};
-	return 0;
-}
-
-/* "Pid:" of status, else the first number of stat, else the folder's name. */
-static int32_t pid_of(const struct linux_saved *saved, const char *key)
-{
-	const struct linux_saved_file *f = linux_saved_find(saved, "status");
-	struct vmm_scan all, line;
-	uint64_t pid;
-
-	all = f ? vmm_scan_init(f->bytes, f->length) : vmm_scan_init("", 0);
-	while (vmm_scan_line(&all, &line))
-		if (vmm_scan_text(&line, "Pid:\t") && vmm_scan_dec(&line, &pid) && pid <= INT32_MAX)
-			return (int32_t)pid;
-	f = linux_saved_find(saved, "stat");
-	all = f ? vmm_scan_init(f->bytes, f->length) : vmm_scan_init(last_part(key), strlen(last_part(key)));
-	return vmm_scan_dec(&all, &pid) && pid <= INT32_MAX ? (int32_t)pid : 0;
-}
-
 /* Linux 6.13 has the first guard pages: what was told by an older one has none. smaps tells KSM from 6.6 on. */
 static bool before_guards(const struct linux_saved *saved)
 {
@@ -263,39 +120,28 @@ static bool before_guards(const struct linux_saved *saved)
 
 int capture_open_set(struct capture_set *set, const char *name, struct vmm_target **ret_target, struct vmm_err *err)
 {
-	struct capture_file **files = vmm_alloc_hook(NULL, (set->count ? set->count : 1) * sizeof(struct capture_file *));
 	struct capture_target *t = vmm_alloc_hook(NULL, sizeof(*t));
-	const char *key = NULL;
-	int rc = files && t ? 0 : vmm_fail_nomem(err);
+	int rc;
 
-	if (rc < 0) {
+	if (!t) {
 		capture_set_done(set);
-		free(files);
-		free(t);
-		return rc;
+		return vmm_fail_nomem(err);
 	}
 	memset(t, 0, sizeof(*t));
 	t->set = *set;
 	*set = (struct capture_set){0};
-	for (size_t i = 0; i < t->set.count; i++)
-		files[i] = &t->set.files[i];
-	if (t->set.count)
-		qsort(files, t->set.count, sizeof(struct capture_file *), by_name);
-	rc = choose(&t->set, files, name, &key, err);
-	if (rc >= 0)
-		rc = collect(t, files, key, err);
-	free(files);
+	rc = capture_process_find(&t->set, name, &t->process, err);
 	if (rc < 0) {
 		capture_close(&t->l.base);
 		return rc;
 	}
 	t->l.base.ops = &vmm_source_capture;
 	t->l.dir_fd = t->l.pid_fd = t->l.mem_fd = t->l.pagemap_fd = -1;
-	t->l.saved = &t->saved;
-	t->l.pid = pid_of(&t->saved, key);
+	t->l.saved = &t->process.saved;
+	t->l.pid = t->process.pid;
 	t->l.bits = linux_saved_bits(&t->l);
 	t->l.page_size = linux_saved_page_size(&t->l);
-	t->l.base.guards_told = linux_saved_find(&t->saved, "guards") || before_guards(&t->saved);
+	t->l.base.guards_told = linux_saved_find(&t->process.saved, "guards") || before_guards(&t->process.saved);
 	*ret_target = &t->l.base;
 	return 0;
 }
@@ -350,7 +196,7 @@ static void note_missing(const struct capture_target *t, struct vmm_snapshot *s)
 	size_t at = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		if (!linux_saved_find(&t->saved, files[i].name))
+		if (!linux_saved_find(&t->process.saved, files[i].name))
 			at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s (%s)", at ? ", " : "", files[i].name, files[i].gives);
 	if (at)
 		vmm_snapshot_note(s, "capture", "missing", 0, "not in the capture, so not known: %s", list);
@@ -369,11 +215,11 @@ static void note_missing(const struct capture_target *t, struct vmm_snapshot *s)
 /* True when the text ends in the middle of a mapping: its last one lacks what the first one has. */
 static bool is_cut(const struct capture_target *t, const struct vmm_snapshot *s)
 {
-	const struct linux_saved_file *f = linux_saved_find(&t->saved, "smaps");
+	const struct linux_saved_file *f = linux_saved_find(&t->process.saved, "smaps");
 	const struct vmm_vma *first = s->vmas, *last = s->vmas + s->vma_count - 1;
 
 	if (!f)
-		f = linux_saved_find(&t->saved, "maps");
+		f = linux_saved_find(&t->process.saved, "maps");
 	if (!s->vma_count || !f || f->bytes[f->length - 1] != '\n')
 		return true;
 	return (first->m.known & ~last->m.known) != 0 || (first->vm_flags & ~last->vm_flags & VMM_VF_KNOWN) != 0;
@@ -385,7 +231,7 @@ static int fill_maps(struct capture_target *t, const struct vmm_take *take, stru
 	int rc;
 
 	/* The text is there already: not reading it would save nothing. */
-	if (linux_saved_find(&t->saved, "smaps"))
+	if (linux_saved_find(&t->process.saved, "smaps"))
 		all.needs |= VMM_NEED_SMAPS;
 	s->needs = all.needs | VMM_NEED_MAPS;
 	rc = linux_fill_maps(&t->l, &all, s, err);
@@ -403,7 +249,7 @@ static int fill_maps(struct capture_target *t, const struct vmm_take *take, stru
 
 static void count_cpus(const struct capture_target *t, struct vmm_snapshot *s)
 {
-	const struct linux_saved_file *f = linux_saved_find(&t->saved, "/stat");
+	const struct linux_saved_file *f = linux_saved_find(&t->process.saved, "/stat");
 	struct vmm_scan all, line;
 	uint64_t n;
 
@@ -424,8 +270,8 @@ static int capture_fill(struct vmm_target *base, const struct vmm_take *take, st
 
 	if (rc < 0)
 		return rc;
-	if (t->changed.tv_sec)
-		s->taken_at = t->changed;
+	if (t->process.changed.tv_sec)
+		s->taken_at = t->process.changed;
 	count_cpus(t, s);
 	rc = linux_fill_status(&t->l, s, err);
 	if (rc == VMM_E_NOMEM)
@@ -457,7 +303,7 @@ static int capture_pages(struct vmm_target *base, uint64_t start, uint64_t end, 
                          struct vmm_err *err)
 {
 	const struct capture_target *t = (const struct capture_target *)base;
-	const struct linux_saved_file *f = linux_saved_find(&t->saved, "guards");
+	const struct linux_saved_file *f = linux_saved_find(&t->process.saved, "guards");
 	struct vmm_page_run run = {.what = VMM_PAGE_GUARD};
 	struct vmm_scan all, line;
 	uint64_t last = 0;

@@ -59,8 +59,21 @@ int capture_load_folder(struct capture_set *set, const char *path, struct vmm_er
 /* True when the file at path is one of them; reads its beginning only. */
 bool capture_file_probe(const char *path);
 
+/* Whether there is a process whose key ends so. */
+bool capture_set_has(const struct capture_set *set, const char *wanted);
+
+/* The files of one process and of its machine. */
+struct capture_process {
+	struct linux_saved_file *files; /* free(), also after a failure */
+	struct linux_saved saved;       /* of files; the bytes are the set's */
+	struct timespec changed;        /* when its map was written; 0: not told */
+	int32_t pid;                    /* 0: not told */
+};
+/* Of the set's only process, or the wanted one. ret is zeroed before. Messages call the set name; errors as below. */
+int capture_process_find(struct capture_set *set, const char *name, struct capture_process *ret, struct vmm_err *err);
+
 /*
- * The files of one process and of its machine. Takes the set over, also when it fails. name is what messages call it.
+ * A target of one process and of its machine. Takes the set over, also when it fails. name is what messages call it.
  * VMM_E_FORMAT: none in it; VMM_E_AMBIGUOUS: several. *ret_target: a target of this source.
  */
 int capture_open_set(struct capture_set *set, const char *name, struct vmm_target **ret_target, struct vmm_err *err);
