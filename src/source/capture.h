@@ -51,6 +51,18 @@ int capture_add_text(struct capture_set *set, const char *key, char *bytes, size
 /* True when text begins like one of those. */
 bool capture_text_probe(const char *bytes, size_t length);
 
+#define CAPTURE_PROBE_BYTES 8192           /* of a file: enough to know what it is */
+#define CAPTURE_FILE_MAX ((size_t)1 << 30) /* of one file, or one text */
+#define CAPTURE_BLOCK_BYTES ((size_t)64 * 1024)
+
+/* What an open file has left, under a path. VMM_E_LIMIT, VMM_E_IO, VMM_E_NOMEM. */
+int capture_add_fd(struct capture_set *set, int fd, const char *path, struct timespec changed, struct vmm_err *err);
+/* capture_archive.c: everything in an archive. VMM_E_FORMAT; VMM_E_UNSUPPORTED where vmmap was built without libarchive. */
+int capture_archive_fd(struct capture_set *set, int fd, struct vmm_err *err);
+int capture_archive_bytes(struct capture_set *set, const void *bytes, size_t length, struct vmm_err *err);
+/* Whether a packed file holds a tar, or a text that is a capture. */
+bool capture_archive_probe(int fd);
+
 /* Everything in a file, or in memory: a tar, plain or packed, or a text. VMM_E_FORMAT: neither. */
 int capture_load_file(struct capture_set *set, const char *path, struct vmm_err *err);
 int capture_load_bytes(struct capture_set *set, const void *bytes, size_t length, struct vmm_err *err);
