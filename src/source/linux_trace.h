@@ -60,4 +60,13 @@ uint32_t linux_trace_count(const struct linux_trace *t, enum linux_traced_state 
 /* The thread with this tid, or NULL. */
 const struct linux_traced *linux_trace_find(const struct linux_trace *t, int32_t tid);
 
+/* ---- linux_seize.c, for linux_trace.c ---- */
+
+/* Attaches to every thread that is not known yet. Returns how many that were; errors as of linux_trace_stop(). */
+int linux_trace_seize(struct linux_trace *t, struct vmm_err *err);
+/* State letter and PF flags of a thread: 'X' when it has gone, '?' when they are not told. */
+char linux_trace_state(const struct linux_trace *t, int32_t tid, uint64_t *ret_flags);
+/* By tid: for qsort() and bsearch(). */
+int linux_traced_compare(const void *a, const void *b);
+
 #endif
