@@ -2,9 +2,7 @@
 #include <stdio.h>
 
 #include "base/arena.h"
-#include "base/text.h"
-#include "view/json_write.h"
-#include "view/view.h"
+#include "view/text_cell.h"
 
 #define GAP 2             /* columns between two cells */
 #define COLUMNS_MAX 256   /* what a query holds at most */
@@ -33,188 +31,14 @@ struct layout {
 	bool backslashes;          /* as in struct vmm_out */
 };
 
-struct cell {
-	struct vmm_value v;
-	char own[64];
-	const char *text, *suffix;
-	bool dim, alarm, bold;
-	int sign;           /* of a change */
-	int colour; /* 256-colour index of a square before the text, -1 for none */
-};
-
-/* In the unit of which 1 << shift bytes make one, with tenths. */
-static void with_tenths(char *ret, size_t size, uint64_t bytes, unsigned shift)
-{
-	uint64_t whole = bytes >> shift;
-	uint64_t tenths = ((bytes - (whole << shift)) * 10 + (UINT64_C(1) << shift) / 2) >> shift; /* shift is 60 at most */
-	size_t at = vmm_text_grouped(ret, whole + tenths / 10);
-
-	snprintf(ret + at, size - at, ".%u", (unsigned)(tenths % 10));
-}
-
-static void format_auto(char *ret, size_t size, uint64_t bytes)
-{
-	static const char letters[] = "BKMGTPE";
-	unsigned unit = 0;
-	size_t at;
-
-	while (unit < 6 && bytes >> (10 * (unit + 1)))
-		unit++;
-	if (unit == 0 || bytes >> (10 * unit) >= 100)
-		at = vmm_text_grouped(ret, (bytes >> (10 * unit)) + (unit && (bytes >> (10 * unit - 1) & 1)));
-	else {
-		with_tenths(ret, size, bytes, 10 * unit);
-		at = strlen(ret);
-	}
-	snprintf(ret + at, size - at, "%c", letters[unit]);
-}
-
-static void format_bytes(char *ret, size_t size, uint64_t bytes, enum vmm_units units)
-{
-	switch (units) {
-	case VMM_UNITS_BYTES:
-		vmm_text_grouped(ret, bytes);
-		break;
-	case VMM_UNITS_MIB:
-		if (bytes < (1 << 20) / 20)
-			snprintf(ret, size, "<0.1");
-		else
-			with_tenths(ret, size, bytes, 20);
-		break;
-	case VMM_UNITS_AUTO:
-		format_auto(ret, size, bytes);
-		break;
-	default:
-		if (bytes < 512)
-			snprintf(ret, size, "<1");
-		else
-			vmm_text_grouped(ret, (bytes >> 10) + (bytes >> 9 & 1));
-	}
-}
-
-/* At least width digits, 16 at most. */
-static void put_hex(char *ret, uint64_t n, unsigned width)
-{
-	unsigned length = width;
-
-	while (length < 16 && n >> (4 * length))
-		length++;
-	for (unsigned i = 0; i < length; i++)
-		ret[i] = "0123456789abcdef"[n >> (4 * (length - 1 - i)) & 15];
-	ret[length] = '\0';
-}
-
-static void number_cell(struct cell *c, const struct slot *slot, const struct vmm_style *style)
-{
-	const struct vmm_column *column = slot->column;
-	bool bound = c->v.state == VMM_AT_LEAST;
-	uint64_t number = c->v.number;
-	char *at = c->own;
-	size_t size = sizeof(c->own);
-
-	if (bound || c->v.state == VMM_AT_MOST) {
-		snprintf(at, size, bound ? "≥" : "≤");
-		at += strlen(at);
-		size -= strlen(c->own);
-	}
-	if (vmm__value_signed(column) && c->v.number) {
-		c->sign = (int64_t)c->v.number < 0 ? -1 : 1;
-		number = c->sign < 0 ? 0 - number : number;
-		*at++ = c->sign < 0 ? '-' : '+';
-		size--;
-	}
-	if (column->type == VMM_VALUE_ADDRESS)
-		put_hex(at, number, slot->digits);
-	else if (column->flags & VMM_COLUMN_ID)
-		snprintf(at, size, "%llu", (unsigned long long)number);
-	else if (number == 0)
-		memcpy(at, "-", 2);
-	else if (column->type == VMM_VALUE_BYTES || column->type == VMM_VALUE_CHANGE)
-		format_bytes(at, size, number, style->units);
-	else
-		vmm_text_grouped(at, number);
-	c->text = c->own;
-}
-
-static void text_cell(struct cell *c, const struct vmm_column *column, const struct vmm_row *row,
-                      const struct vmm_style *style)
-{
-	c->text = c->v.text;
-	if (column->get == vmm__get_kind) {
-		enum vmm_kind kind = vmm__row_kind(row);
-
-		c->text = row->depth ? "" : kind < VMM_KIND_COUNT ? vmm_kind_label(kind) : "Total";
-		if (style->colour && kind < VMM_KIND_COUNT && !row->depth)
-			c->colour = vmm_kind_colour256(kind);
-	} else if (column->get == vmm__get_protection && vmm__row_write_exec(row)) {
-		c->suffix = "!";
-		c->alarm = true;
-	}
-}
-
-static void make_cell(struct cell *c, const struct slot *slot, const struct vmm_row *row, const struct vmm_style *style)
-{
-	const struct vmm_column *column = slot->column;
-
-	vmm_column_value(column, row, &c->v);
-	c->text = "";
-	c->suffix = c->v.suffix;
-	c->dim = c->alarm = false;
-	c->sign = 0;
-	c->bold = vmm__row_is_total(row);
-	c->colour = -1;
-	/* At least nothing is as good as unknown; not so of changes. */
-	if (c->v.state == VMM_UNKNOWN || (c->v.state == VMM_AT_LEAST && c->v.number == 0 && !vmm__value_signed(column))) {
-		c->text = "?";
-		c->suffix = "";
-		c->dim = true;
-	} else if (c->v.state == VMM_ABSENT) {
-		c->suffix = "";
-	} else if (column->type == VMM_VALUE_TEXT) {
-		text_cell(c, column, row, style);
-	} else if (column->type == VMM_VALUE_FLAG) {
-		c->text = c->v.number ? "yes" : "-";
-	} else {
-		number_cell(c, slot, style);
-	}
-}
-
-/* Columns on a terminal once escaped. */
-static size_t shown_width(const char *s, bool backslashes)
-{
-	size_t length = strlen(s), width = 0;
-
-	for (size_t i = 0; i < length;) {
-		unsigned char byte = (unsigned char)s[i];
-		uint32_t point;
-		char e[32];
-		size_t n;
-
-		if (byte >= 0x20 && byte < 0x7f && (byte != '\\' || backslashes)) {
-			width++;
-			i++;
-			continue;
-		}
-		n = vmm_utf8_decode(s + i, length - i, &point);
-		width += vmm_text_width(e, vmm_escape_terminal(e, sizeof(e), s + i, n));
-		i += n;
-	}
-	return width;
-}
-
-static bool right_aligned(const struct vmm_column *column)
-{
-	return column->type == VMM_VALUE_BYTES || column->type == VMM_VALUE_COUNT || vmm__value_signed(column);
-}
-
 static size_t indent_of(const struct layout *l, const struct slot *slot, const struct vmm_row *row)
 {
-	return slot == l->first && !right_aligned(slot->column) ? (size_t)row->depth * 2 : 0;
+	return slot == l->first && !vmm__right_aligned(slot->column) ? (size_t)row->depth * 2 : 0;
 }
 
-static size_t cell_width(const struct layout *l, const struct slot *slot, const struct cell *c, const struct vmm_row *row)
+static size_t cell_width(const struct layout *l, const struct slot *slot, const struct vmm__cell *c, const struct vmm_row *row)
 {
-	return indent_of(l, slot, row) + (c->colour >= 0 ? 2 : 0) + shown_width(c->text, l->backslashes) + strlen(c->suffix);
+	return indent_of(l, slot, row) + (c->colour >= 0 ? 2 : 0) + vmm__shown_width(c->text, l->backslashes) + strlen(c->suffix);
 }
 
 static void set_title(struct layout *l, struct slot *slot, bool *unit_told)
@@ -246,16 +70,16 @@ static void set_slots(struct layout *l)
 
 static void measure_slot(const struct layout *l, struct slot *slot, const struct vmm_row *row)
 {
-	struct cell c;
+	struct vmm__cell c;
 	size_t width;
 
-	make_cell(&c, slot, row, l->style);
+	vmm__cell_make(&c, slot->column, slot->digits, row, l->style);
 	width = cell_width(l, slot, &c, row);
 	if (slot->column->type == VMM_VALUE_TEXT && slot != l->flex && l->style->width && width > TEXT_CELL_MAX)
 		width = TEXT_CELL_MAX;
 	if (width > slot->width)
 		slot->width = width;
-	slot->told |= c.v.number || c.v.state == VMM_AT_MOST || (c.v.state == VMM_KNOWN && !right_aligned(slot->column));
+	slot->told |= c.v.number || c.v.state == VMM_AT_MOST || (c.v.state == VMM_KNOWN && !vmm__right_aligned(slot->column));
 	slot->unknown |= c.v.state == VMM_UNKNOWN;
 	if (c.v.state == VMM_UNKNOWN || c.v.number || c.v.state == VMM_AT_LEAST || c.v.state == VMM_AT_MOST ||
 	    slot->column->type == VMM_VALUE_TEXT)
@@ -309,7 +133,7 @@ static struct slot *least_wanted(struct layout *l, unsigned level)
 {
 	for (size_t i = l->count; i-- > 1;) {
 		struct slot *s = &l->slots[i];
-		bool number = right_aligned(s->column);
+		bool number = vmm__right_aligned(s->column);
 
 		if (!s->dropped && s != l->flex &&
 		    (level == 0   ? (s->blank || (s->unknown && !s->told)) && number
@@ -359,7 +183,7 @@ static void fit(struct layout *l)
 }
 
 /* Writes pending blanks, then the cell's text cut to width columns; returns the columns used. */
-static size_t write_cell(struct vmm_out *out, const struct cell *c, size_t width, bool colour)
+static size_t write_cell(struct vmm_out *out, const struct vmm__cell *c, size_t width, bool colour)
 {
 	const char *style = c->dim                ? "\033[2m"
 	                    : c->alarm            ? "\033[31m"
@@ -377,7 +201,7 @@ static size_t write_cell(struct vmm_out *out, const struct cell *c, size_t width
 	room = width > used + suffix ? width - used - suffix : 1;
 	if (c->text == c->own) { /* our own digits need no escapes */
 		vmm_out_text(out, c->own);
-		used += shown_width(c->own, false);
+		used += vmm__shown_width(c->own, false);
 	} else {
 		used += vmm_out_escaped(out, c->text, width ? room : 0);
 	}
@@ -409,7 +233,7 @@ static size_t cell_limit(const struct layout *l, const struct slot *slot)
 static void write_line(struct vmm_out *out, const struct layout *l, const struct vmm_row *row)
 {
 	size_t pending = 0;
-	struct cell c;
+	struct vmm__cell c;
 
 	for (size_t i = 0; i < l->count; i++) {
 		const struct slot *s = &l->slots[i];
@@ -418,23 +242,23 @@ static void write_line(struct vmm_out *out, const struct layout *l, const struct
 		if (s->dropped)
 			continue;
 		if (row) {
-			make_cell(&c, s, row, l->style);
+			vmm__cell_make(&c, s->column, s->digits, row, l->style);
 			indent = indent_of(l, s, row);
 		} else {
-			c = (struct cell){.text = s->title, .suffix = "", .bold = true, .colour = -1};
+			c = (struct vmm__cell){.text = s->title, .suffix = "", .bold = true, .colour = -1};
 		}
 		limit = cell_limit(l, s);
-		width = indent + (c.colour >= 0 ? 2 : 0) + shown_width(c.text, l->backslashes) + strlen(c.suffix);
-		if (right_aligned(s->column) && s->width > width)
+		width = indent + (c.colour >= 0 ? 2 : 0) + vmm__shown_width(c.text, l->backslashes) + strlen(c.suffix);
+		if (vmm__right_aligned(s->column) && s->width > width)
 			pending += s->width - width;
 		if (c.text[0] || c.suffix[0]) {
 			blanks(out, pending + indent);
 			pending = 0;
 			used = indent + write_cell(out, &c, limit > indent ? limit - indent : limit, l->style->colour);
-		} else if (right_aligned(s->column)) {
+		} else if (vmm__right_aligned(s->column)) {
 			used = width;
 		}
-		pending += (right_aligned(s->column) || used >= s->width ? 0 : s->width - used) + GAP;
+		pending += (vmm__right_aligned(s->column) || used >= s->width ? 0 : s->width - used) + GAP;
 	}
 	vmm_out_char(out, '\n');
 }
@@ -469,7 +293,7 @@ static size_t stream_width(const struct slot *slot, const struct vmm_style *styl
 
 	if (c->type == VMM_VALUE_ADDRESS)
 		return slot->digits;
-	if (right_aligned(c))
+	if (vmm__right_aligned(c))
 		return 8;
 	if (c->get == vmm__get_kind)
 		return style->colour ? 14 : 12;

@@ -74,74 +74,10 @@ static int emit(struct parser *p, struct vmm__code code)
 	return 0;
 }
 
-static bool name_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-static size_t name_length(const char *at, const char *end)
-{
-	const char *p = at;
-
-	while (p < end && name_char(*p))
-		p++;
-	return (size_t)(p - at);
-}
-
-/* The bytes that a suffix stands for: K, KiB, KB, k, ...; 1 for none, 0 for an unknown one. */
-static uint64_t suffix_factor(const char *at, size_t length)
-{
-	static const char letters[] = "KMGTPE";
-	const char *letter;
-
-	if (length == 0 || (length == 1 && (*at == 'B' || *at == 'b')))
-		return 1;
-	letter = strchr(letters, *at >= 'a' ? *at - 'a' + 'A' : *at);
-	if (!letter || !*letter || length > 3 || (length == 3 && memcmp(at + 1, "iB", 2) != 0) ||
-	    (length == 2 && at[1] != 'B' && at[1] != 'b'))
-		return 0;
-	return UINT64_C(1) << (10 * (letter - letters + 1));
-}
-
-/* A decimal number with an optional fraction and suffix, or 0x and hexadecimal digits. */
-static bool scan_number(struct vmm_scan *s, uint64_t *ret)
-{
-	struct vmm_scan t = *s;
-	uint64_t whole, factor, fraction = 0, divisor = 1, part;
-	size_t n;
-
-	if (vmm_scan_text(&t, "0x") || vmm_scan_text(&t, "0X")) {
-		if (!vmm_scan_hex(&t, ret) || name_length(t.p, t.end))
-			return false;
-		*s = t;
-		return true;
-	}
-	if (!vmm_scan_dec(&t, &whole))
-		return false;
-	if (vmm_scan_char(&t, '.')) {
-		const char *digits = t.p;
-
-		if (!vmm_scan_dec(&t, &fraction) || t.p - digits > 6)
-			return false;
-		for (; digits < t.p; digits++)
-			divisor *= 10;
-	}
-	n = name_length(t.p, t.end);
-	factor = suffix_factor(t.p, n);
-	if (!factor || __builtin_mul_overflow(whole, factor, &whole))
-		return false;
-	part = (uint64_t)((vmm_wide)fraction * factor / divisor);
-	if (__builtin_add_overflow(whole, part, ret))
-		return false;
-	t.p += n;
-	*s = t;
-	return true;
-}
-
 /* kind "." in front of a column of a diff: moves behind it. */
 static enum vmm_kind scan_kind(struct parser *p)
 {
-	size_t n = name_length(p->s.p, p->s.end);
+	size_t n = vmm__name_length(p->s.p, p->s.end);
 
 	if (p->table->row_type != VMM_ROW_DIFF || p->s.p + n >= p->s.end || p->s.p[n] != '.')
 		return VMM_KIND_COUNT;
@@ -160,7 +96,7 @@ static int parse_column(struct parser *p, struct part *ret)
 {
 	enum vmm_kind kind = scan_kind(p);
 	const char *at = p->s.p;
-	size_t n = name_length(at, p->s.end);
+	size_t n = vmm__name_length(at, p->s.end);
 	const struct vmm_column *c = vmm__column_find(p->table, at, n);
 	const char *nearest;
 	char what[120];
@@ -181,26 +117,6 @@ static int parse_column(struct parser *p, struct part *ret)
 	}
 	ret->type = NUMBER;
 	return emit(p, (struct vmm__code){.op = VMM__OP_COLUMN, .column = c, .kind = kind});
-}
-
-/* Digits with a fraction of at most three and "%", in thousandths. */
-static bool scan_percent(struct vmm_scan *s, uint64_t *ret)
-{
-	struct vmm_scan t = *s;
-	uint64_t whole, part = 0, scale = 1000;
-
-	if (!vmm_scan_dec(&t, &whole) || whole > UINT32_MAX)
-		return false;
-	if (vmm_scan_char(&t, '.'))
-		for (; t.p < t.end && *t.p >= '0' && *t.p <= '9' && scale > 1; t.p++) {
-			scale /= 10;
-			part += (uint64_t)(*t.p - '0') * scale;
-		}
-	if (!vmm_scan_char(&t, '%'))
-		return false;
-	*ret = whole * 1000 + part;
-	*s = t;
-	return true;
 }
 
 static int parse_percent(struct parser *p, const char *at, uint64_t thousandths, struct part *ret)
@@ -236,15 +152,15 @@ static int parse_primary(struct parser *p, struct part *ret)
 		ret->at = at;
 		return vmm_scan_char(&p->s, ')') ? 0 : fail_at(p, p->s.p, "')' is missing");
 	}
-	if (scan_percent(&p->s, &number))
+	if (vmm__scan_percent(&p->s, &number))
 		return parse_percent(p, at, number, ret);
 	if (*at >= '0' && *at <= '9') {
-		if (!scan_number(&p->s, &number))
+		if (!vmm__scan_number(&p->s, &number))
 			return fail_at(p, at, "malformed number");
 		*ret = (struct part){.type = NUMBER, .at = at};
 		return emit(p, (struct vmm__code){.op = VMM__OP_NUMBER, .number = number});
 	}
-	if (!name_char(*at))
+	if (!vmm__name_char(*at))
 		return fail_at(p, at, *at == '"' || *at == '\'' ? "a text can only stand behind a column and an operator"
 		                                                : "a column or number is expected");
 	return parse_column(p, ret);
@@ -298,27 +214,6 @@ static int parse_sum(struct parser *p, struct part *ret)
 			rc = emit(p, (struct vmm__code){.op = op});
 	}
 	return rc;
-}
-
-static bool scan_operator(struct parser *p, enum vmm__compare *ret)
-{
-	/* Longer ones first. */
-	static const struct {
-		const char *text;
-		enum vmm__compare compare;
-	} operator_table[] = {
-	    {"==", VMM__EQUAL}, {"!=", VMM__UNEQUAL},      {"<=", VMM__LESS_EQUAL}, {">=", VMM__GREATER_EQUAL},
-	    {"=~", VMM__CONTAINS}, {"!~", VMM__CONTAINS_NOT}, {"=", VMM__EQUAL},       {"<", VMM__LESS},
-	    {">", VMM__GREATER},   {"~", VMM__CONTAINS},
-	};
-
-	vmm_scan_blank(&p->s);
-	for (size_t i = 0; i < ARRAY_LEN(operator_table); i++)
-		if (vmm_scan_text(&p->s, operator_table[i].text)) {
-			*ret = operator_table[i].compare;
-			return true;
-		}
-	return false;
 }
 
 /* A quoted text, or a bare word up to a blank, a parenthesis, & or |. */
@@ -393,7 +288,7 @@ static int parse_comparison(struct parser *p, struct part *ret)
 		return rc;
 	vmm_scan_blank(&p->s);
 	at = p->s.p;
-	if (!scan_operator(p, &compare))
+	if (!vmm__scan_operator(&p->s, &compare))
 		return 0;
 	if (ret->type == TEXT || ret->type == FLAG)
 		return compare_with_word(p, ret, compare);

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "base/scan.h"
 #include "vmmap/view.h"
 
 #define VMM_EXPR_BYTES_MAX 4096 /* length of an expression */
@@ -58,5 +59,17 @@ struct vmm_expr {
 
 /* Whether an expression holds: 1, 0 (also where the row has no such number), or -1 where an unknown number decides. */
 int vmm__expr_truth(const struct vmm_expr *expr, const struct vmm_row *row);
+
+/* ---- expr_scan.c: each moves behind what it found, and leaves s as it is where it returns false ---- */
+
+bool vmm__name_char(char c);
+/* Characters of a name from at on. */
+size_t vmm__name_length(const char *at, const char *end);
+/* A decimal number with an optional fraction and suffix, or 0x and hexadecimal digits. */
+bool vmm__scan_number(struct vmm_scan *s, uint64_t *ret);
+/* Digits with a fraction of at most three and "%", in thousandths. */
+bool vmm__scan_percent(struct vmm_scan *s, uint64_t *ret);
+/* An operator of comparison, after blanks. */
+bool vmm__scan_operator(struct vmm_scan *s, enum vmm__compare *ret);
 
 #endif

@@ -36,6 +36,13 @@ void vmm__part_details(const struct vmm_heap_part *part, struct vmm_value *v);
 /* Bytes of the largest block of a region. */
 uint64_t vmm__region_largest(const struct vmm_snapshot *s, const struct vmm_region *r);
 
+/*
+ * Sorts rows as the query says: a heap array, which may be replaced by another one. arena keeps texts meanwhile. False: out of
+ * memory, nothing changed.
+ */
+struct vmm_arena;
+bool vmm__rows_sort(struct vmm_row **rows, size_t *capacity, size_t count, const struct vmm_query *q, struct vmm_arena *arena);
+
 /* Values; the caller has set state VMM_ABSENT, number 0 and empty texts. */
 static inline void vmm__value_number(struct vmm_value *v, uint64_t number)
 {
