@@ -36,6 +36,8 @@ struct vmm_place {
 /* at: what the heap has at the address; names: of the same address. Both are kept in the result. */
 struct vmm_place vmm_place_find(const struct vmm_snapshot *s, const struct vmm_chunk_at *at, const struct vmm_place_names *names);
 
+/* The answer in text. */
+void vmm_place_put(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s, const struct vmm_place *p);
 /* The heap's part of an answer in text: chunk, neighbours, first bytes. */
 void vmm_place_put_chunk(struct vmm_out *out, const struct vmm_look *look, const struct vmm_place *p);
 
