@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/search.h"
 #include "format/strings.h"
+#include "model/build.h"
 #include "model/target.h"
 
 #define WINDOW_BYTES ((size_t)256 << 10)
@@ -325,14 +326,6 @@ static int search_range(struct search *k, uint64_t start, uint64_t end)
 	return 0;
 }
 
-/* Whether a mapping's pages are memory: reading a device may do things. */
-static bool readable(const struct vmm_vma *v)
-{
-	if (v->backing == VMM_BACKING_DEVICE || v->vm_flags & (VMM_VF(io) | VMM_VF(pf)))
-		return false;
-	return v->backing != VMM_BACKING_SPECIAL || strcmp(v->name, "[vdso]") == 0;
-}
-
 static int search_region(struct search *k, const struct vmm_region *r)
 {
 	const struct vmm_snapshot *s = k->s;
@@ -342,7 +335,7 @@ static int search_region(struct search *k, const struct vmm_region *r)
 	if (start >= end || r->outside || r->kind == VMM_KIND_DEVICE)
 		return 0;
 	for (size_t i = VMM_FIRST_ABOVE(s->vmas, s->vma_count, end, start); rc == 0 && i < s->vma_count && s->vmas[i].start < end; i++)
-		if (readable(&s->vmas[i]))
+		if (vmm_vma_readable(&s->vmas[i]))
 			rc = search_range(k, vmm_max_u64(s->vmas[i].start, start), vmm_min_u64(s->vmas[i].end, end));
 	/* A string does not go on in another owner's memory. */
 	return rc ? rc : vmm_strings_end(k->finder);

@@ -29,6 +29,14 @@ static inline bool vmm_vma_is_brk(const struct vmm_vma *v)
 	return v->inode == 0 && strcmp(v->name, "[heap]") == 0;
 }
 
+/* Whether a mapping's pages are memory: reading a device may do things. */
+static inline bool vmm_vma_readable(const struct vmm_vma *v)
+{
+	if (v->backing == VMM_BACKING_DEVICE || v->vm_flags & (VMM_VF(io) | VMM_VF(pf)))
+		return false;
+	return v->backing != VMM_BACKING_SPECIAL || strcmp(v->name, "[vdso]") == 0;
+}
+
 /* An empty snapshot with its arena, all strings "" and nothing known; NULL when memory is out. */
 struct vmm_snapshot *vmm_snapshot_create(void);
 

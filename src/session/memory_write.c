@@ -8,6 +8,7 @@
 #include <zstd.h>
 #endif
 
+#include "model/build.h"
 #include "session/store.h"
 
 #define ZSTD_LEVEL 3
@@ -55,14 +56,6 @@ static int collect(void *arg, const struct vmm_page_run *run)
 		return vmm_fail_nomem(c->err);
 	c->runs[c->run_count++] = *run;
 	return 0;
-}
-
-/* Whether a mapping's pages are memory: reading a device may do things. */
-static bool readable(const struct vmm_vma *v)
-{
-	if (v->backing == VMM_BACKING_DEVICE || v->vm_flags & (VMM_VF(io) | VMM_VF(pf)))
-		return false;
-	return v->backing != VMM_BACKING_SPECIAL || strcmp(v->name, "[vdso]") == 0;
 }
 
 static int want(struct capture *c, uint64_t start, uint64_t end)
@@ -178,7 +171,7 @@ static int walk_region(struct capture *c, struct vmm_writer *w, const struct vmm
 		uint64_t start = vmm_max_u64(v->start, vmm_align_down(r->start, VMM_GRANULE_PAGE));
 		uint64_t end = vmm_min_u64(v->end, vmm_align_up(r->end, VMM_GRANULE_PAGE));
 
-		if ((i && blocks[i].vma == blocks[i - 1].vma) || !readable(v))
+		if ((i && blocks[i].vma == blocks[i - 1].vma) || !vmm_vma_readable(v))
 			continue;
 		rc = c->t->ops->pages(c->t, start, end, 0, collect, c, c->err);
 	}
