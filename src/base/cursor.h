@@ -43,4 +43,15 @@ static inline bool vmm_cursor_word(struct vmm_cursor *c, uint64_t *ret)
 	return vmm_cursor_uint(c, c->word, ret);
 }
 
+/* The word of 4 or 8 bytes at an offset that is known to be inside, little-endian. */
+static inline uint64_t vmm_word_at(const void *bytes, size_t at, unsigned word)
+{
+	const unsigned char *p = (const unsigned char *)bytes + at;
+	struct vmm_cursor c = {.p = p, .end = p + word, .word = (uint8_t)word};
+	uint64_t v = 0;
+
+	vmm_cursor_word(&c, &v);
+	return v;
+}
+
 #endif

@@ -12,18 +12,9 @@
 
 enum pair { PAIR_EMPTY, PAIR_LINKED, PAIR_BAD };
 
-static uint64_t word_at(const unsigned char *bytes, size_t at, unsigned word)
-{
-	struct vmm_cursor c = {.p = bytes + at, .end = bytes + at + word, .word = (uint8_t)word};
-	uint64_t v = 0;
-
-	vmm_cursor_word(&c, &v);
-	return v;
-}
-
 static enum pair classify(const struct vmm_reading *r, const unsigned char *bytes, size_t at, uint64_t address, unsigned word)
 {
-	uint64_t fd = word_at(bytes, at, word), bk = word_at(bytes, at + word, word), empty = address + at - 2 * word;
+	uint64_t fd = vmm_word_at(bytes, at, word), bk = vmm_word_at(bytes, at + word, word), empty = address + at - 2 * word;
 
 	if (fd == empty && bk == empty)
 		return PAIR_EMPTY;

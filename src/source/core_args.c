@@ -14,15 +14,6 @@
 #define ARGUMENTS_MAX (128u << 10) /* bytes of arguments kept */
 #define LIKE_WORDS 4               /* words of auxv compared */
 
-static uint64_t word_at(const unsigned char *bytes, size_t at, unsigned word)
-{
-	struct vmm_cursor c = {.p = bytes + at, .end = bytes + at + word, .word = (uint8_t)word};
-	uint64_t v = 0;
-
-	vmm_cursor_word(&c, &v);
-	return v;
-}
-
 /* What the core stores of the mapping that holds end, from at most length bytes below end on; *ret_start: where it begins. */
 static unsigned char *read_below(struct core_target *t, uint64_t end, uint64_t length, uint64_t *ret_start)
 {
@@ -72,18 +63,18 @@ static bool find_pointers(struct core_target *t, uint64_t auxv, uint64_t *ret_fi
 	if (!bytes || (auxv - start) % word)
 		return false;
 	at = (size_t)(auxv - start);
-	if (at < word || word_at(bytes, at -= word, word) != 0)
+	if (at < word || vmm_word_at(bytes, at -= word, word) != 0)
 		return false;
-	while (at >= word && word_at(bytes, at - word, word) != 0)
+	while (at >= word && vmm_word_at(bytes, at - word, word) != 0)
 		at -= word;
 	if (at < 2 * word)
 		return false;
 	at -= word; /* on the 0 behind the arguments */
-	*ret_last = word_at(bytes, at - word, word);
+	*ret_last = vmm_word_at(bytes, at - word, word);
 	for (; at >= word; count++) {
 		at -= word;
-		if (word_at(bytes, at, word) == count) {
-			*ret_first = count ? word_at(bytes, at + word, word) : 0;
+		if (vmm_word_at(bytes, at, word) == count) {
+			*ret_first = count ? vmm_word_at(bytes, at + word, word) : 0;
 			return count > 0;
 		}
 	}
