@@ -62,15 +62,6 @@ static const unsigned char *entry_at(struct state *st, uint64_t address)
 	return st->entries;
 }
 
-static uint64_t add_digest(uint64_t digest, const unsigned char *bytes, size_t length)
-{
-	for (size_t i = 0; i + 8 <= length; i += 8) {
-		digest = (digest ^ vmm_word_of(bytes + i, 8, 0)) * UINT64_C(0x9e3779b97f4a7c15);
-		digest ^= digest >> 29;
-	}
-	return digest;
-}
-
 /* Calls page and free span functions for all spans of a segment; checks that they tile it. */
 static void for_spans(struct state *st, const struct mimalloc_segment *s, span_fn page, span_fn free_span)
 {
@@ -88,7 +79,7 @@ static void for_spans(struct state *st, const struct mimalloc_segment *s, span_f
 		}
 		pages += span.block_size != 0;
 		if (free_span)
-			st->digest = add_digest(st->digest, entry, st->layout->heap + 8u);
+			st->digest = vmm_walk_digest(st->digest, entry, st->layout->heap + 8u);
 		if (span.block_size)
 			page(st, &span);
 		else if (free_span)
@@ -162,7 +153,7 @@ static void follow_delayed(struct state *st, uint64_t heap)
 		vmm_walk_broken(st->w, heap, "a page belongs to a heap of another thread");
 		return;
 	}
-	st->heads = add_digest(st->heads, (const unsigned char *)&block, sizeof(block));
+	st->heads = vmm_walk_digest(st->heads, (const unsigned char *)&block, sizeof(block));
 	while (block) {
 		if (st->delayed_count >= st->used) {
 			vmm_walk_broken(st->w, heap, "a list of blocks that others freed does not end");
@@ -305,7 +296,7 @@ static uint64_t digest_again(struct state *st, const struct mimalloc_segment *s,
 
 		if (!mimalloc_parse_span(l, s, index, entry, &span))
 			return ~digest;
-		digest = add_digest(digest, entry, l->heap + 8u);
+		digest = vmm_walk_digest(digest, entry, l->heap + 8u);
 	}
 	return digest;
 }
@@ -328,7 +319,7 @@ static void check_unchanged(struct state *st)
 	}
 	for (size_t i = 0; i < st->heap_count; i++) {
 		read_again(st, st->heaps[i] + st->layout->delayed, head, sizeof(head));
-		heads = add_digest(heads, head, sizeof(head));
+		heads = vmm_walk_digest(heads, head, sizeof(head));
 	}
 	if (digest != st->digest || heads != st->heads)
 		vmm_walk_broken(st->w, 0, "it changed while it was read");

@@ -38,18 +38,9 @@ static void tell(struct state *st, uint64_t start, uint64_t end, enum vmm_chunk_
 		vmm_walk_chunk(st->w, start, end - start, 0, 0, state);
 }
 
-static uint64_t add_digest(uint64_t digest, const unsigned char *bytes, size_t length)
-{
-	for (size_t i = 0; i + 8 <= length; i += 8) {
-		digest = (digest ^ vmm_word_of(bytes + i, 8, 0)) * UINT64_C(0x9e3779b97f4a7c15);
-		digest ^= digest >> 29;
-	}
-	return digest;
-}
-
 static void take_page(struct state *st, uint64_t page, const unsigned char *bytes)
 {
-	st->digest = add_digest(st->digest, bytes, MUSL_PAGE);
+	st->digest = vmm_walk_digest(st->digest, bytes, MUSL_PAGE);
 	for (unsigned i = 0; i < MUSL_METAS && going(st); i++) {
 		size_t at = MUSL_AREA_WORDS * 8 + i * MUSL_META_BYTES;
 		struct musl_group g;
@@ -291,7 +282,7 @@ static void check_unchanged(struct state *st)
 
 	for (uint32_t i = 0; page && page % MUSL_PAGE == 0 && i < MUSL_PAGES_MAX && going(st); i++) {
 		read_again(st, page);
-		digest = add_digest(digest, st->page, MUSL_PAGE);
+		digest = vmm_walk_digest(digest, st->page, MUSL_PAGE);
 		page = vmm_word_of(st->page, 8, 1);
 	}
 	if (digest != st->digest)

@@ -127,6 +127,16 @@ static inline uint64_t vmm_word_of(const unsigned char *bytes, unsigned word, si
 	return v;
 }
 
+/* Whole words of 8 bytes mixed into a digest, by which two readings of the same memory are told to be equal. */
+static inline uint64_t vmm_walk_digest(uint64_t digest, const unsigned char *bytes, size_t length)
+{
+	for (size_t i = 0; i + 8 <= length; i += 8) {
+		digest = (digest ^ vmm_word_of(bytes + i, 8, 0)) * UINT64_C(0x9e3779b97f4a7c15);
+		digest ^= digest >> 29;
+	}
+	return digest;
+}
+
 /*
  * Walks all heaps that were found: fills their contents and the sums of their areas, or notes why not. consumer NULL:
  * only sums. 0, what the consumer returned, VMM_E_NOMEM.
