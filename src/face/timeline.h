@@ -106,6 +106,8 @@ int vmm_timeline_follow(struct vmm_timeline *t, struct vmm_session *session, con
 bool vmm_timeline_room(struct vmm_timeline *t, uint32_t rows, uint32_t looks);
 void vmm_timeline_mark(struct vmm_timeline_row *row,
 		       unsigned place); /* letter and colour of a row without a kind of its own */
+/* Names the rows of the kinds, whose samples are set, and drops those that never had anything. */
+void vmm_timeline_kinds(struct vmm_timeline *t);
 
 /* Where the looks fall in so many columns of a chart: the look that each column shows; VMM_NONE: nothing was recorded.
  */

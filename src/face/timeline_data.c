@@ -42,6 +42,32 @@ void vmm_timeline_mark(struct vmm_timeline_row *row, unsigned place)
 	row->colour = colours[place % ARRAY_LEN(colours)];
 }
 
+static bool ever_something(const struct vmm_timeline *t, const struct vmm_timeline_row *row)
+{
+	for (uint32_t i = 0; i < t->look_count; i++)
+		if (!row->samples[i].known || row->samples[i].value)
+			return true;
+	return false;
+}
+
+void vmm_timeline_kinds(struct vmm_timeline *t)
+{
+	uint32_t n = 0;
+
+	for (int k = 0; k < VMM_KIND_COUNT; k++) {
+		struct vmm_timeline_row *row = &t->rows[k];
+
+		row->kind = (enum vmm_kind)k;
+		row->id = vmm_kind_id(row->kind);
+		row->label = vmm_kind_label(row->kind);
+		row->letter = vmm_kind_letter(row->kind);
+		row->colour = vmm_kind_colour256(row->kind);
+		if (ever_something(t, row))
+			t->rows[n++] = *row;
+	}
+	t->row_count = n;
+}
+
 static int find_trends(struct vmm_timeline *t, struct vmm_err *err)
 {
 	int code = vmm_trend_find(t->total.samples, t->look_count, &t->total.trend, err);

@@ -125,27 +125,15 @@ static int fill_rows(struct vmm_timeline *t, const struct vmm_tracks *tracks, co
 /* The kinds of what was picked. */
 static int fill_kinds(struct vmm_timeline *t, const struct vmm_tracks *tracks, struct vmm_err *err)
 {
-	uint32_t n = 0;
-
 	if (!vmm_timeline_room(t, VMM_KIND_COUNT, (uint32_t)tracks->look_count))
 		return vmm_fail_nomem(err);
 	for (int k = 0; k < VMM_KIND_COUNT; k++) {
 		struct vmm_timeline_row *row = &t->rows[k];
-		bool any = false;
 
-		for (uint32_t i = 0; i < t->look_count; i++) {
+		for (uint32_t i = 0; i < t->look_count; i++)
 			row->samples[i] = sample_of(&tracks->looks[i], &tracks->looks[i].kinds[k]);
-			any |= !row->samples[i].known || row->samples[i].value;
-		}
-		row->kind = (enum vmm_kind)k;
-		row->id = vmm_kind_id(row->kind);
-		row->label = vmm_kind_label(row->kind);
-		row->letter = vmm_kind_letter(row->kind);
-		row->colour = vmm_kind_colour256(row->kind);
-		if (any)
-			t->rows[n++] = *row;
 	}
-	t->row_count = n;
+	vmm_timeline_kinds(t);
 	return 0;
 }
 

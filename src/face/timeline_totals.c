@@ -150,14 +150,6 @@ static int fill_totals(struct vmm_timeline *t, struct vmm_session *session, cons
 	return code;
 }
 
-static bool ever_something(const struct vmm_timeline *t, const struct vmm_timeline_row *row)
-{
-	for (uint32_t i = 0; i < t->look_count; i++)
-		if (!row->samples[i].known || row->samples[i].value)
-			return true;
-	return false;
-}
-
 /* The largest value of a row. */
 static uint64_t most_of(const struct vmm_timeline *t, const struct vmm_timeline_row *row)
 {
@@ -221,8 +213,6 @@ static int rank_rows(struct vmm_timeline *t, struct vmm_err *err)
 
 static int name_rows(struct vmm_timeline *t, struct vmm_err *err)
 {
-	uint32_t n = 0;
-
 	if (t->by == VMM_TIMELINE_TARGET) {
 		for (uint32_t i = 0; i < t->target_count; i++) {
 			const struct vmm_timeline_target *g = &t->targets[i];
@@ -235,18 +225,7 @@ static int name_rows(struct vmm_timeline *t, struct vmm_err *err)
 		}
 		return rank_rows(t, err);
 	}
-	for (int k = 0; k < VMM_KIND_COUNT; k++) {
-		struct vmm_timeline_row *row = &t->rows[k];
-
-		row->kind = (enum vmm_kind)k;
-		row->id = vmm_kind_id(row->kind);
-		row->label = vmm_kind_label(row->kind);
-		row->letter = vmm_kind_letter(row->kind);
-		row->colour = vmm_kind_colour256(row->kind);
-		if (ever_something(t, row))
-			t->rows[n++] = *row;
-	}
-	t->row_count = n;
+	vmm_timeline_kinds(t);
 	return 0;
 }
 
