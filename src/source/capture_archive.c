@@ -118,14 +118,12 @@ static int load_entries(struct capture_set *set, struct archive *a, struct vmm_e
 	return rc;
 }
 
-int capture_archive_fd(struct capture_set *set, int fd, struct vmm_err *err)
+/* Of an archive that was opened with this result; frees it. */
+static int load_opened(struct capture_set *set, struct archive *a, int opened, struct vmm_err *err)
 {
-	struct archive *a = archive_of();
 	int rc;
 
-	if (!a)
-		return vmm_fail_nomem(err);
-	if (archive_read_open_fd(a, fd, CAPTURE_BLOCK_BYTES) != ARCHIVE_OK)
+	if (opened != ARCHIVE_OK)
 		rc = vmm_fail(err, VMM_E_FORMAT, 0, "no capture: %.120s", archive_error_string(a) ? archive_error_string(a) : "");
 	else
 		rc = load_entries(set, a, err);
@@ -133,19 +131,18 @@ int capture_archive_fd(struct capture_set *set, int fd, struct vmm_err *err)
 	return rc;
 }
 
+int capture_archive_fd(struct capture_set *set, int fd, struct vmm_err *err)
+{
+	struct archive *a = archive_of();
+
+	return a ? load_opened(set, a, archive_read_open_fd(a, fd, CAPTURE_BLOCK_BYTES), err) : vmm_fail_nomem(err);
+}
+
 int capture_archive_bytes(struct capture_set *set, const void *bytes, size_t length, struct vmm_err *err)
 {
 	struct archive *a = archive_of();
-	int rc;
 
-	if (!a)
-		return vmm_fail_nomem(err);
-	if (archive_read_open_memory(a, bytes, length) != ARCHIVE_OK)
-		rc = vmm_fail(err, VMM_E_FORMAT, 0, "no capture: %.120s", archive_error_string(a) ? archive_error_string(a) : "");
-	else
-		rc = load_entries(set, a, err);
-	archive_read_free(a);
-	return rc;
+	return a ? load_opened(set, a, archive_read_open_memory(a, bytes, length), err) : vmm_fail_nomem(err);
 }
 
 bool capture_archive_probe(int fd)
