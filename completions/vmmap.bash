@@ -41,7 +41,7 @@ _vmmap()
 	--columns) _vmmap_list "$columns"; return ;;
 	--kind) _vmmap_list "$kinds"; return ;;
 	--top) COMPREPLY=(); return ;;
-	--by) _vmmap_words 'type kind region heap class target'; return ;;
+	--by) case ${COMP_WORDS[1]} in timeline) _vmmap_words 'type kind region heap target' ;; diff) _vmmap_words 'type kind region heap class' ;; *) _vmmap_words 'type kind region heap class target' ;; esac; return ;;
 	--measure) _vmmap_words 'rss committed private size pss uss swap used'; return ;;
 	--from) COMPREPLY=(); return ;;
 	--to) COMPREPLY=(); return ;;
@@ -56,7 +56,7 @@ _vmmap()
 	--at) COMPREPLY=(); return ;;
 	--range) COMPREPLY=(); return ;;
 	--watch) COMPREPLY=(); return ;;
-	--format) _vmmap_words 'text csv json ndjson vmmap-csv vmmap-txt'; return ;;
+	--format) case ${COMP_WORDS[1]} in at) _vmmap_words 'text json' ;; free) _vmmap_words 'text csv json ndjson' ;; heap) _vmmap_words 'text csv json ndjson' ;; strings) _vmmap_words 'text csv json ndjson' ;; timeline) _vmmap_words 'text csv json' ;; diff) _vmmap_words 'text csv json ndjson' ;; ps) _vmmap_words 'text csv json ndjson' ;; *) _vmmap_words 'text csv json ndjson vmmap-csv vmmap-txt' ;; esac; return ;;
 	--units) _vmmap_words 'kib bytes mib auto'; return ;;
 	--color) _vmmap_words 'auto always never'; return ;;
 	--output|-o) COMPREPLY=($(compgen -f -- "$current")); return ;;

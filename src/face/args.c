@@ -44,6 +44,24 @@ const struct vmm_option *vmm_option_at(enum vmm_option_place place)
 	return &option_table[place];
 }
 
+static const struct {
+	enum vmm_option_place option;
+	enum vmm_command_place command;
+	const char *words;
+} words_table[] = {
+#define VMM_WORDS(option_name, command_name, text) {VMM_OPTION_##option_name, VMM_COMMAND_##command_name, text},
+#include "face/words.def"
+#undef VMM_WORDS
+};
+
+const char *vmm_option_words(enum vmm_option_place place, enum vmm_command_place command)
+{
+	for (size_t i = 0; i < ARRAY_LEN(words_table); i++)
+		if (words_table[i].option == place && words_table[i].command == command)
+			return words_table[i].words;
+	return option_table[place].words;
+}
+
 bool vmm_words_at(const char *words, size_t i, char *ret_word, size_t size)
 {
 	size_t n;

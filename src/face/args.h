@@ -59,6 +59,8 @@ struct vmm_option {
 
 const struct vmm_command *vmm_command_at(enum vmm_command_place place);
 const struct vmm_option *vmm_option_at(enum vmm_option_place place);
+/* The words that an option may be with one command; NULL: any. VMM_COMMAND_COUNT: with all of them together. */
+const char *vmm_option_words(enum vmm_option_place place, enum vmm_command_place command);
 
 /*
  * Options may stand anywhere, as --word=value or --word value, -o FILE or -oFILE; -- ends them, and with record what

@@ -203,7 +203,31 @@ static void test_tables_are_consistent(void **state)
 	}
 }
 
-TEST_MAIN(cmocka_unit_test(test_target_alone_shows), cmocka_unit_test(test_options_stand_anywhere),
+/* What a command takes of an option's words are some of them, and not all: else the row says nothing. */
+static void words_of_commands_are_words(void **state)
+{
+	unsigned own = 0;
+
+	for (int o = 0; o < VMM_OPTION_COUNT; o++)
+		for (int c = 0; c < VMM_COMMAND_COUNT; c++) {
+			const struct vmm_option *option = vmm_option_at((enum vmm_option_place)o);
+			const char *words = vmm_option_words((enum vmm_option_place)o, (enum vmm_command_place)c);
+			char one[32];
+
+			if (words == option->words)
+				continue;
+			own++;
+			assert_true(option->commands >> c & 1);
+			for (size_t i = 0; vmm_words_at(words, i, one, sizeof(one)); i++)
+				assert_true(vmm_words_contain(option->words, one));
+			assert_true(strlen(words) < strlen(option->words));
+		}
+	assert_true(own > 0);
+	assert_false(vmm_words_contain(vmm_option_words(VMM_OPTION_FORMAT, VMM_COMMAND_DIFF), "vmmap-csv"));
+	assert_true(vmm_words_contain(vmm_option_words(VMM_OPTION_FORMAT, VMM_COMMAND_SHOW), "vmmap-csv"));
+}
+
+TEST_MAIN(cmocka_unit_test(words_of_commands_are_words), cmocka_unit_test(test_target_alone_shows), cmocka_unit_test(test_options_stand_anywhere),
           cmocka_unit_test(test_values_may_look_like_options), cmocka_unit_test(test_record_takes_a_program),
           cmocka_unit_test(test_a_process_named_like_a_command),
           cmocka_unit_test(test_mistakes_are_told), cmocka_unit_test(test_operands_are_bounded),

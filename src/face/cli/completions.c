@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "base/err.h"
 #include "face/cli.h"
 
@@ -42,6 +44,12 @@ static void put_words(struct vmm_out *out, const char *words)
 		vmm_out_char(out, *words == '|' ? ' ' : *words);
 }
 
+/* Whether a command has other words for an option than most. */
+static bool has_own_words(enum vmm_option_place place, enum vmm_command_place command)
+{
+	return vmm_option_words(place, command) != vmm_option_at(place)->words;
+}
+
 /* What an option's argument is made of; a list may hold several, separated by commas. */
 enum choice { CHOICE_NONE, CHOICE_WORDS, CHOICE_COLUMN, CHOICE_COLUMNS, CHOICE_KINDS, CHOICE_FILE, CHOICE_TARGET };
 
@@ -77,6 +85,24 @@ static void put_quoted(struct vmm_out *out, const char *text, const char *escape
 	}
 }
 
+/* The command is the first word, where one stands there. */
+static void put_bash_words(struct vmm_out *out, enum vmm_option_place place)
+{
+	bool own = false;
+
+	for (int c = 0; c < VMM_COMMAND_COUNT; c++) {
+		if (!has_own_words(place, (enum vmm_command_place)c))
+			continue;
+		vmm_out_printf(out, "%s %s) _vmmap_words '", own ? " ;;" : "case ${COMP_WORDS[1]} in", vmm_command_at((enum vmm_command_place)c)->word);
+		put_words(out, vmm_option_words(place, (enum vmm_command_place)c));
+		vmm_out_char(out, '\'');
+		own = true;
+	}
+	vmm_out_printf(out, "%s_vmmap_words '", own ? " ;; *) " : "");
+	put_words(out, vmm_option_at(place)->words);
+	vmm_out_text(out, own ? "' ;; esac" : "'");
+}
+
 static void put_bash_option(struct vmm_out *out, enum vmm_option_place place)
 {
 	const struct vmm_option *o = vmm_option_at(place);
@@ -89,9 +115,7 @@ static void put_bash_option(struct vmm_out *out, enum vmm_option_place place)
 	vmm_out_text(out, ") ");
 	switch (choice_of(place)) {
 	case CHOICE_WORDS:
-		vmm_out_text(out, "_vmmap_words '");
-		put_words(out, o->words);
-		vmm_out_text(out, "'");
+		put_bash_words(out, place);
 		break;
 	case CHOICE_COLUMN:
 		vmm_out_text(out, "_vmmap_words \"$columns\"");
@@ -164,6 +188,22 @@ static void put_bash(struct vmm_out *out)
 	                  "complete -F _vmmap vmmap\n");
 }
 
+static void put_zsh_words(struct vmm_out *out, enum vmm_option_place place)
+{
+	bool own = false;
+
+	for (int c = 0; c < VMM_COMMAND_COUNT; c++) {
+		if (!has_own_words(place, (enum vmm_command_place)c))
+			continue;
+		vmm_out_printf(out, "%s %s) compadd ", own ? " ;;" : "{case $words[2] in", vmm_command_at((enum vmm_command_place)c)->word);
+		put_words(out, vmm_option_words(place, (enum vmm_command_place)c));
+		own = true;
+	}
+	vmm_out_text(out, own ? " ;; *) compadd " : "(");
+	put_words(out, vmm_option_at(place)->words);
+	vmm_out_text(out, own ? " ;; esac}" : ")");
+}
+
 static void put_zsh_option(struct vmm_out *out, enum vmm_option_place place)
 {
 	const struct vmm_option *o = vmm_option_at(place);
@@ -182,9 +222,7 @@ static void put_zsh_option(struct vmm_out *out, enum vmm_option_place place)
 	}
 	switch (choice_of(place)) {
 	case CHOICE_WORDS:
-		vmm_out_char(out, '(');
-		put_words(out, o->words);
-		vmm_out_char(out, ')');
+		put_zsh_words(out, place);
 		break;
 	case CHOICE_COLUMN:
 		vmm_out_text(out, "($columns)");
@@ -245,11 +283,38 @@ static void put_fish_help(struct vmm_out *out, const char *help)
 	vmm_out_text(out, "'\n");
 }
 
+/* Commands with words of their own have lines of their own; the line of the others, begun here, leaves them out. */
+static void begin_fish_option(struct vmm_out *out, enum vmm_option_place place)
+{
+	const struct vmm_option *o = vmm_option_at(place);
+	struct vmm_out *others = vmm_out_create_memory();
+	char *list;
+
+	for (int c = 0; c < VMM_COMMAND_COUNT; c++) {
+		const char *word = vmm_command_at((enum vmm_command_place)c)->word;
+
+		if (!has_own_words(place, (enum vmm_command_place)c))
+			continue;
+		vmm_out_printf(out, "complete -c vmmap -n '__fish_seen_subcommand_from %s' -l %s -x -a '", word, o->word);
+		put_words(out, vmm_option_words(place, (enum vmm_command_place)c));
+		vmm_out_char(out, '\'');
+		put_fish_help(out, o->help);
+		if (others)
+			vmm_out_printf(others, " %s", word);
+	}
+	list = others ? vmm_out_take(others, NULL) : NULL;
+	vmm_out_text(out, "complete -c vmmap");
+	if (list && list[0])
+		vmm_out_printf(out, " -n 'not __fish_seen_subcommand_from%s'", list);
+	free(list);
+	vmm_out_printf(out, " -l %s", o->word);
+}
+
 static void put_fish_option(struct vmm_out *out, enum vmm_option_place place)
 {
 	const struct vmm_option *o = vmm_option_at(place);
 
-	vmm_out_printf(out, "complete -c vmmap -l %s", o->word);
+	begin_fish_option(out, place);
 	if (o->letter)
 		vmm_out_printf(out, " -s %c", o->letter);
 	switch (choice_of(place)) {

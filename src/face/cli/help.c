@@ -51,8 +51,9 @@ static void put_entry(struct help *h, const char *name, const char *text, size_t
 	put_wrapped(h, name_width, column, text);
 }
 
-static void put_option(struct help *h, const struct vmm_option *o)
+static void put_option(struct help *h, enum vmm_option_place place, enum vmm_command_place command)
 {
+	const struct vmm_option *o = vmm_option_at(place);
 	char name[128];
 	size_t n = 0;
 
@@ -65,20 +66,17 @@ static void put_option(struct help *h, const struct vmm_option *o)
 	if (o->words) {
 		char words[128];
 
-		snprintf(words, sizeof(words), "%s", o->words);
+		snprintf(words, sizeof(words), "%s", vmm_option_words(place, command));
 		put_wrapped(h, NAME_WIDTH, 0, words);
 	}
 }
 
-static void put_options(struct help *h, uint32_t commands)
+static void put_options(struct help *h, enum vmm_command_place command)
 {
 	vmm_put_heading(h->out, &h->look, "Options");
-	for (int i = 0; i < VMM_OPTION_COUNT; i++) {
-		const struct vmm_option *o = vmm_option_at((enum vmm_option_place)i);
-
-		if (o->commands & commands)
-			put_option(h, o);
-	}
+	for (int i = 0; i < VMM_OPTION_COUNT; i++)
+		if (vmm_option_at((enum vmm_option_place)i)->commands >> command & 1)
+			put_option(h, (enum vmm_option_place)i, command);
 }
 
 static void put_program(struct help *h)
@@ -99,7 +97,7 @@ static void put_program(struct help *h)
 		snprintf(name, sizeof(name), "%s%s%s", c->word, c->operands[0] ? " " : "", c->operands);
 		put_entry(h, name, c->help, NAME_WIDTH);
 	}
-	put_options(h, UINT32_C(1) << VMM_COMMAND_SHOW);
+	put_options(h, VMM_COMMAND_SHOW);
 	vmm_put_heading(h->out, &h->look, "More");
 	vmm_out_text(h->out, "  vmmap help COMMAND, vmmap help columns, vmmap help kinds, vmmap help where\n");
 	vmm_put_heading(h->out, &h->look, "Exit status");
@@ -112,7 +110,7 @@ static void put_command(struct help *h, enum vmm_command_place place)
 
 	vmm_out_printf(h->out, "vmmap %s%s%s [options]\n", c->word, c->operands[0] ? " " : "", c->operands);
 	put_wrapped(h, 2, 0, c->help);
-	put_options(h, UINT32_C(1) << place);
+	put_options(h, place);
 }
 
 static void put_columns_of(struct help *h, const struct vmm_table *table)
