@@ -49,7 +49,7 @@ function facts(s: Snapshot): { text: string; title?: string }[] {
   add(taken_at ? "taken " + moment(taken_at) : "time unknown", taken_at ?? undefined);
   if (typeof cost["total_ns"] === "number") {
     const stopped = cost["stopped_ns"];
-    add(`looked for ${nanoseconds(cost["total_ns"])}` + (typeof stopped === "number" ? `, held it for ${nanoseconds(stopped)}` : ""),
+    add(`reading it took ${nanoseconds(cost["total_ns"])}` + (typeof stopped === "number" ? `, held it for ${nanoseconds(stopped)}` : ""),
       typeof stopped === "number" ? "The target stood still for a while" : "What taking this snapshot took; the target went on meanwhile");
   }
   return out;

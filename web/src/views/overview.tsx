@@ -1,7 +1,31 @@
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 import { useStore } from "../state/store";
+import { Accounts, Limits, Notes, Verdicts } from "./accounts";
+import { Bars } from "./bars";
+import { Modules, Threads } from "./lists";
+import { orderedTypes, TypesTable } from "./types";
+import "../style/overview.css";
 
 export function Overview(): JSX.Element {
   const snapshot = useStore((s) => s.snapshot);
-  return <p>{snapshot ? `${snapshot.regions.count} regions` : "Nothing was read."}</p>;
+  const sort = useStore((s) => s.typeSort);
+  const [hot, setHot] = useState("");
+  if (!snapshot) return <p class="empty">Nothing was read.</p>;
+  return (
+    <div class="sections overview">
+      <Verdicts verdicts={snapshot.head.verdicts} />
+      <Bars snapshot={snapshot} order={orderedTypes(snapshot, sort).regions.map((t) => t.kind)} hot={hot} onHot={setHot} />
+      <TypesTable snapshot={snapshot} hot={hot} onHot={setHot} />
+      <div class="pair">
+        <Accounts snapshot={snapshot} />
+        <Limits snapshot={snapshot} />
+      </div>
+      <Notes notes={snapshot.head.notes} />
+      <div class="pair uneven">
+        <Modules snapshot={snapshot} />
+        <Threads snapshot={snapshot} />
+      </div>
+    </div>
+  );
 }

@@ -51,17 +51,22 @@ export function Menu({ label, title, children }: { label: ComponentChildren; tit
 }
 
 /** Saves a table; its data are made when it is asked for. */
-export function SaveTable({ name, data }: { name: readonly (string | number | null)[]; data: () => TableData }): JSX.Element {
+export function SaveTable({ name, data, picture }: {
+  name: readonly (string | number | null)[]; data: () => TableData; picture?: (format: "svg" | "png") => void;
+}): JSX.Element {
   const save = (format: "csv" | "json", close: () => void): void => {
     saveTable(name, format, data());
     close();
   };
   return (
-    <Menu label="Save" title="Save this table">
+    <Menu label="Save" title={picture ? "Save this table or its picture" : "Save this table"}>
       {(close) => (
         <>
           <button type="button" class="item" onClick={() => save("csv", close)}>CSV, sizes in bytes</button>
           <button type="button" class="item" onClick={() => save("json", close)}>JSON, sizes in bytes</button>
+          {picture && (["svg", "png"] as const).map((format) => (
+            <button key={format} type="button" class="item" onClick={() => { picture(format); close(); }}>Picture, {format.toUpperCase()}</button>
+          ))}
         </>
       )}
     </Menu>

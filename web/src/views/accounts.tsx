@@ -1,0 +1,136 @@
+// What must add up, what is limited, what is missing, what was found.
+import type { JSX } from "preact";
+import type { Snapshot } from "../data/snapshot";
+import type { Account, Limit, Note, Verdict } from "../data/types";
+import { bytes, change, kib, thousands } from "../format";
+import { visible } from "../text";
+import { Address, Name } from "./parts";
+
+function AccountRow({ a }: { a: Account }): JSX.Element {
+  const even = a.remainder === 0;
+  const why = a.explanation && (!even || a.sum === null || a.kernel === null) ? visible(a.explanation) : "";
+  return (
+    <tr class={even ? "even" : a.remainder === null ? "" : "odd"}>
+      <th scope="row">{visible(a.label)}{why && <p class="why">{why}</p>}</th>
+      <td class="number">{kib(a.sum)}</td>
+      <td class="number">{kib(a.kernel)}</td>
+      <td class={"number remainder" + (even ? " zero" : "")}>{change(a.remainder)}</td>
+    </tr>
+  );
+}
+
+export function Accounts({ snapshot }: { snapshot: Snapshot }): JSX.Element | null {
+  const { accounts, target } = snapshot.head;
+  // Files have few of the kernel's counters: sums that nothing can be held against are not listed there.
+  const shown = target.source === "core" ? accounts.filter((a) => a.sum !== null && a.kernel !== null) : accounts;
+  if (!shown.length) return null;
+  return (
+    <section class="panel accounts" aria-label="Accounts">
+      <header><h2>Accounts</h2><span class="dim">sums of the rows against what the kernel says, KiB</span></header>
+      <table class="table">
+        <thead>
+          <tr><th scope="col">Identity</th><th scope="col" class="number">Sum</th><th scope="col" class="number">Kernel</th><th scope="col" class="number">Remainder</th></tr>
+        </thead>
+        <tbody>{shown.map((a) => <AccountRow key={a.id} a={a} />)}</tbody>
+      </table>
+    </section>
+  );
+}
+
+function limitText(value: Limit["soft"], unit: Limit["unit"]): string {
+  if (value === null) return "?";
+  return value === "unlimited" ? "unlimited" : unit === "bytes" ? bytes(value) : thousands(value);
+}
+
+function LimitRow({ l }: { l: Limit }): JSX.Element {
+  const bounded = typeof l.soft === "number" && l.soft > 0 && l.used !== null;
+  const share = bounded ? Math.min(1, Number(l.used) / Number(l.soft)) : 0;
+  const level = share >= 0.9 ? "bad" : share >= 0.5 ? "warn" : "";
+  const [name, text] = l.text.includes(": ") ? [l.text.slice(0, l.text.indexOf(": ")), l.text.slice(l.text.indexOf(": ") + 2)] : [l.text, ""];
+  return (
+    <tr>
+      <th scope="row"><span class="mono">{visible(name)}</span>{text && <span class="dim limit-text">{visible(text)}</span>}</th>
+      <td class="limit-bar">
+        {bounded && <span class="meter" aria-hidden="true"><span class={level} style={{ width: share * 100 + "%" }} /></span>}
+      </td>
+      <td class={"number " + level} title={l.hard === l.soft ? undefined : "hard limit " + limitText(l.hard, l.unit)}>
+        {l.used !== null && <>{limitText(l.used, l.unit)} <span class="dim">of</span> </>}{limitText(l.soft, l.unit)}
+      </td>
+    </tr>
+  );
+}
+
+export function Limits({ snapshot }: { snapshot: Snapshot }): JSX.Element | null {
+  const limits = Object.entries(snapshot.head.limits);
+  if (!limits.length) return null;
+  return (
+    <section class="panel limits" aria-label="Limits">
+      <header><h2>Limits</h2></header>
+      <table class="table">
+        <thead class="hidden-label"><tr><th scope="col">Limit</th><th scope="col">Share used</th><th scope="col">Used of soft limit</th></tr></thead>
+        <tbody>{limits.map(([id, l]) => <LimitRow key={id} l={l} />)}</tbody>
+      </table>
+    </section>
+  );
+}
+
+function NoteRow({ n }: { n: Note }): JSX.Element {
+  return (
+    <li>
+      <span class="badge">{visible(n.from)}</span>
+      <span><Name text={n.text} />
+        {n.address && <> {n.count > 1 ? "first at " : "at "}<Address address={n.address} /></>}
+        {n.count > 1 && <span class="dim"> ×{thousands(n.count)}</span>}
+      </span>
+    </li>
+  );
+}
+
+export function Notes({ notes }: { notes: readonly Note[] }): JSX.Element | null {
+  if (!notes.length) return null;
+  return (
+    <section class="panel notes" aria-label="Notes">
+      <header><h2>Notes</h2><span class="dim">what is missing or went wrong</span></header>
+      <ul class="body">{notes.map((n, i) => <NoteRow key={i} n={n} />)}</ul>
+    </section>
+  );
+}
+
+/** Evidence is a text, or an object with a text and the address that it is about. */
+function Evidence({ item }: { item: unknown }): JSX.Element {
+  if (typeof item !== "object" || item === null) return <li><Name text={String(item)} /></li>;
+  const members = Object.entries(item);
+  const text = members.find(([k]) => k === "text")?.[1];
+  return (
+    <li>
+      {typeof text === "string" && <Name text={text} />}
+      {members.filter(([k]) => k !== "text").map(([k, v]) => {
+        const words = typeof v === "object" ? JSON.stringify(v) : String(v);
+        return (
+          <span class="fact" key={k}>
+            <span class="dim">{visible(k)}</span> {/^0x[0-9a-f]{1,16}$/.test(words) ? <Address address={words} /> : <Name text={words} />}
+          </span>
+        );
+      })}
+    </li>
+  );
+}
+
+const LEVELS: Record<string, string> = { critical: "bad", error: "bad", severe: "bad", high: "bad", warning: "warn", warn: "warn", medium: "warn" };
+
+export function Verdicts({ verdicts }: { verdicts: readonly Verdict[] }): JSX.Element | null {
+  if (!verdicts.length) return null;
+  return (
+    <section class="verdicts" aria-label="Findings">
+      {verdicts.map((v) => (
+        <article class={"panel verdict " + (LEVELS[v.severity] ?? "")} key={v.id}>
+          <header><span class={"badge " + (LEVELS[v.severity] ?? "")}>{visible(v.severity)}</span><h2><Name text={v.title} /></h2></header>
+          <div class="body">
+            {v.evidence.length > 0 && <ul>{v.evidence.map((e, i) => <Evidence key={i} item={e} />)}</ul>}
+            {v.remedy && <p class="remedy"><b>Remedy</b> <Name text={v.remedy} /></p>}
+          </div>
+        </article>
+      ))}
+    </section>
+  );
+}

@@ -1,0 +1,177 @@
+// The table of types: the colour key, the filter, and every number that there is of each kind.
+import type { ComponentChildren, JSX } from "preact";
+import { amount, APART, barsOf, barsSvg } from "../bars";
+import type { Snapshot } from "../data/snapshot";
+import type { ColumnInfo, Diff, TypeTotal } from "../data/types";
+import { savePicture } from "../export";
+import { bytes, change, kib, thousands } from "../format";
+import { act, useStore } from "../state/store";
+import { kindLabel, pickKind, Swatch, useDark, useKindLooks, useKinds } from "./kinds";
+import { compareValues, Menu, SaveTable, sizeClass, sizeText, SortHead, type Sorting } from "./parts";
+
+const NO_COLUMNS: readonly ColumnInfo[] = [];
+
+/** Columns of the library's table that a total of a kind has. */
+function available(columns: readonly ColumnInfo[], total: TypeTotal): ColumnInfo[] {
+  return columns.filter((c) => (c.type === "bytes" || c.type === "count") && c.id in total);
+}
+
+/** Those of `vmmap show`; what nothing is known of is left out until it is asked for. */
+function chosen(all: readonly ColumnInfo[], snapshot: Snapshot, ids: readonly string[] | null): ColumnInfo[] {
+  if (ids) return ids.flatMap((id) => all.find((c) => c.id === id) ?? []);
+  const { types, total } = snapshot.head.summary;
+  return all.filter((c) => (c.shown || c.id === "largest") && [...types, total].some((t) => amount(t, c.id).value !== null));
+}
+
+/** Kinds with regions in the order of the sorting; then those that are in no total. */
+export function orderedTypes(snapshot: Snapshot, sort: Sorting | null): { regions: TypeTotal[]; apart: TypeTotal[] } {
+  const there = snapshot.head.summary.types.filter((t) => t.size !== 0);
+  const regions = there.filter((t) => !APART.has(t.kind));
+  if (sort) {
+    const value = (t: TypeTotal): unknown => (sort.column === "kind" ? t.kind : amount(t, sort.column).value);
+    regions.sort((a, b) => compareValues(value(a), value(b), sort.descending));
+  }
+  return { regions, apart: there.filter((t) => APART.has(t.kind)) };
+}
+
+function Cell({ row, column }: { row: TypeTotal; column: ColumnInfo }): JSX.Element {
+  const { value, atLeast } = amount(row, column.id);
+  const own = APART.has(row.kind) && value === null; // a number that such a kind cannot have
+  if (column.type === "count")
+    return <td class={sizeClass(value)}>{value === null ? (own ? "" : "?") : value === 0 ? "-" : thousands(value)}</td>;
+  return <td class={sizeClass(value)} title={value ? bytes(value, atLeast) : undefined}>{own ? "" : sizeText(value, atLeast)}</td>;
+}
+
+interface Sides {
+  change: number | null;
+  before: number | null;
+  after: number | null;
+}
+
+function sidesOf(diff: Diff, kind: string, column: string): Sides | null {
+  const row = diff.types.find((t) => (t.kind ?? "total") === kind);
+  if (!row) return null;
+  const side = (name: string): number | null => amount(row[name] as object | undefined, column).value;
+  const counts = row[column] as { change?: unknown; before?: unknown; after?: unknown } | undefined;
+  if (counts && typeof counts === "object") {
+    const n = (v: unknown): number | null => (typeof v === "number" ? v : null);
+    return { change: n(counts.change), before: n(counts.before), after: n(counts.after) };
+  }
+  return { change: side("change"), before: side("before"), after: side("after") };
+}
+
+/** What a number is less what it was; a kind that the diff does not list has not changed. */
+function ChangeCell({ diff, kind, column }: { diff: Diff; kind: string; column: ColumnInfo }): JSX.Element {
+  const sides = sidesOf(diff, kind, column.id) ?? { change: 0, before: null, after: null };
+  const count = column.type === "count";
+  const show = count ? (v: number | null): string => (v === null ? "?" : thousands(v)) : kib;
+  const text = sides.change === 0 ? "-" : count && sides.change !== null ? (sides.change > 0 ? "+" : "−") + thousands(Math.abs(sides.change)) : change(sides.change);
+  const direction = (sides.change ?? 0) > 0 ? " grown" : (sides.change ?? 0) < 0 ? " shrunk" : "";
+  return (
+    <td class={sizeClass(sides.change) + direction} title={sides.before === null && sides.after === null ? undefined : `${show(sides.before)} → ${show(sides.after)}`}>
+      {text}
+    </td>
+  );
+}
+
+function ColumnMenu({ all, shown }: { all: readonly ColumnInfo[]; shown: readonly ColumnInfo[] }): JSX.Element {
+  const has = (id: string): boolean => shown.some((c) => c.id === id);
+  const toggle = (id: string): void => {
+    const next = all.filter((c) => (c.id === id ? !has(id) : has(c.id))).map((c) => c.id);
+    act({ typeColumns: next.length ? next : null });
+  };
+  return (
+    <Menu label="Columns" title="Choose columns">
+      {() => (
+        <>
+          {all.map((c) => (
+            <label class="item" key={c.id}>
+              <input type="checkbox" checked={has(c.id)} onChange={() => toggle(c.id)} />
+              <span>{c.title}<small>{c.help}</small></span>
+            </label>
+          ))}
+          <button type="button" class="item" onClick={() => act({ typeColumns: null })}>As at first</button>
+        </>
+      )}
+    </Menu>
+  );
+}
+
+function KindRow({ row, hot, onHot, children }: { row: TypeTotal; hot: string; onHot: (kind: string) => void; children: ComponentChildren }): JSX.Element {
+  const picked = useStore((s) => s.kinds);
+  const kinds = useKinds();
+  const on = picked?.includes(row.kind) ?? false;
+  return (
+    <tr class={(picked && !on ? "off" : "") + (on ? " on" : "") + (hot === row.kind ? " hot" : "")} data-kind={row.kind}
+      onPointerEnter={() => onHot(row.kind)} onPointerLeave={() => onHot("")}
+      onClick={(e) => pickKind(row.kind, e.ctrlKey || e.metaKey || e.shiftKey)}>
+      <th scope="row">
+        <button type="button" class="kind-button" aria-pressed={on} title={kinds.find((k) => k.id === row.kind)?.help}>
+          <Swatch kind={row.kind} />{kindLabel(kinds, row.kind)}
+        </button>
+      </th>
+      {children}
+    </tr>
+  );
+}
+
+export function TypesTable({ snapshot, hot, onHot }: { snapshot: Snapshot; hot: string; onHot: (kind: string) => void }): JSX.Element {
+  const info = useStore((s) => s.provider?.info.columns ?? NO_COLUMNS);
+  const ids = useStore((s) => s.typeColumns);
+  const sort = useStore((s) => s.typeSort);
+  const diff = useStore((s) => s.diff);
+  const picked = useStore((s) => s.kinds);
+  const kinds = useKinds();
+  const looks = useKindLooks();
+  const dark = useDark();
+  const { name, pid } = snapshot.head.target;
+  const { total } = snapshot.head.summary;
+  const all = available(info, total);
+  const columns = chosen(all, snapshot, ids);
+  const { regions, apart } = orderedTypes(snapshot, sort);
+  const onSort = (s: Sorting): void => act({ typeSort: s });
+  const cells = (row: TypeTotal): JSX.Element[] => columns.map((c) =>
+    diff ? <ChangeCell key={c.id} diff={diff} kind={row.kind} column={c} /> : <Cell key={c.id} row={row} column={c} />);
+  const table = (): { columns: string[]; rows: (string | number | null)[][] } => ({
+    columns: ["kind", ...columns.map((c) => c.id)],
+    rows: [...regions, total, ...apart].map((t) => [t.kind, ...columns.map((c) =>
+      diff ? (sidesOf(diff, t.kind, c.id)?.change ?? null) : amount(t, c.id).atLeast ? null : amount(t, c.id).value)]),
+  });
+  const picture = (format: "svg" | "png"): void => {
+    const bars = barsOf(snapshot.head, regions.map((t) => t.kind));
+    void savePicture([name, pid, "bars"], format, barsSvg(bars, kinds, looks, `${name}${pid === null ? "" : " " + pid}`, dark));
+  };
+  return (
+    <section class="panel types" aria-label="Types">
+      <header>
+        <h2>Types</h2>
+        <span class="dim">{diff ? "change in KiB, after less before" : "KiB"}</span>
+        <span class="grow" />
+        <ColumnMenu all={all} shown={columns} />
+        <SaveTable name={[name, pid, "types"]} data={table} picture={picture} />
+      </header>
+      <div class="scroll">
+        <table class="table types-table">
+          <thead>
+            <tr>
+              <SortHead id="kind" title="Type" sort={sort} onSort={onSort} />
+              {columns.map((c) => <SortHead key={c.id} id={c.id} title={c.title} help={c.help} number sort={sort} onSort={onSort} />)}
+            </tr>
+          </thead>
+          <tbody>
+            {regions.map((t) => <KindRow key={t.kind} row={t} hot={hot} onHot={onHot}>{cells(t)}</KindRow>)}
+          </tbody>
+          <tbody class="sum">
+            <tr class={picked ? "off" : ""} data-kind="total" onClick={() => act({ kinds: null })}>
+              <th scope="row"><button type="button" class="kind-button" title="Show all kinds">Total</button></th>
+              {cells(total)}
+            </tr>
+          </tbody>
+          <tbody class="apart">
+            {apart.map((t) => <KindRow key={t.kind} row={t} hot={hot} onHot={onHot}>{cells(t)}</KindRow>)}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
