@@ -1,5 +1,6 @@
 // Where the page's data come from: a report's own bytes, a server, or a file that was dropped on it. Views ask through
 // this alone and do not know which it is.
+import type { Rows } from "./rows";
 import type { Snapshot } from "./snapshot";
 import type { Diff, Metric, PageInfo, Timeline } from "./types";
 
@@ -32,6 +33,8 @@ export interface Provider {
   snapshot(n: number): Promise<Snapshot>;
   timeline(measure: Metric): Promise<Timeline | null>;
   diff(before: number, after: number): Promise<Diff | null>;
+  /** The kernel's mappings of a snapshot, where it came without them. */
+  mappings?(n: number): Promise<Rows>;
   memory?(address: number, length: number): Promise<MemoryBytes>;
   pages?(address: number, end: number): Promise<PageRuns>;
   /** Documents of `vmmap strings --json`, `vmmap at --json`, `vmmap heap --json`, `vmmap ps --json`. */

@@ -42,6 +42,10 @@ export interface State extends ViewState {
   diff: Diff | null;
   /** Region addresses whose blocks are shown. */
   expanded: ReadonlySet<number>;
+  /** Widths of the region table's columns in pixels, by id, where somebody changed them. */
+  widths: Readonly<Record<string, number>>;
+  /** Whether the side panel is open; null: as there is room. */
+  panel: boolean | null;
   /** A line for the reader: what could not be done and why. */
   message: string;
   loading: boolean;
@@ -53,7 +57,7 @@ export const initialView: ViewState = {
 };
 
 let state: State = {
-  ...initialView, provider: null, snapshot: null, diff: null, expanded: new Set(), message: "", loading: true,
+  ...initialView, provider: null, snapshot: null, diff: null, expanded: new Set(), widths: {}, panel: null, message: "", loading: true,
 };
 const listeners = new Set<(s: State) => void>();
 

@@ -1,0 +1,170 @@
+// The table itself: rows on the screen, cursor and selection, keys, copying. What is shown it is given.
+import type { JSX } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { rowsAsText } from "./cells";
+import { template, totalWidth } from "./columns";
+import { Head } from "./head";
+import { keyAction, typeAhead } from "./keys";
+import type { Sort } from "./order";
+import { Row } from "./row";
+import { Table, type GridColumn } from "./table";
+import { HEAD, ROW, useVirtual } from "./virtual";
+
+export interface GridProps {
+  label: string;
+  table: Table;
+  visible: Uint32Array;
+  columns: readonly GridColumn[];
+  widths: Readonly<Record<string, number>>;
+  sort: Sort | null;
+  open: ReadonlySet<number>;
+  /** The row that the cursor is on; -1: none. */
+  cursor: number;
+  selected: ReadonlySet<number>;
+  matches: ReadonlySet<number>;
+  needle: string;
+  /** Raised when the cursor's row should be brought on the screen. */
+  reveal: number;
+  onCursor(row: number, selected: ReadonlySet<number>): void;
+  onOpen(open: ReadonlySet<number>): void;
+  onSort(sort: Sort | null): void;
+  onColumns(ids: string[]): void;
+  onWidths(widths: Record<string, number>): void;
+  onPanel(): void;
+}
+
+const TYPE_AHEAD_MS = 900;
+
+function toggledOpen(table: Table, open: ReadonlySet<number>, row: number): Set<number> {
+  const next = new Set(open);
+  const address = table.address(row);
+  if (!next.delete(address)) next.add(address);
+  return next;
+}
+
+/** All rows that have others below them. */
+function allOpen(table: Table): Set<number> {
+  const open = new Set<number>();
+  for (let i = 0; i < table.topCount; i++) if (table.childCount(i)) open.add(table.address(i));
+  return open;
+}
+
+function range(visible: Uint32Array, a: number, b: number): Set<number> {
+  return new Set(visible.subarray(Math.min(a, b), Math.max(a, b) + 1));
+}
+
+/** The column whose numbers get bars: the one sorted by, else what is resident. */
+function barOf(table: Table, columns: readonly GridColumn[], sort: Sort | null): { column: string; largest: number } | null {
+  const column = columns.find((c) => c.id === sort?.column && c.type === "bytes") ?? columns.find((c) => c.id === "rss");
+  const values = column && !column.change ? Table.column(table.top, column.id) : undefined;
+  if (!column || values?.type !== "number") return null;
+  let largest = 0;
+  for (const v of values.values) if (v > largest) largest = v;
+  return largest ? { column: column.id, largest } : null;
+}
+
+export function Grid(p: GridProps): JSX.Element {
+  const scroller = useRef<HTMLDivElement>(null);
+  const [anchor, setAnchor] = useState(-1);
+  const typed = useRef({ text: "", at: 0 });
+  const rows = useVirtual(scroller, p.visible.length);
+  const items = rows.getVirtualItems();
+  const at = useMemo(() => (p.cursor < 0 ? -1 : p.visible.indexOf(p.cursor)), [p.visible, p.cursor]);
+  const bar = useMemo(() => barOf(p.table, p.columns, p.sort), [p.table, p.columns, p.sort]);
+
+  useEffect(() => {
+    if (p.reveal && at >= 0) rows.scrollToIndex(at, { align: "auto" });
+  }, [p.reveal]);
+
+  const moveTo = (to: number, extend: boolean): void => {
+    const row = p.visible[to];
+    if (row === undefined) return;
+    const from = extend ? (anchor >= 0 ? p.visible.indexOf(anchor) : at) : -1;
+    if (!extend || from < 0) setAnchor(row);
+    p.onCursor(row, extend && from >= 0 ? range(p.visible, from, to) : new Set([row]));
+    rows.scrollToIndex(to, { align: "auto" });
+  };
+
+  const type = (key: string): void => {
+    const now = performance.now();
+    const again = now - typed.current.at < TYPE_AHEAD_MS;
+    typed.current = { text: (again ? typed.current.text : "") + key, at: now };
+    const found = typeAhead(p.table, p.visible, again ? at : at + 1, typed.current.text);
+    if (found >= 0) moveTo(found, false);
+  };
+
+  const onKey = (e: KeyboardEvent): void => {
+    if (e.target !== e.currentTarget) return;
+    if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "a") {
+      e.preventDefault();
+      p.onCursor(p.cursor >= 0 ? p.cursor : (p.visible[0] ?? -1), new Set(p.visible));
+      return;
+    }
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    const page = Math.max(1, Math.floor(((scroller.current?.clientHeight ?? 400) - HEAD) / ROW) - 1);
+    const action = keyAction(e.key, { table: p.table, visible: p.visible, at, page, open: p.open });
+    if (!action) {
+      if (e.key.length === 1 && e.key !== " " && e.key !== "/") type(e.key);
+      return;
+    }
+    e.preventDefault();
+    if (action.do === "move") moveTo(action.to, e.shiftKey);
+    else if (action.do === "open" || action.do === "close") {
+      if (p.open.has(p.table.address(action.top)) === (action.do === "close")) p.onOpen(toggledOpen(p.table, p.open, action.top));
+    } else if (action.do === "open-all") p.onOpen(allOpen(p.table));
+    else if (action.do === "close-all") {
+      if (p.cursor >= 0) p.onCursor(p.table.parent(p.cursor), new Set([p.table.parent(p.cursor)]));
+      p.onOpen(new Set());
+    } else p.onPanel();
+  };
+
+  const onClick = (e: MouseEvent): void => {
+    const target = e.target instanceof Element ? e.target.closest<HTMLElement>("[data-index]") : null;
+    const index = Number(target?.dataset["index"] ?? NaN);
+    const row = p.visible[index];
+    if (row === undefined) return;
+    if (e.ctrlKey || e.metaKey) {
+      const next = new Set(p.selected);
+      if (!next.delete(row)) next.add(row);
+      setAnchor(row);
+      p.onCursor(row, next);
+    } else moveTo(index, e.shiftKey);
+  };
+
+  const onDouble = (e: MouseEvent): void => {
+    const target = e.target instanceof Element ? e.target.closest<HTMLElement>("[data-index]") : null;
+    const row = p.visible[Number(target?.dataset["index"] ?? NaN)];
+    if (row !== undefined && p.table.level(row) === 1 && p.table.childCount(row)) p.onOpen(toggledOpen(p.table, p.open, row));
+  };
+
+  /** The selected rows in the order in which they are shown. */
+  const onCopy = (e: ClipboardEvent): void => {
+    if (!e.clipboardData || !p.selected.size || (document.getSelection()?.toString() ?? "") !== "") return;
+    e.preventDefault();
+    e.clipboardData.setData("text/plain", rowsAsText(p.table, p.columns, p.visible.filter((row) => p.selected.has(row))));
+  };
+
+  const onScreen = items.some((i) => i.index === at);
+  const width = totalWidth(p.columns, p.widths);
+  const onToggle = useMemo(() => (row: number) => p.onOpen(toggledOpen(p.table, p.open, row)), [p.table, p.open, p.onOpen]);
+  return (
+    <div class="grid" ref={scroller} role="treegrid" tabIndex={0} aria-label={p.label} aria-rowcount={p.visible.length + 1}
+      aria-colcount={p.columns.length} aria-multiselectable="true" aria-activedescendant={onScreen ? "row-" + p.cursor : undefined}
+      onKeyDown={onKey} onCopy={onCopy} style={{ "--grid-columns": template(p.columns, p.widths), "--grid-width": `${width}px` }}>
+      <Head table={p.table} columns={p.columns} widths={p.widths} sort={p.sort} onSort={p.onSort} onColumns={p.onColumns}
+        onWidths={p.onWidths} onScreen={() => items.map((i) => p.visible[i.index] ?? 0)} />
+      <div class="grid-body" role="rowgroup" onClick={onClick} onDblClick={onDouble} style={{ height: `${rows.getTotalSize()}px` }}>
+        {items.map((item) => {
+          const row = p.visible[item.index];
+          if (row === undefined) return null;
+          const match = p.matches.has(row) ? (row === p.cursor ? 2 : 1) : 0;
+          return (
+            <Row key={row} table={p.table} row={row} index={item.index} start={item.start} columns={p.columns}
+              open={p.table.level(row) === 1 && p.open.has(p.table.address(row))} selected={p.selected.has(row)} active={row === p.cursor}
+              match={match} needle={match ? p.needle : ""} bar={bar} onToggle={onToggle} />
+          );
+        })}
+      </div>
+    </div>
+  );
+}

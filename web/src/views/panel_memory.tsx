@@ -1,0 +1,93 @@
+// Bytes and strings of the selected row, on demand: nothing is read of a target before somebody asks.
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import type { MemoryBytes } from "../data/provider";
+import { hex } from "../grid/cells";
+import { hexLines, stringsOf, type FoundString } from "../grid/memory";
+import { act, useStore } from "../state/store";
+import { visible } from "../text";
+
+const LOOK = 1024; // bytes at a time
+
+type Got = { of: string; memory?: MemoryBytes; strings?: FoundString[]; why?: string; busy?: boolean };
+
+function messageOf(e: unknown): string {
+  return visible(e instanceof Error ? e.message : String(e));
+}
+
+function Hex({ start, end, at, memory, onMove }: { start: number; end: number; at: number; memory: MemoryBytes; onMove(to: number): void }): JSX.Element {
+  const to = Math.min(end, at + LOOK);
+  return (
+    <>
+      <pre class="hex" tabIndex={0} aria-label="Bytes">{hexLines(memory, at, to).join("\n")}</pre>
+      <div class="side-links">
+        <button type="button" class="button small" disabled={at <= start} onClick={() => onMove(Math.max(start, at - LOOK))}>Before</button>
+        <button type="button" class="button small" disabled={to >= end} onClick={() => onMove(to)}>After</button>
+        <span class="dim mono">{hex(at)}</span>
+      </div>
+    </>
+  );
+}
+
+function Strings({ found }: { found: readonly FoundString[] }): JSX.Element {
+  if (!found.length) return <p class="side-why">No strings in what is present.</p>;
+  return (
+    <table class="side-table strings">
+      <thead class="hidden-label"><tr><th>Address</th><th>Text</th></tr></thead>
+      <tbody>{found.map((s) => (
+        <tr key={s.address}>
+          <td class="mono"><button type="button" class="link mono" onClick={() => act({ find: s.address })}>{s.address.replace(/^0x/, "")}</button></td>
+          <td><bdi class="name">{visible(s.text)}</bdi></td>
+        </tr>
+      ))}</tbody>
+    </table>
+  );
+}
+
+export function Contents({ start, end }: { start: number; end: number }): JSX.Element {
+  const provider = useStore((s) => s.provider);
+  const target = useStore((s) => s.snapshot?.head.target);
+  const [got, setGot] = useState<Got>({ of: "" });
+  const [at, setAt] = useState(start);
+  const of = `${start}-${end}`;
+  useEffect(() => setAt(start), [of]);
+  const mine = got.of === of ? got : { of };
+  const canRead = provider?.can.memory === true && provider.memory !== undefined;
+  const canStrings = provider?.can.strings === true && provider.strings !== undefined;
+  const name = target?.source === "live" && target.pid !== null ? String(target.pid) : "TARGET";
+
+  const read = (from: number): void => {
+    setAt(from);
+    setGot({ of, busy: true });
+    provider?.memory?.(from, Math.min(LOOK, end - from))
+      .then((memory) => setGot({ of, memory }))
+      .catch((e: unknown) => setGot({ of, why: messageOf(e) }));
+  };
+  const strings = (): void => {
+    setGot({ of, busy: true });
+    provider?.strings?.(start, end)
+      .then((document) => setGot({ of, strings: stringsOf(document) }))
+      .catch((e: unknown) => setGot({ of, why: messageOf(e) }));
+  };
+
+  return (
+    <section class="side-part">
+      <h3>Contents</h3>
+      {!canRead && !canStrings ? (
+        <p class="side-why">
+          {provider?.info.mode === "report" ? "A report keeps no contents of memory. On the target itself, a core, or a session with contents:" : "The contents cannot be read here. By hand:"}
+          <code class="side-command">vmmap strings {name} --range 0x{hex(start)}-0x{hex(end)}</code>
+        </p>
+      ) : (
+        <div class="side-links">
+          {canRead && <button type="button" class="button small" onClick={() => read(start)}>Bytes</button>}
+          {canStrings && <button type="button" class="button small" onClick={strings}>Strings</button>}
+        </div>
+      )}
+      {mine.busy && <p class="side-why">Reading…</p>}
+      {mine.why && <p class="side-why bad">{mine.why}</p>}
+      {mine.memory && <Hex start={start} end={end} at={at} memory={mine.memory} onMove={read} />}
+      {mine.strings && <Strings found={mine.strings} />}
+    </section>
+  );
+}
