@@ -23,6 +23,11 @@ void vmm_totals(struct vmm_snapshot *s);
 int vmm_accounts(struct vmm_snapshot *s, struct vmm_err *err);
 /* These three in their order: what every snapshot gets last, however its regions came about. */
 int vmm_snapshot_settle(struct vmm_snapshot *s, struct vmm_err *err);
+/* As vmm_session_load(), going on from the snapshot before of a walk (session/read.h). */
+struct vmm_session;
+struct vmm_walk;
+int vmm_session_load_on(struct vmm_session *session, struct vmm_walk *walk, uint32_t number, struct vmm_snapshot **ret_snapshot,
+                        struct vmm_err *err);
 /* Completes accounts that the source has made of totals in a file: by their ids, with kernel and label set. */
 void vmm_accounts_told(struct vmm_snapshot *s);
 

@@ -1,9 +1,11 @@
 /* Growth in a session: which of its snapshots are looked at, and loading them. */
 #include <stdlib.h>
 
+#include "analysis/analysis.h"
 #include "analysis/growth.h"
 #include "analysis/trend.h"
 #include "base/err.h"
+#include "session/read.h"
 
 #define LOOKS_DEFAULT 300
 #define LOOKS_LEAST 32
@@ -41,21 +43,25 @@ int vmm_tracks_load(struct vmm_tracks *t, struct vmm_session *session, const str
 		    struct vmm_err *err)
 {
 	size_t picks = most ? most : LOOKS_DEFAULT;
+	struct vmm_walk *walk;
+	int code = vmm_walk_create(session, &walk, err);
 
-	for (size_t i = 0; i < picks && i < count; i++) {
+	if (code < 0)
+		return code;
+	for (size_t i = 0; i < picks && i < count && code == 0; i++) {
 		uint32_t number = index->entries[entries[vmm_pick(i, picks, count)]].number;
 		struct vmm_snapshot *s;
-		int code = vmm_session_load(session, number, &s, err);
+
+		code = vmm_session_load_on(session, walk, number, &s, err);
 
 		/* The first tells how large they are. */
 		if (code == 0 && i == 0 && !most && s->region_count > REGIONS_ALL / LOOKS_DEFAULT)
 			picks = vmm_max_u64(LOOKS_LEAST, REGIONS_ALL / s->region_count);
 		if (code == 0)
 			code = vmm_tracks_add(t, s, number, filter, err);
-		if (code < 0)
-			return code;
 	}
-	return 0;
+	vmm_walk_destroy(walk);
+	return code;
 }
 
 int vmm_growth_find(struct vmm_session *session, const struct vmm_session_index *index,

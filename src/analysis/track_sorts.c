@@ -135,12 +135,11 @@ const char *vmm_track_stem_of(struct vmm_tracks *t, const struct vmm_snapshot *s
 {
 	char stem[STEM_BYTES], name[STEM_BYTES];
 	const struct vmm_thread *thread = r->thread < s->thread_count ? &s->threads[r->thread] : NULL;
+	bool stack = r->kind == VMM_KIND_STACK && thread && thread->name;
 
-	if (r->kind == VMM_KIND_STACK && thread && thread->name)
+	if (stack)
 		snprintf(name, sizeof(name), "threads \"%s\"", thread->name);
-	else
-		snprintf(name, sizeof(name), "%s", r->path[0] ? r->path : r->details);
-	vmm_track_stem(stem, sizeof(stem), name);
+	vmm_track_stem(stem, sizeof(stem), stack ? name : r->path[0] ? r->path : r->details);
 	*ret_full = t->stem_count >= STEMS_MAX;
 	if (*ret_full)
 		return NULL;

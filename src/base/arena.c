@@ -26,7 +26,15 @@ struct interned {
 	const char *text;
 };
 
+/* Another arena that what lies in this one points into. */
+struct other {
+	struct other *next;
+	struct vmm_arena *arena;
+};
+
 struct vmm_arena {
+	unsigned holders; /* who made it, and the arenas that point into it: any thread may let go */
+	struct other *others;
 	struct chunk *chunks;
 	struct kept *kept;
 	struct interned **buckets;
@@ -54,8 +62,10 @@ struct vmm_arena *vmm_arena_create(void)
 {
 	struct vmm_arena *a = vmm_alloc_hook(NULL, sizeof(*a));
 
-	if (a)
+	if (a) {
 		memset(a, 0, sizeof(*a));
+		a->holders = 1;
+	}
 	return a;
 }
 
@@ -63,8 +73,10 @@ void vmm_arena_destroy(struct vmm_arena *a)
 {
 	struct chunk *c, *next;
 
-	if (!a)
+	if (!a || __atomic_sub_fetch(&a->holders, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
+	for (struct other *o = a->others; o; o = o->next)
+		vmm_arena_destroy(o->arena);
 	for (struct kept *k = a->kept; k; k = k->next)
 		free(k->memory);
 	for (c = a->chunks; c; c = next) {
@@ -242,4 +254,17 @@ void *vmm_arena_keep(struct vmm_arena *a, void *heap_array)
 	k->next = a->kept;
 	a->kept = k;
 	return heap_array;
+}
+
+bool vmm_arena_hold(struct vmm_arena *a, struct vmm_arena *other)
+{
+	struct other *o = arena_raw(a, sizeof(*o), alignof(struct other));
+
+	if (!o)
+		return false;
+	o->arena = other;
+	o->next = a->others;
+	a->others = o;
+	__atomic_add_fetch(&other->holders, 1, __ATOMIC_RELAXED);
+	return true;
 }

@@ -13,8 +13,10 @@
 struct vmm_arena;
 
 struct vmm_arena *vmm_arena_create(void);
-/* NULL is allowed. */
+/* NULL is allowed. What other arenas hold goes with the last of them. */
 void vmm_arena_destroy(struct vmm_arena *a);
+/* other stays until a goes too: what lies in a may point into it. Not in a circle. False: out of memory. */
+bool vmm_arena_hold(struct vmm_arena *a, struct vmm_arena *other);
 
 /* size bytes, zeroed, aligned for any type; valid until the arena is destroyed. */
 void *vmm_arena_alloc(struct vmm_arena *a, size_t size);

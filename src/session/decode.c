@@ -6,7 +6,7 @@
 
 #include "model/build.h"
 #include "session/memory.h"
-#include "session/read.h"
+#include "session/walk.h"
 
 /* Rows come by id; keys bring them into the order of the snapshot. */
 struct keyed {
@@ -52,7 +52,7 @@ static void *list_finish(struct vmm_decode *d, struct list *l, size_t size)
 	else if (l->unordered)
 		records = list_sort(d, l, size);
 	else
-		records = l->count ? vmm_arena_keep(d->s->arena, l->records) : vmm_decode_alloc(d, 1, size);
+		records = l->count ? vmm_arena_keep(d->arena, l->records) : vmm_decode_alloc(d, 1, size);
 	if (d->rc >= 0 && !records)
 		d->rc = vmm_fail_nomem(d->err);
 	for (size_t i = 1; d->rc >= 0 && i < l->count; i++)
@@ -90,15 +90,15 @@ static int read_row(void *arg)
 static void *read_table(struct vmm_decode *d, enum vmm_session_table table, size_t size, uint32_t *ret_count)
 {
 	struct reading t = {.d = d, .size = size};
-	/* Most regions and blocks have the numbers of their mapping. */
-	bool apart = table == VMM_TABLE_REGION || table == VMM_TABLE_BLOCK;
 	int rc;
 
 	*ret_count = 0;
 	d->table = table;
 	if (d->rc < 0 || d->session->missing[table] == VMM_TABLE_MISSING)
 		return NULL;
-	rc = vmm_reader_each(&d->r, d->session, d->target, table, d->number, apart, read_row, &t, d->err);
+	if (d->walk && vmm_walk_keeps(table))
+		return vmm_walk_table(d, table, size, ret_count);
+	rc = vmm_reader_each(&d->r, d->session, d->target, table, d->number, read_row, &t, d->err);
 	vmm_reader_end(&d->r);
 	if (rc < 0)
 		d->rc = rc;
@@ -127,6 +127,35 @@ static void resolve_modules(struct vmm_decode *d)
 		d->s->modules[i] = d->modules[i].m;
 		if (d->modules[i].has_region)
 			d->s->modules[i].region = VMM_DECODE_FIND(d, d->s->regions, d->s->region_count, start, d->modules[i].region);
+	}
+}
+
+/* Own numbers of a record: those of the snapshot are its alone, what holds in others too is not changed. */
+static const struct vmm_metrics *own_of(struct vmm_decode *d, const struct vmm_metrics *m)
+{
+	struct vmm_metrics *copy = m && d->walk ? vmm_decode_alloc(d, 1, sizeof(*copy)) : NULL;
+
+	if (copy)
+		*copy = *m;
+	return copy ? copy : m;
+}
+
+static void resolve_regions(struct vmm_decode *d)
+{
+	struct vmm_snapshot *s = d->s;
+
+	s->regions = d->rc < 0 ? NULL : vmm_decode_alloc(d, s->region_count, sizeof(*s->regions));
+	d->table = VMM_TABLE_REGION;
+	for (uint32_t i = 0; s->regions && i < s->region_count; i++) {
+		const struct vmm_region_row *row = &d->regions[i];
+		struct vmm_region *r = &s->regions[i];
+
+		*r = row->r;
+		r->m = own_of(d, r->m);
+		r->module = row->has_module ? VMM_DECODE_FIND(d, d->modules, s->module_count, key, row->module) : VMM_NONE;
+		r->thread = row->has_thread ? VMM_DECODE_FIND(d, d->threads, s->thread_count, key, row->thread) : VMM_NONE;
+		if (r->heap != VMM_NONE && r->heap >= s->heap_count)
+			vmm_decode_damaged(d);
 	}
 }
 
@@ -159,8 +188,7 @@ static void add_block(struct vmm_decode *d, struct vmm_block block, uint32_t vma
 		r->first_block = s->block_count;
 	block.vma = vma;
 	block.region = *region;
-	if (!block.m)
-		block.m = &s->vmas[vma].m;
+	block.m = block.m ? own_of(d, block.m) : &s->vmas[vma].m;
 	s->blocks[s->block_count++] = block;
 }
 
@@ -254,11 +282,13 @@ static void read_tables(struct vmm_decode *d)
 	read_table(d, VMM_TABLE_IDENTITY, 1, &count);
 	if (d->rc >= 0 && count != 1)
 		vmm_decode_damaged(d);
+	if (d->rc >= 0 && d->walk)
+		vmm_walk_extra(d->walk, s->extra_count);
 	d->threads = read_table(d, VMM_TABLE_THREAD, sizeof(*d->threads), &s->thread_count);
 	d->modules = read_table(d, VMM_TABLE_MODULE, sizeof(*d->modules), &s->module_count);
 	s->heaps = read_table(d, VMM_TABLE_HEAP, sizeof(*s->heaps), &s->heap_count);
 	s->vmas = read_table(d, VMM_TABLE_MAPPING, sizeof(*s->vmas), &s->vma_count);
-	s->regions = read_table(d, VMM_TABLE_REGION, sizeof(*s->regions), &s->region_count);
+	d->regions = read_table(d, VMM_TABLE_REGION, sizeof(*d->regions), &s->region_count);
 	blocks = read_table(d, VMM_TABLE_BLOCK, sizeof(*blocks), &count);
 	s->limits = read_table(d, VMM_TABLE_RLIMIT, sizeof(*s->limits), &s->limit_count);
 	s->notes = read_table(d, VMM_TABLE_NOTE, sizeof(*s->notes), &s->note_count);
@@ -266,6 +296,7 @@ static void read_tables(struct vmm_decode *d)
 	s->accounts = read_table(d, VMM_TABLE_ACCOUNT, sizeof(*s->accounts), &s->account_count);
 	if (!s->account_count)
 		s->accounts = NULL;
+	resolve_regions(d);
 	resolve_threads(d);
 	resolve_modules(d);
 	check_order(d);
@@ -331,11 +362,12 @@ static void read_fields(struct vmm_decode *d, sqlite3_stmt *st)
 
 static int read_snapshot_row(struct vmm_decode *d)
 {
-	VMM_CLEANUP_STMT sqlite3_stmt *st = NULL;
-	int rc = vmm_sql_prepare(d->session, snapshot_sql, &st, d->err);
+	VMM_CLEANUP_RESET sqlite3_stmt *st = NULL;
+	int rc = d->session->moment ? 0 : vmm_sql_prepare(d->session, snapshot_sql, &d->session->moment, d->err);
 
 	if (rc < 0)
 		return rc;
+	st = d->session->moment;
 	sqlite3_bind_int64(st, 1, d->number);
 	rc = vmm_sql_step(d->session, st, d->err);
 	if (rc == 0)
@@ -345,9 +377,27 @@ static int read_snapshot_row(struct vmm_decode *d)
 	return rc < 0 ? rc : d->rc;
 }
 
-int vmm_session_read(struct vmm_session *session, uint32_t number, struct vmm_snapshot *snapshot, struct vmm_err *err)
+/* Within a transaction, with the snapshot's own row read. */
+static void read_into(struct vmm_decode *d)
 {
-	struct vmm_decode d = {.s = snapshot, .session = session, .number = number, .err = err, .last_kind_id = UINT64_MAX};
+	struct vmm_names names = {0};
+
+	d->names = &names;
+	if (d->walk)
+		d->rc = vmm_walk_begin(d->walk, d);
+	else
+		d->rc = vmm_names_open(d->session, d->s->arena, &names, d->err);
+	if (d->rc == 0)
+		read_tables(d);
+	if (d->walk)
+		vmm_walk_end(d->walk, d);
+	vmm_names_done(&names);
+}
+
+int vmm_session_read_on(struct vmm_session *session, struct vmm_walk *walk, uint32_t number, struct vmm_snapshot *snapshot, struct vmm_err *err)
+{
+	struct vmm_decode d = {.s = snapshot, .arena = snapshot->arena, .session = session, .walk = walk, .number = number, .err = err,
+	                       .last_kind_id = UINT64_MAX};
 	int rc;
 
 	vmm_sql_allow(session);
@@ -357,10 +407,12 @@ int vmm_session_read(struct vmm_session *session, uint32_t number, struct vmm_sn
 		return rc;
 	d.rc = read_snapshot_row(&d);
 	if (d.rc == 0)
-		d.rc = vmm_names_open(session, snapshot->arena, &d.names, err);
-	if (d.rc == 0)
-		read_tables(&d);
-	vmm_names_done(&d.names);
+		read_into(&d);
 	sqlite3_exec(session->db, "COMMIT", NULL, NULL, NULL);
 	return d.rc < 0 ? d.rc : 0;
+}
+
+int vmm_session_read(struct vmm_session *session, uint32_t number, struct vmm_snapshot *snapshot, struct vmm_err *err)
+{
+	return vmm_session_read_on(session, NULL, number, snapshot, err);
 }

@@ -57,7 +57,7 @@ const char *vmm_decode_name(struct vmm_decode *d, unsigned column, const char *o
 	uint64_t id;
 
 	if (vmm_decode_int(d, column, &id) && d->rc >= 0) {
-		int rc = vmm_names_get(&d->names, id, &text, d->err);
+		int rc = vmm_names_get(d->names, id, &text, d->err);
 
 		if (rc < 0)
 			d->rc = rc;
@@ -67,7 +67,7 @@ const char *vmm_decode_name(struct vmm_decode *d, unsigned column, const char *o
 
 void *vmm_decode_alloc(struct vmm_decode *d, size_t count, size_t size)
 {
-	void *p = vmm_arena_array(d->s->arena, count ? count : 1, size);
+	void *p = vmm_arena_array(d->arena, count ? count : 1, size);
 
 	if (!p && d->rc >= 0)
 		d->rc = vmm_fail_nomem(d->err);

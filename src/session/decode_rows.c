@@ -39,7 +39,7 @@ static void decode_process(struct vmm_decode *d, void *record)
 	for (uint32_t i = 0; d->rc >= 0 && i < d->s->extra_count; i++) {
 		size_t length = strcspn(names, " ");
 
-		d->s->extra_names[i] = vmm_arena_strndup(d->s->arena, names, length);
+		d->s->extra_names[i] = vmm_arena_strndup(d->arena, names, length);
 		if (!d->s->extra_names[i])
 			d->rc = vmm_fail_nomem(d->err);
 		names += length + (names[length] == ' ');
@@ -106,7 +106,8 @@ static struct vmm_metrics *own_metrics(struct vmm_decode *d, unsigned own)
 
 static void decode_region(struct vmm_decode *d, void *record)
 {
-	struct vmm_region *r = record;
+	struct vmm_region_row *row = record;
+	struct vmm_region *r = &row->r;
 	struct vmm_chunk_sums *sums;
 	struct vmm_unpack u;
 	uint64_t key;
@@ -117,11 +118,9 @@ static void decode_region(struct vmm_decode *d, void *record)
 	r->details = vmm_decode_name(d, VMM_REGION_DETAILS, "");
 	r->path = vmm_decode_name(d, VMM_REGION_PATH, "");
 	r->outside = vmm_decode_need(d, VMM_REGION_OUTSIDE, 1);
-	r->module = vmm_decode_int(d, VMM_REGION_MODULE, &key) ? VMM_DECODE_FIND(d, d->modules, d->s->module_count, key, key) : VMM_NONE;
-	r->thread = vmm_decode_int(d, VMM_REGION_THREAD, &key) ? VMM_DECODE_FIND(d, d->threads, d->s->thread_count, key, key) : VMM_NONE;
+	row->has_module = vmm_decode_int(d, VMM_REGION_MODULE, &row->module);
+	row->has_thread = vmm_decode_int(d, VMM_REGION_THREAD, &row->thread);
 	r->heap = vmm_decode_int(d, VMM_REGION_HEAP, &key) ? (uint32_t)vmm_min_u64(key, VMM_NONE) : VMM_NONE;
-	if (r->heap != VMM_NONE && r->heap >= d->s->heap_count)
-		vmm_decode_damaged(d);
 	r->m = own_metrics(d, VMM_REGION_OWN);
 	if (vmm_decode_blob(d, VMM_REGION_CHUNKS, &u) && (sums = vmm_decode_alloc(d, 1, sizeof(*sums)))) {
 		vmm_unpack_sums(&u, sums);
@@ -201,7 +200,7 @@ static const struct vmm_heap_contents *decode_contents(struct vmm_decode *d, uin
 	}
 	vmm_unpack_sums(&chunks, &c->sums);
 	vmm_decode_blob_end(d, &chunks);
-	switch (vmm_unpack_sizes(&sizes, d->s->arena, c)) {
+	switch (vmm_unpack_sizes(&sizes, d->arena, c)) {
 	case 0: break;
 	case VMM_E_NOMEM: d->rc = d->rc < 0 ? d->rc : vmm_fail_nomem(d->err); break;
 	default: vmm_decode_damaged(d);

@@ -38,16 +38,18 @@ int vmm_segment_target(struct vmm_session *s, uint32_t number, uint32_t *ret_tar
 int vmm_segment_find(struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number, int64_t *ret_low,
                      int64_t *ret_high, struct vmm_err *err)
 {
-	VMM_CLEANUP_STMT sqlite3_stmt *st = NULL;
+	VMM_CLEANUP_RESET sqlite3_stmt *st = NULL;
 	int64_t base = (int64_t)target << 32, seq = 0;
-	int rc;
+	int rc = 0;
 
 	*ret_low = base;
 	*ret_high = base | UINT32_MAX;
-	rc = vmm_sql_prepare(s, "SELECT max(number), seq, (SELECT min(seq) FROM keyframe WHERE target = ?1 AND rows = ?2 AND number > ?3)"
-	                        " FROM keyframe WHERE target = ?1 AND rows = ?2 AND number <= ?3", &st, err);
+	if (!s->segment)
+		rc = vmm_sql_prepare(s, "SELECT max(number), seq, (SELECT min(seq) FROM keyframe WHERE target = ?1 AND rows = ?2 AND number > ?3)"
+		                        " FROM keyframe WHERE target = ?1 AND rows = ?2 AND number <= ?3", &s->segment, err);
 	if (rc < 0)
 		return rc;
+	st = s->segment;
 	sqlite3_bind_int64(st, 1, target);
 	sqlite3_bind_text(st, 2, vmm_session_tables[table].name, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(st, 3, number);
@@ -125,7 +127,7 @@ static bool row_holds(const struct vmm_reader *r, sqlite3_value **values)
 static void take_row(sqlite3_context *context, int count, sqlite3_value **values)
 {
 	struct vmm_session *s = sqlite3_user_data(context);
-	struct vmm_reader *r = s->each;
+	struct vmm_reader *r = s->reader;
 
 	if (r && count > 3 && r->rc >= 0 && row_holds(r, values)) {
 		r->values = values;
@@ -143,19 +145,33 @@ int vmm_reader_install(struct vmm_session *s)
 	return sqlite3_create_function_v2(s->db, "vmm_row", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, s, take_row, NULL, NULL, NULL);
 }
 
-int vmm_reader_each(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number, bool apart,
-                    int (*fn)(void *arg), void *arg, struct vmm_err *err)
+static int prepare_each(struct vmm_session *s, enum vmm_session_table table, bool apart, struct vmm_err *err)
 {
+	VMM_CLEANUP_FREE char *sql = vmm_schema_each(s, table, !apart);
+
+	return sql ? vmm_sql_prepare(s, sql, &s->each[table], err) : vmm_fail_nomem(err);
+}
+
+int vmm_reader_range(struct vmm_reader *r, struct vmm_session *s, enum vmm_session_table table, uint32_t number, int64_t low, int64_t high,
+                     int (*fn)(void *arg), void *arg, struct vmm_err *err)
+{
+	/* Most regions and blocks have the numbers of their mapping. */
+	bool apart = table == VMM_TABLE_REGION || table == VMM_TABLE_BLOCK;
 	struct vmm_err why = {0};
 	int rc;
 
 	*r = (struct vmm_reader){.session = s, .table = table, .number = number, .apart = apart, .err = err, .last_id = -1, .fn = fn, .arg = arg};
-	rc = begin(r, vmm_schema_each(s, table, !apart), target, number);
+	rc = s->each[table] ? 0 : prepare_each(s, table, apart, err);
 	if (rc < 0)
 		return rc;
-	s->each = r;
+	r->st = s->each[table];
+	r->kept = true;
+	sqlite3_bind_int64(r->st, 1, low);
+	sqlite3_bind_int64(r->st, 2, high);
+	sqlite3_bind_int64(r->st, 3, number);
+	s->reader = r;
 	rc = vmm_sql_step(s, r->st, &why);
-	s->each = NULL;
+	s->reader = NULL;
 	/* What the function said is the reason; SQLite only says that it said something. */
 	if (r->rc < 0)
 		return r->rc;
@@ -164,9 +180,22 @@ int vmm_reader_each(struct vmm_reader *r, struct vmm_session *s, uint32_t target
 	return rc;
 }
 
+int vmm_reader_each(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number,
+                    int (*fn)(void *arg), void *arg, struct vmm_err *err)
+{
+	int64_t low, high;
+	int rc = vmm_segment_find(s, target, table, number, &low, &high, err);
+
+	*r = (struct vmm_reader){.rc = rc};
+	return rc < 0 ? rc : vmm_reader_range(r, s, table, number, low, high, fn, arg, err);
+}
+
 void vmm_reader_end(struct vmm_reader *r)
 {
-	sqlite3_finalize(r->st);
+	if (r->kept)
+		sqlite3_reset(r->st);
+	else
+		sqlite3_finalize(r->st);
 	sqlite3_finalize(r->metrics_st);
 	r->st = r->metrics_st = NULL;
 }

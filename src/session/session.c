@@ -217,7 +217,10 @@ void vmm_session_close(struct vmm_session *session)
 	for (int i = 0; i < VMM_TABLE_COUNT; i++) {
 		sqlite3_finalize(session->insert[i]);
 		sqlite3_finalize(session->retire[i]);
+		sqlite3_finalize(session->each[i]);
 	}
+	sqlite3_finalize(session->segment);
+	sqlite3_finalize(session->moment);
 	sqlite3_finalize(session->insert_name);
 	sqlite3_finalize(session->find_name);
 	vmm_session_forget(session);

@@ -112,6 +112,11 @@ void vmm_sql_finalize(sqlite3_stmt **st)
 	sqlite3_finalize(*st);
 }
 
+void vmm_sql_reset(sqlite3_stmt **st)
+{
+	sqlite3_reset(*st);
+}
+
 bool vmm_sql_int(sqlite3_stmt *st, int i, int64_t low, int64_t high, int64_t *ret)
 {
 	if (sqlite3_column_type(st, i) != SQLITE_INTEGER)

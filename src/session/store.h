@@ -65,6 +65,8 @@ struct vmm_session {
 	uint64_t ticks, tick_limit; /* of the progress handler: a query on a hostile file ends */
 	uint64_t missing[VMM_TABLE_COUNT]; /* bit i: the file does not have this metric's column; or VMM_TABLE_MISSING */
 	sqlite3_stmt *insert[VMM_TABLE_COUNT], *retire[VMM_TABLE_COUNT];
+	/* For reading: to prepare them anew for each snapshot would take longer than to read a small one. */
+	sqlite3_stmt *each[VMM_TABLE_COUNT], *segment, *moment;
 	/* For adding; all of it is read again from the file after a failure. */
 	struct vmm_session_target **targets;
 	size_t target_count, target_capacity;
@@ -79,7 +81,7 @@ struct vmm_session {
 	uint32_t drops;       /* calls of vmm_session_drop() that dropped something */
 	/* The rows of `total` that were read last: asked for in turn they come from here. */
 	struct vmm_total_cache *totals;
-	struct vmm_reader *each; /* whose rows are being handed over */
+	struct vmm_reader *reader; /* whose rows are being handed over */
 };
 
 /* --- sql.c: statements --- */
@@ -99,6 +101,9 @@ int vmm_sql_number(struct vmm_session *s, const char *sql, int64_t *ret, bool *r
 void vmm_sql_allow(struct vmm_session *s);
 void vmm_sql_finalize(sqlite3_stmt **st);
 #define VMM_CLEANUP_STMT VMM_CLEANUP(vmm_sql_finalize)
+/* For a statement that the session keeps: it must not stand on a row when its transaction ends. */
+void vmm_sql_reset(sqlite3_stmt **st);
+#define VMM_CLEANUP_RESET VMM_CLEANUP(vmm_sql_reset)
 /* "the session is damaged: ..." */
 int vmm_session_damaged(struct vmm_session *s, const char *table, struct vmm_err *err);
 /* Column i as an integer within [low, high]; false: it is something else. */
@@ -206,6 +211,7 @@ struct vmm_reader {
 	sqlite3_stmt *st;
 	sqlite3_value **values;   /* of the row, when it is told by vmm_reader_each(); else they are the statement's columns */
 	bool apart;               /* metrics are asked for row by row: few of this table have their own */
+	bool kept;                /* st is the session's */
 	sqlite3_stmt *metrics_st;
 	int64_t last_id;
 	struct vmm_err *err;
@@ -220,10 +226,13 @@ int vmm_reader_next(struct vmm_reader *r);
 /*
  * Instead of begin and next, for many rows: calls fn for each, with the reader on it; a negative result ends the walk. The
  * rows are handed over inside SQLite, by a function in the WHERE clause that lets none pass: half the cost of a row is
- * in leaving SQLite with it. apart: for tables of which few rows have metrics that are asked for. vmm_reader_end() after it.
+ * in leaving SQLite with it. vmm_reader_end() after it.
  */
-int vmm_reader_each(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number, bool apart,
+int vmm_reader_each(struct vmm_reader *r, struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number,
                     int (*fn)(void *arg), void *arg, struct vmm_err *err);
+/* The same of the rows with ids of [low, high]. */
+int vmm_reader_range(struct vmm_reader *r, struct vmm_session *s, enum vmm_session_table table, uint32_t number, int64_t low, int64_t high,
+                     int (*fn)(void *arg), void *arg, struct vmm_err *err);
 /* Makes that function known to a connection. */
 int vmm_reader_install(struct vmm_session *s);
 void vmm_reader_end(struct vmm_reader *r);
