@@ -42,7 +42,7 @@ complete -c vmmap -l fail-if -x -d 'exit with status 1 when this holds: \'rss>+1
 complete -c vmmap -l fast -d 'do not read smaps: shares and commit are unknown then'
 complete -c vmmap -l stop -d 'stop the target while it is read'
 complete -c vmmap -l sysroot -x -d 'look for a core\'s files below DIR first'
-complete -c vmmap -l debug-dir -x -d 'look for a core\'s files by build-id below DIR (/usr/lib/debug)'
+complete -c vmmap -l debug-dir -x -d 'look for a core\'s files, and for symbols, by build-id below DIR (/usr/lib/debug)'
 complete -c vmmap -l heap -x -d 'only this heap; --view heaps names them'
 complete -c vmmap -l chunks -d 'every chunk, one by one'
 complete -c vmmap -l duplicates -d 'chunks of equal size that begin alike'

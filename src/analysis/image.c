@@ -155,32 +155,42 @@ static int claim_by_map(struct vmm_image_pass *pass, const struct group *g, bool
 	return rc;
 }
 
+/* Why an object whose file is not at hand is shown with less. */
+static void note_file(struct vmm_image_pass *pass, uint64_t base, bool sections)
+{
+	struct vmm_snapshot *s = pass->snapshot;
+
+	if (pass->target->unnamed)
+		vmm_snapshot_note(s, "elf", "gone", base,
+		                  "the file of an image is not at hand, or not the one that was mapped: %s, and code is missing; --sysroot or "
+		                  "--debug-dir says where it is",
+		                  sections ? "its sections are those of its file with debugging information" : "its segments are shown, not its sections");
+	else if (!sections)
+		vmm_snapshot_note(s, "elf", "gone", base,
+		                  "the file of an image is deleted, replaced or may not be opened: its segments are shown, not its sections; "
+		                  "CAP_CHECKPOINT_RESTORE opens it through the mapping");
+}
+
 /* Sections and build-id, once the object is known to be loaded at base. */
 static int read_rest(struct vmm_image_pass *pass, struct vmm_image_file *file, const struct vmm_image_bytes *bytes,
                      uint64_t base)
 {
 	struct vmm_snapshot *s = pass->snapshot;
-	int rc = vmm_image_file_read_sections(file, bytes, s->arena, &pass->tables_left, pass->err);
+	int rc = vmm_image_file_read_build_id(file, bytes, base, pass->err);
 
-	if (bytes->fd < 0 && pass->target->unnamed)
-		vmm_snapshot_note(s, "elf", "gone", base,
-		                  "the file of an image is not at hand, or not the one that was mapped: its segments are shown, not its "
-		                  "sections, and code is missing; --sysroot or --debug-dir says where it is");
-	else if (bytes->fd < 0)
-		vmm_snapshot_note(s, "elf", "gone", base,
-		                  "the file of an image is %s: its segments are shown, not its sections; %s",
-		                  pass->target->unnamed ? "not at hand, or another one stands there" : "deleted, replaced or may not be opened",
-		                  pass->target->unnamed ? "--sysroot and --debug-dir say where to look"
-		                                        : "CAP_CHECKPOINT_RESTORE opens it through the mapping");
+	if (rc < 0)
+		return rc;
+	rc = bytes->fd >= 0 ? vmm_image_file_read_sections(file, bytes, s->arena, &pass->tables_left, pass->err)
+	                    : vmm_image_file_read_debug(file, pass->target, s->arena, &pass->tables_left, pass->err);
+	if (bytes->fd < 0)
+		note_file(pass, base, rc > 0);
 	if (rc == VMM_E_FORMAT)
 		vmm_snapshot_note(s, "elf", "malformed", base,
 		                  "section headers of an image contradict it: its segments are shown");
 	else if (rc == VMM_E_LIMIT)
 		vmm_snapshot_note(s, "elf", "limit", base,
 		                  "images have too many section headers in all: segments are shown");
-	else if (rc < 0)
-		return rc;
-	return vmm_image_file_read_build_id(file, bytes, base, pass->err);
+	return rc == VMM_E_FORMAT || rc == VMM_E_LIMIT || rc >= 0 ? 0 : rc;
 }
 
 static int claim_loads(struct vmm_image_pass *pass, const struct group *g, struct vmm_image_file *file,

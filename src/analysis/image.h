@@ -32,6 +32,7 @@ struct vmm_image_piece {
 /* Where an object's bytes are read: from its file, or from memory where file offset 0 is mapped. */
 struct vmm_image_bytes {
 	int fd;        /* -1: memory */
+	bool debug;    /* a file of debugging information: its section headers tell addresses, but neither offsets nor what has bytes */
 	uint64_t size; /* of the file; unused for memory */
 	struct vmm_target *target;
 	uint64_t address; /* of file offset 0 in memory */
@@ -51,6 +52,7 @@ struct vmm_image_file {
 	size_t note_count, note_capacity;
 	struct vmm_image_piece *pieces; /* headers, and sections when they were read; by rising address, disjoint */
 	size_t piece_count, piece_capacity;
+	uint64_t tls_start, tls_end; /* relative: what .tdata takes; equal: nothing */
 	bool anonymous;     /* it lies in anonymous memory: there are no bytes of a file around its segments */
 	bool sections;      /* the pieces hold the sections */
 	bool build_id_read; /* build_id is valid; "" when the object has none */
@@ -103,6 +105,15 @@ int vmm_image_file_read_sections(struct vmm_image_file *file, const struct vmm_i
 int vmm_image_file_read_build_id(struct vmm_image_file *file, const struct vmm_image_bytes *bytes, uint64_t base,
                                  struct vmm_err *err);
 void vmm_image_file_done(struct vmm_image_file *file);
+
+/*
+ * The file of debugging information that has the build-id, where the target's files are looked for; the caller closes
+ * ret->fd. False: there is none.
+ */
+bool vmm_image_debug_open(const struct vmm_target *target, const char *build_id, struct vmm_image_bytes *ret);
+/* The sections of an object whose own file is not at hand, from that one; returns as vmm_image_file_read_sections(). */
+int vmm_image_file_read_debug(struct vmm_image_file *file, const struct vmm_target *target, struct vmm_arena *arena, uint64_t *budget,
+                              struct vmm_err *err);
 
 /* length bytes from file offset on: VMM_E_FAULT when not all are there, VMM_E_IO, or an error of the target. */
 int vmm_image_bytes_read(const struct vmm_image_bytes *bytes, uint64_t offset, void *ret_bytes, size_t length,

@@ -148,7 +148,7 @@ static int read_segments(struct vmm_image_file *file, const struct vmm_image_byt
 	const struct vmm_elf_header *h = &file->header;
 	VMM_CLEANUP_FREE unsigned char *table = NULL;
 	uint64_t count = h->phnum, length;
-	struct vmm_elf_segment s;
+	struct vmm_elf_segment s, tls = {0};
 	struct vmm_elf_section zero;
 	int rc = 0;
 
@@ -168,8 +168,16 @@ static int read_segments(struct vmm_image_file *file, const struct vmm_image_byt
 			rc = add_load(file, &s, err);
 		else if (s.type == VMM_ELF_PT_NOTE)
 			rc = add_note(file, &s, err);
+		else if (s.type == VMM_ELF_PT_TLS)
+			tls = s;
 	}
-	return rc < 0 ? rc : settle_loads(file, err);
+	if (rc >= 0)
+		rc = settle_loads(file, err);
+	if (rc >= 0 && tls.vaddr >= file->low && tls.filesz <= file->span && tls.vaddr - file->low <= file->span - tls.filesz) {
+		file->tls_start = tls.vaddr - file->low;
+		file->tls_end = file->tls_start + tls.filesz;
+	}
+	return rc;
 }
 
 /* Where bytes [offset, offset + length) of the file are mapped first; false when they are not, or not in one piece. */

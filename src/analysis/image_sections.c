@@ -3,12 +3,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "source/files.h"
 
 #define SECTION_TABLE_MAX (8 * 1024 * 1024) /* bytes of section headers; as many of names */
 enum { SHN_XINDEX = 0xffff };
 
 /* True when the section takes address space, and *ret is where. False with *ret_lies: it is not where PT_LOADs are. */
-static bool section_piece(const struct vmm_image_file *file, const struct vmm_elf_section *s,
+static bool section_piece(const struct vmm_image_file *file, const struct vmm_elf_section *s, bool debug,
                           struct vmm_image_piece *ret, bool *ret_lies)
 {
 	uint64_t start = s->address - file->low;
@@ -16,14 +19,14 @@ static bool section_piece(const struct vmm_image_file *file, const struct vmm_el
 	if (s->type == VMM_ELF_SHT_NULL || !(s->flags & VMM_ELF_SHF_ALLOC) || s->size == 0)
 		return false;
 	/* .tbss: its addresses are those of what follows; it exists only in each thread's block. */
-	if (s->type == VMM_ELF_SHT_NOBITS && (s->flags & VMM_ELF_SHF_TLS))
+	if (s->type == VMM_ELF_SHT_NOBITS && (s->flags & VMM_ELF_SHF_TLS) && !(debug && start >= file->tls_start && start < file->tls_end))
 		return false;
 	for (size_t i = 0; s->address >= file->low && i < file->segment_count; i++) {
 		const struct vmm_image_segment *g = &file->segments[i];
 
 		if (start < g->start || start >= g->end || g->end - start < s->size)
 			continue;
-		if (s->type != VMM_ELF_SHT_NOBITS &&
+		if (s->type != VMM_ELF_SHT_NOBITS && !debug &&
 		    (s->offset < g->offset || s->offset - g->offset != start - g->start ||
 		     start + s->size > g->file_end))
 			continue;
@@ -122,7 +125,7 @@ static int read_section_tables(struct vmm_image_file *file, const struct vmm_ima
 	return 0;
 }
 
-static int add_sections(struct vmm_image_file *file, const struct section_tables *t, struct vmm_arena *arena,
+static int add_sections(struct vmm_image_file *file, const struct section_tables *t, bool debug, struct vmm_arena *arena,
                         struct vmm_err *err)
 {
 	struct vmm_elf_section s;
@@ -133,7 +136,7 @@ static int add_sections(struct vmm_image_file *file, const struct section_tables
 	for (uint32_t i = 0; rc >= 0 && vmm_elf_section_at(&file->header, t->headers, t->headers_length, i, &s); i++) {
 		const char *name = vmm_elf_section_name(t->names, t->names_length, s.name);
 
-		if (!section_piece(file, &s, &piece, &lies))
+		if (!section_piece(file, &s, debug, &piece, &lies))
 			continue;
 		piece.label = vmm_arena_intern(arena, name, strlen(name));
 		rc = piece.label ? vmm_image_piece_add(file, &piece, err) : vmm_fail_nomem(err);
@@ -159,7 +162,7 @@ int vmm_image_file_read_sections(struct vmm_image_file *file, const struct vmm_i
 		headers[i] = file->pieces[i];
 	rc = read_section_tables(file, bytes, budget, &t, err);
 	if (rc >= 0)
-		rc = add_sections(file, &t, arena, err);
+		rc = add_sections(file, &t, bytes->debug, arena, err);
 	if (rc >= 0 && !settle_pieces(file->pieces, file->piece_count, before))
 		rc = vmm_fail(err, VMM_E_FORMAT, 0, "sections overlap");
 	file->sections = rc >= 0 && file->piece_count > before;
@@ -171,4 +174,35 @@ int vmm_image_file_read_sections(struct vmm_image_file *file, const struct vmm_i
 	if (rc == VMM_E_FAULT || rc == VMM_E_IO)
 		rc = VMM_E_FORMAT;
 	return rc < 0 ? rc : file->sections;
+}
+
+bool vmm_image_debug_open(const struct vmm_target *target, const char *build_id, struct vmm_image_bytes *ret)
+{
+	const struct vmm_file_places places = {target->sysroot, target->debug_dirs};
+	VMM_CLEANUP_FD int fd = vmm_file_debug(&places, build_id);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size <= 0)
+		return false;
+	*ret = (struct vmm_image_bytes){.fd = fd, .debug = true, .size = (uint64_t)st.st_size};
+	fd = -1;
+	return true;
+}
+
+int vmm_image_file_read_debug(struct vmm_image_file *file, const struct vmm_target *target, struct vmm_arena *arena, uint64_t *budget,
+                              struct vmm_err *err)
+{
+	unsigned char raw[VMM_ELF_HEADER_BYTES] = {0};
+	struct vmm_elf_header own = file->header;
+	struct vmm_image_bytes bytes;
+	int rc = 0;
+
+	if (!file->build_id_read || !file->build_id[0] || !vmm_image_debug_open(target, file->build_id, &bytes))
+		return 0;
+	if (vmm_image_bytes_read(&bytes, 0, raw, sizeof(raw), NULL) >= 0 && vmm_elf_parse_header(raw, sizeof(raw), &file->header, NULL) >= 0 &&
+	    file->header.bits == own.bits && file->header.big_endian == own.big_endian)
+		rc = vmm_image_file_read_sections(file, &bytes, arena, budget, err);
+	file->header = own;
+	vmm_close_fd(&bytes.fd);
+	return rc;
 }

@@ -158,31 +158,47 @@ static bool collect(struct table *t, const struct loading *l, const struct vmm_m
 	return true;
 }
 
-/* The full table where the file was not stripped, else that of the dynamic linker. */
-static void load_table(struct vmm_symbols *syms, const struct vmm_module *m, struct table *t)
+/* Reads the symbols of one type; false: the file has none, or they are malformed. */
+static bool take_table(struct vmm_symbols *syms, const struct vmm_module *m, struct loading *l, uint32_t type, struct table *t)
 {
-	VMM_CLEANUP(loading_done) struct loading l = {.bytes.fd = -1};
 	struct vmm_elf_section symbols, names;
 	unsigned char *text = NULL;
 	uint64_t cost;
 
-	if (!open_module(syms, m, &l.bytes) || !read_sections(&l))
-		return;
-	if (!section_of_type(&l, VMM_ELF_SHT_SYMTAB, &symbols) && !section_of_type(&l, VMM_ELF_SHT_DYNSYM, &symbols))
-		return;
-	if (!vmm_elf_section_at(&l.header, l.sections, l.sections_length, symbols.link, &names) || names.size == 0)
-		return;
+	if (!l->sections || !section_of_type(l, type, &symbols) ||
+	    !vmm_elf_section_at(&l->header, l->sections, l->sections_length, symbols.link, &names) || names.size == 0)
+		return false;
 	cost = vmm_add_sat(vmm_add_sat(symbols.size, symbols.size), names.size);
 	if (cost > syms->budget)
-		return;
+		return false;
 	syms->budget -= cost;
-	if (vmm_image_table_read(&l.bytes, names.offset, names.size, &text, NULL) < 0)
-		return;
+	if (vmm_image_table_read(&l->bytes, names.offset, names.size, &text, NULL) < 0)
+		return false;
 	t->names = (char *)text;
 	t->names_length = (size_t)names.size;
-	l.symbols_length = (size_t)symbols.size;
-	if (vmm_image_table_read(&l.bytes, symbols.offset, symbols.size, &l.symbols, NULL) < 0 || !collect(t, &l, m))
+	l->symbols_length = (size_t)symbols.size;
+	if (vmm_image_table_read(&l->bytes, symbols.offset, symbols.size, &l->symbols, NULL) < 0 || !collect(t, l, m))
 		t->count = 0;
+	return true;
+}
+
+/* The file with debugging information of a module, which its build-id finds and proves. */
+static bool open_debug(const struct vmm_symbols *syms, const struct vmm_module *m, struct vmm_image_bytes *ret)
+{
+	*ret = (struct vmm_image_bytes){.fd = -1};
+	return m->build_id && m->build_id[0] && vmm_image_debug_open(syms->target, m->build_id, ret);
+}
+
+/* The full table where the file was not stripped, that of its debug file, else that of the dynamic linker. */
+static void load_table(struct vmm_symbols *syms, const struct vmm_module *m, struct table *t)
+{
+	VMM_CLEANUP(loading_done) struct loading file = {.bytes.fd = -1}, debug = {.bytes.fd = -1};
+
+	if (open_module(syms, m, &file.bytes) && read_sections(&file) && take_table(syms, m, &file, VMM_ELF_SHT_SYMTAB, t))
+		return;
+	if (open_debug(syms, m, &debug.bytes) && read_sections(&debug) && take_table(syms, m, &debug, VMM_ELF_SHT_SYMTAB, t))
+		return;
+	take_table(syms, m, &file, VMM_ELF_SHT_DYNSYM, t);
 }
 
 int vmm_symbols_create(struct vmm_target *target, const struct vmm_snapshot *snapshot, struct vmm_symbols **ret_symbols,

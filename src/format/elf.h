@@ -19,7 +19,7 @@ enum { VMM_ELF_PT_LOAD = 1, VMM_ELF_PT_DYNAMIC = 2, VMM_ELF_PT_INTERP = 3, VMM_E
        VMM_ELF_PT_GNU_RELRO = 0x6474e552 };                                                 /* p_type */
 enum { VMM_ELF_PF_X = 1, VMM_ELF_PF_W = 2, VMM_ELF_PF_R = 4 };                              /* p_flags */
 enum { VMM_ELF_SHT_NULL = 0, VMM_ELF_SHT_SYMTAB = 2, VMM_ELF_SHT_NOBITS = 8, VMM_ELF_SHT_DYNSYM = 11,
-       VMM_ELF_SHF_ALLOC = 2, VMM_ELF_SHF_TLS = 0x400 };
+       VMM_ELF_SHF_ALLOC = 2, VMM_ELF_SHF_EXECINSTR = 4, VMM_ELF_SHF_TLS = 0x400 };
 
 struct vmm_elf_header {
 	uint8_t bits;      /* 32 or 64 */

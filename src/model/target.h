@@ -87,6 +87,8 @@ struct vmm_target {
 	bool guards_told;
 	/* Mappings lack the kernel's names and flags: what is the brk heap must be told by evidence. Set by open(). */
 	bool unnamed;
+	/* Where its files, and those with symbols of them, are looked for; of struct vmm_open, NULL for the usual places. */
+	const char *sysroot, *debug_dirs;
 };
 
 /*

@@ -134,6 +134,30 @@ void vmm_file_identity_done(struct vmm_file_identity *id)
 
 /* --- finding --- */
 
+/*
+ * Whether the code is missing: what objcopy --only-keep-debug and eu-strip -f leave has the build-id too, and its section
+ * headers have no bytes for what is loaded.
+ */
+static bool is_debug_only(int fd)
+{
+	VMM_CLEANUP_FREE unsigned char *table = NULL;
+	unsigned char raw[VMM_ELF_HEADER_BYTES] = {0};
+	struct vmm_elf_header h;
+	struct vmm_elf_section s;
+	size_t length;
+
+	if (!read_file(&fd, 0, raw, sizeof(raw)) || vmm_elf_parse_header(raw, sizeof(raw), &h, NULL) < 0 || h.shoff == 0)
+		return false;
+	length = (size_t)vmm_min_u64((uint64_t)h.shnum * h.shentsize, TABLE_MAX);
+	table = length ? vmm_alloc_hook(NULL, length) : NULL;
+	if (!table || !read_file(&fd, h.shoff, table, length))
+		return false;
+	for (uint32_t i = 0; vmm_elf_section_at(&h, table, length, i, &s); i++)
+		if (s.flags & VMM_ELF_SHF_ALLOC && s.flags & VMM_ELF_SHF_EXECINSTR)
+			return s.type == VMM_ELF_SHT_NOBITS;
+	return false;
+}
+
 /* fd when it is the file, else -1, closed. */
 static int accepted(vmm_file_accept_fn accept, void *arg, int fd, bool named)
 {
@@ -143,8 +167,18 @@ static int accepted(vmm_file_accept_fn accept, void *arg, int fd, bool named)
 	return -1;
 }
 
-/* DIR/.build-id/12/34abcd of one folder after the other. */
-static int find_by_id(const char *dirs, const char *build_id, vmm_file_accept_fn accept, void *arg)
+/* Where in a folder files stand: Fedora's and Debian's, the same in a folder like /, the cache of debuginfod's client. */
+struct layout {
+	const char *before, *after;
+	bool split; /* 12/34abcd, not 1234abcd */
+};
+
+static const struct layout programs[] = {{"/.build-id/", "", true}, {"/usr/lib/debug/.build-id/", "", true}, {"/", "/executable", false}};
+static const struct layout debug_files[] = {
+	{"/.build-id/", ".debug", true}, {"/usr/lib/debug/.build-id/", ".debug", true}, {"/", "/debuginfo", false}};
+
+/* The file in one folder after the other; root: the folder in which they are looked for, -1. */
+static int find_by_id(int root, const char *dirs, const struct layout layouts[3], const char *build_id, vmm_file_accept_fn accept, void *arg)
 {
 	char path[PATH_BYTES];
 	int fd = -1;
@@ -154,24 +188,47 @@ static int find_by_id(const char *dirs, const char *build_id, vmm_file_accept_fn
 	for (const char *dir = dirs; fd < 0 && *dir; dir += strcspn(dir, ":"), dir += *dir == ':') {
 		int length = (int)vmm_min_u64(strcspn(dir, ":"), PATH_BYTES / 2);
 
-		snprintf(path, sizeof(path), "%.*s/.build-id/%.2s/%s", length, dir, build_id, build_id + 2);
-		if (length)
-			fd = accepted(accept, arg, vmm_file_open_regular(-1, path), false);
+		for (size_t i = 0; i < 3 && fd < 0 && length; i++) {
+			const struct layout *l = &layouts[i];
+
+			snprintf(path, sizeof(path), "%.*s%s%.2s%s%s%s", length, dir, l->before, build_id, l->split ? "/" : "", build_id + 2, l->after);
+			fd = accepted(accept, arg, vmm_file_open_regular(root, path), false);
+		}
 	}
 	return fd;
 }
 
-int vmm_file_find(const struct vmm_file_places *places, const char *path, const char *build_id, vmm_file_accept_fn accept, void *arg)
+/* The caller's search, which wants the code too. */
+struct program_search {
+	vmm_file_accept_fn accept;
+	void *arg;
+};
+
+static bool accept_program(void *arg, int fd, bool named)
+{
+	const struct program_search *search = arg;
+
+	return !is_debug_only(fd) && search->accept(search->arg, fd, named);
+}
+
+static int open_root(const struct vmm_file_places *places)
 {
 	const char *sysroot = places->sysroot;
-	VMM_CLEANUP_FD int root = sysroot && sysroot[0] ? open(sysroot, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	return sysroot && sysroot[0] ? open(sysroot, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+int vmm_file_find(const struct vmm_file_places *places, const char *path, const char *build_id, vmm_file_accept_fn accept, void *arg)
+{
+	VMM_CLEANUP_FD int root = open_root(places);
+	struct program_search search = {accept, arg};
 	int fd = -1;
 
 	if (path[0] == '/' && root >= 0)
-		fd = accepted(accept, arg, vmm_file_open_regular(root, path), true);
+		fd = accepted(accept_program, &search, vmm_file_open_regular(root, path), true);
 	if (path[0] == '/' && fd < 0)
-		fd = accepted(accept, arg, vmm_file_open_regular(-1, path), true);
-	return fd >= 0 ? fd : find_by_id(places->debug_dirs ? places->debug_dirs : DEBUG_DIRS, build_id, accept, arg);
+		fd = accepted(accept_program, &search, vmm_file_open_regular(-1, path), true);
+	return fd >= 0 ? fd : find_by_id(-1, places->debug_dirs ? places->debug_dirs : DEBUG_DIRS, programs, build_id, accept_program, &search);
 }
 
 static bool has_build_id(void *arg, int fd, bool named)
@@ -190,4 +247,12 @@ static bool has_build_id(void *arg, int fd, bool named)
 int vmm_file_by_build_id(const struct vmm_file_places *places, const char *path, const char *build_id)
 {
 	return vmm_file_find(places, path, build_id, has_build_id, &build_id);
+}
+
+int vmm_file_debug(const struct vmm_file_places *places, const char *build_id)
+{
+	VMM_CLEANUP_FD int root = open_root(places);
+	int fd = root >= 0 ? find_by_id(root, DEBUG_DIRS, debug_files, build_id, has_build_id, &build_id) : -1;
+
+	return fd >= 0 ? fd : find_by_id(-1, places->debug_dirs ? places->debug_dirs : DEBUG_DIRS, debug_files, build_id, has_build_id, &build_id);
 }

@@ -36,7 +36,10 @@ bool vmm_file_identify(vmm_file_read_fn read, void *arg, struct vmm_file_identit
 bool vmm_file_identify_fd(int fd, struct vmm_file_identity *ret);
 void vmm_file_identity_done(struct vmm_file_identity *id);
 
-/* Where files are looked for: below sysroot, at their path, in folders (separated by colons) that hold .build-id/. */
+/*
+ * Where files are looked for: below sysroot, at their path, in folders (separated by colons) that hold .build-id/,
+ * usr/lib/debug/.build-id/, or what debuginfod's client keeps, BUILD-ID/executable and BUILD-ID/debuginfo.
+ */
 struct vmm_file_places {
 	const char *sysroot;    /* NULL or "": nowhere else */
 	const char *debug_dirs; /* NULL: /usr/lib/debug */
@@ -48,6 +51,8 @@ typedef bool (*vmm_file_accept_fn)(void *arg, int fd, bool named);
  * not looked for by it). The caller closes it. -1: there is none.
  */
 int vmm_file_find(const struct vmm_file_places *places, const char *path, const char *build_id, vmm_file_accept_fn accept, void *arg);
+/* The file with the symbols and sections of the object that has this build-id, which holds none of its code; -1: none. */
+int vmm_file_debug(const struct vmm_file_places *places, const char *build_id);
 /* The same of the ELF file that has this build-id. */
 int vmm_file_by_build_id(const struct vmm_file_places *places, const char *path, const char *build_id);
 

@@ -40,6 +40,18 @@ static void rename_error(struct vmm_err *err, const char *path, const char *name
 	snprintf(err->text, sizeof(err->text), "%.*s%.*s", 40, name, (int)(sizeof(err->text) - 41), rest);
 }
 
+static int open_by(const struct vmm_source_ops *source, const char *name, const struct vmm_open *how, struct vmm_target **ret_target,
+                   struct vmm_err *err)
+{
+	int rc = source->open(name, how, ret_target, err);
+
+	if (rc >= 0) {
+		(*ret_target)->sysroot = how->sysroot;
+		(*ret_target)->debug_dirs = how->debug_dirs;
+	}
+	return rc;
+}
+
 /* "-", or "-@3" for a snapshot of a session: what comes from standard input. */
 static int open_input(const char *name, const struct vmm_open *how, struct vmm_target **ret_target, struct vmm_err *err)
 {
@@ -53,7 +65,7 @@ static int open_input(const char *name, const struct vmm_open *how, struct vmm_t
 	length = strlen(input.path);
 	snprintf(input.path + length, sizeof(input.path) - length, "%s", name + 1);
 	source = find_source(input.path);
-	rc = source ? source->open(input.path, how, ret_target, err)
+	rc = source ? open_by(source, input.path, how, ret_target, err)
 	            : vmm_fail(err, VMM_E_FORMAT, 0, "%.40s: standard input is no core, session or other file that vmmap knows", name);
 	input.path[length] = '\0';
 	if (rc < 0 && err)
@@ -70,7 +82,7 @@ int vmm_target_open_with(const char *name, const struct vmm_open *how, struct vm
 	if (name[0] == '-' && (name[1] == '\0' || name[1] == '@'))
 		return open_input(name, how ? how : &nowhere, ret_target, err);
 	source = find_source(name);
-	return source ? source->open(name, how ? how : &nowhere, ret_target, err)
+	return source ? open_by(source, name, how ? how : &nowhere, ret_target, err)
 	              : vmm_fail(err, VMM_E_NO_TARGET, 0, "%s: no such target: give a PID, the name of a running process, or a file", name);
 }
 

@@ -69,6 +69,21 @@ int main(void)
 	return pthread_join(t, NULL);
 }
 """
+HIDDEN = r"""
+#include <stdio.h>
+__thread int data_of_thread = 5;
+__thread char bss_of_thread[100];
+static __attribute__((noinline)) int hidden_function(int x) { return x * 3 + data_of_thread; }
+static int hidden_table[64] = {1};
+int main(void)
+{
+	int (*volatile f)(int) = hidden_function;
+	hidden_table[1] = f(1) + bss_of_thread[3];
+	printf("{\"pid\": 1, \"function\": %llu, \"table\": %llu}\n", (unsigned long long)(size_t)hidden_function, (unsigned long long)(size_t)hidden_table);
+	fflush(stdout);
+	return getchar() == hidden_table[2];
+}
+"""
 NODE = "const a=[];for(let i=0;i<50000;i++)a.push({i});console.log('{\"pid\":1}');process.stdin.resume();process.stdin.on('end',()=>0)"
 JAVA = "public class M{public static void main(String[] a)throws Exception{byte[][] b=new byte[64][];" \
        "for(int i=0;i<64;i++)b[i]=new byte[1<<14];System.out.println(\"{\\\"pid\\\":1}\");System.in.read();}}"
@@ -435,6 +450,63 @@ def check_files(checks, args, folder):
     os.unlink(core)
 
 
+def check_debug_files(checks, args, folder):
+    """A stripped program's symbols, and sections when it is gone, come from the file that objcopy made of it, found by build-id."""
+    if not all(shutil.which(p) for p in ("gcore", "gcc", "objcopy", "strip")):
+        print("no gcore, gcc or binutils: files with debugging information are not tried")
+        return
+    program, core = os.path.join(folder, "hidden"), os.path.join(folder, "debug")
+    with open(program + ".c", "w") as f:
+        f.write(HIDDEN)
+    subprocess.run(["gcc", "-O1", "-g", "-Wl,--build-id", "-o", program, program + ".c"], check=True)
+    subprocess.run(["objcopy", "--only-keep-debug", program, program + ".debug"], check=True)
+    subprocess.run(["strip", program], check=True)
+    with Target([program]) as target:
+        truth = target.truth
+        subprocess.run(["gcore", "-o", core, str(target.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, timeout=120, check=True)
+        core += ".%d" % target.pid
+        build_id = next(m for m in core_document(args, core)["modules"] if m["path"] == program)["build_id"]
+        places = {"folder": ".build-id/%s/%s.debug" % (build_id[:2], build_id[2:]), "cache": build_id + "/debuginfo",
+                  "root": "usr/lib/debug/.build-id/%s/%s.debug" % (build_id[:2], build_id[2:]),
+                  "other": ".build-id/%s/%s.debug" % (build_id[:2], build_id[2:]), "program": ".build-id/%s/%s" % (build_id[:2], build_id[2:])}
+        for place, path in places.items():
+            places[place] = os.path.join(folder, "debug-" + place)
+            os.makedirs(os.path.dirname(os.path.join(places[place], path)))
+            shutil.copy("/bin/true" if place == "other" else program + ".debug", os.path.join(places[place], path))
+        check_symbols(checks, args, str(target.pid), truth, (), "live, stripped", False)
+        check_symbols(checks, args, str(target.pid), truth, ("--debug-dir", places["folder"]), "live", True)
+    check_symbols(checks, args, core, truth, (), "stripped", False)
+    for place in ("folder", "cache", "root"):
+        check_symbols(checks, args, core, truth, ("--debug-dir", "/nowhere:" + places[place]), place, True)
+    check_symbols(checks, args, core, truth, ("--sysroot", places["root"]), "sysroot", True)
+    check_symbols(checks, args, core, truth, ("--debug-dir", places["other"]), "another file's symbols", False)
+
+    def blocks(*words):
+        document = core_document(args, core, *words)
+        region = next(r for r in document["regions"] if r.get("path") == program)
+        return [(b["address"], b["end"], b["label"]) for b in region["blocks"]]
+    whole = blocks()
+    checks.true({".text", ".tdata", ".bss"} <= {b[2] for b in whole}, "sections: %s" % whole)
+    os.rename(program, program + ".away")
+    for place in ("folder", "cache"):
+        checks.equal(blocks("--debug-dir", places[place]), whole, "sections by the debug file in %s" % place)
+    for place in ("other", "program"):
+        checks.true(".text" not in {b[2] for b in blocks("--debug-dir", places[place])}, "sections by %s" % place)
+    check_symbols(checks, args, core, truth, ("--debug-dir", places["folder"]), "program gone", True)
+    os.makedirs(os.path.join(places["cache"], build_id), exist_ok=True)
+    os.rename(program + ".away", os.path.join(places["cache"], build_id, "executable"))
+    checks.equal(blocks("--debug-dir", places["cache"]), whole, "sections by the executable in the cache")
+    os.unlink(core)
+
+
+def check_symbols(checks, args, target, truth, words, what, known):
+    done = run(args, "at", target, "%x" % truth["function"], "%x" % (truth["table"] + 8), "--json", *words)
+    found = [(p["symbol"]["name"], address(p["symbol"]["address"])) if p["symbol"] else None for p in parse_json(done.stdout)["addresses"]]
+    truth = [("hidden_function", truth["function"]), ("hidden_table", truth["table"])] if known else [None, None]
+    checks.equal(found, truth, "debug files, %s: symbols" % what)
+
+
 def main():
     args = arguments(__doc__, only=dict(default=None, help="one program"))
     checks = Checks()
@@ -451,6 +523,8 @@ def main():
                 print("%s: %.1f s, %d failed" % (name, time.monotonic() - begin, checks.failures))
         if args.only in (None, "files"):
             check_files(checks, args, folder)
+        if args.only in (None, "debug"):
+            check_debug_files(checks, args, folder)
     checks.finish()
 
 
