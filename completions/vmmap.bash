@@ -46,6 +46,7 @@ _vmmap()
 	--from) COMPREPLY=(); return ;;
 	--to) COMPREPLY=(); return ;;
 	--target) COMPREPLY=(); return ;;
+	--snapshots) COMPREPLY=(); return ;;
 	--width) COMPREPLY=(); return ;;
 	--fail-if) COMPREPLY=(); return ;;
 	--sysroot) COMPREPLY=(); return ;;
@@ -56,7 +57,7 @@ _vmmap()
 	--at) COMPREPLY=(); return ;;
 	--range) COMPREPLY=(); return ;;
 	--watch) COMPREPLY=(); return ;;
-	--format) case ${COMP_WORDS[1]} in at) _vmmap_words 'text json' ;; free) _vmmap_words 'text csv json ndjson' ;; heap) _vmmap_words 'text csv json ndjson' ;; strings) _vmmap_words 'text csv json ndjson' ;; timeline) _vmmap_words 'text csv json' ;; diff) _vmmap_words 'text csv json ndjson' ;; ps) _vmmap_words 'text csv json ndjson' ;; *) _vmmap_words 'text csv json ndjson vmmap-csv vmmap-txt' ;; esac; return ;;
+	--format) case ${COMP_WORDS[1]} in at) _vmmap_words 'text json' ;; free) _vmmap_words 'text csv json ndjson' ;; heap) _vmmap_words 'text csv json ndjson' ;; strings) _vmmap_words 'text csv json ndjson' ;; timeline) _vmmap_words 'text csv json' ;; diff) _vmmap_words 'text csv json ndjson' ;; ps) _vmmap_words 'text csv json ndjson' ;; *) _vmmap_words 'text csv json ndjson json-columns vmmap-csv vmmap-txt' ;; esac; return ;;
 	--units) _vmmap_words 'kib bytes mib auto'; return ;;
 	--color) _vmmap_words 'auto always never'; return ;;
 	--output|-o) COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -76,7 +77,7 @@ _vmmap()
 	completions) _vmmap_words 'bash zsh fish'; return ;;
 	esac
 	if [[ $current == -* ]]; then
-		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --by --measure --from --to --target --width --all --fail-if --fast --stop --sysroot --debug-dir --heap --chunks --duplicates --encoding --min --at --range --map --watch --format --json --csv --units --color --output --append --force --with-memory --redact --every --for --on-growth --keep --tree --cgroup --duty --heaps --sidecar --dir --max-size --keep-free --zstd --then --process --help --version'
+		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --by --measure --from --to --target --snapshots --width --all --fail-if --fast --stop --sysroot --debug-dir --heap --chunks --duplicates --encoding --min --at --range --map --watch --format --json --csv --units --color --output --append --force --with-memory --redact --every --for --on-growth --keep --tree --cgroup --duty --heaps --sidecar --dir --max-size --keep-free --zstd --then --process --help --version'
 	elif [[ $COMP_CWORD -eq 1 ]]; then
 		_vmmap_words "$commands $(_vmmap_targets)"
 	else

@@ -201,6 +201,8 @@ void vmm_emit_csv(struct vmm_out *out, const struct vmm_query *q, const struct v
 void vmm_emit_ndjson(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows);
 /* The whole document of docs/json.md; rows are what goes into "regions". */
 void vmm_emit_json(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s);
+/* The same with its rows as columns, and the stretches between the regions ("json-columns" in docs/json.md). */
+void vmm_emit_json_columns(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s);
 /*
  * The whole snapshot as VMMap for Windows exports one, as CSV or as text (docs/vmmap-files.md). VMM_E_NOMEM.
  */

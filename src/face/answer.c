@@ -34,8 +34,9 @@ int vmm_cli_format(const struct vmm_args *args, enum vmm_format *ret_format, str
 	if ((json && csv) || (name && json && strcmp(name, "json") != 0) || (name && csv && strcmp(name, "csv") != 0))
 		return vmm_fail(err, VMM_E_USAGE, 0, "two output formats at once: choose one of --format, --json, --csv");
 	name = json ? "json" : csv ? "csv" : name ? name : "text";
-	if (strncmp(name, "vmmap-", 6) == 0 && args->command != VMM_COMMAND_SHOW)
+	if ((strncmp(name, "vmmap-", 6) == 0 || strcmp(name, "json-columns") == 0) && args->command != VMM_COMMAND_SHOW)
 		return vmm_fail(err, VMM_E_USAGE, 0, "--format %s holds a whole target: it goes with show", name);
+	name = strcmp(name, "json-columns") == 0 ? "json" : name;
 	name = strcmp(name, "vmmap-csv") == 0 ? "csv" : strcmp(name, "vmmap-txt") == 0 ? "text" : name;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strcmp(names[i], name) == 0)

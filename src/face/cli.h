@@ -37,7 +37,8 @@ int vmm_cli_watch(const struct vmm_args *args, const char *target, struct vmm_qu
                   uint64_t interval_ns);
 
 /*
- * The output format that the options name; of vmmap-csv and vmmap-txt, which show writes by itself, csv and text.
+ * The output format that the options name; of vmmap-csv, vmmap-txt and json-columns, which show writes by itself, csv,
+ * text and json.
  * VMM_E_USAGE: two at once, or one that the command does not have.
  */
 enum vmm_format { VMM_FORMAT_TEXT, VMM_FORMAT_CSV, VMM_FORMAT_JSON, VMM_FORMAT_NDJSON };

@@ -22,6 +22,8 @@ struct vmm_timeline_ask {
 	enum vmm_metric measure;
 	const char *target, *from, *to; /* as the user gave them; NULL: all */
 	struct vmm_expr *where;         /* over regions; NULL: all of them */
+	uint32_t target_number;         /* this one; 0: as target says */
+	uint32_t looks;                 /* so many at most, others are left out evenly; 0: all */
 	uint64_t top;                   /* rows of HEAP, REGION and TARGET; 0: VMM_TIMELINE_ROWS */
 	bool growth;                    /* also what grows steadily */
 };
@@ -88,6 +90,7 @@ struct vmm_timeline_choice {
 	const struct vmm_session_index *index;
 	uint32_t *v;
 	size_t count, capacity;
+	size_t all; /* before some were left out */
 };
 /* Fills c from c->index, as ask says. VMM_E_USAGE, VMM_E_NO_TARGET. */
 int vmm_timeline_choose(const struct vmm_timeline_ask *ask, struct vmm_timeline_choice *c, struct vmm_err *err);

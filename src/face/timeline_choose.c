@@ -60,11 +60,18 @@ int vmm_timeline_choose(const struct vmm_timeline_ask *ask, struct vmm_timeline_
 	for (uint32_t i = 0; i < c->index->count && code == 0; i++) {
 		const struct vmm_session_entry *e = &c->index->entries[i];
 
-		if (e->number < from || e->number > to || !fits_target(c->index, ask->target, i))
+		if (e->number < from || e->number > to || !fits_target(c->index, ask->target, i) ||
+		    (ask->target_number && e->target != ask->target_number))
 			continue;
 		if (!vmm_grow(&c->v, &c->capacity, c->count + 1, sizeof(*c->v)))
 			return vmm_fail_nomem(err);
 		c->v[c->count++] = i;
+	}
+	c->all = c->count;
+	if (code == 0 && ask->looks > 1 && c->count > ask->looks) {
+		for (size_t i = 0; i < ask->looks; i++)
+			c->v[i] = c->v[i * (c->count - 1) / (ask->looks - 1)];
+		c->count = ask->looks;
 	}
 	if (code == 0 && c->count == 0 && ask->target)
 		return vmm_fail(err, VMM_E_NO_TARGET, 0, "--target: no snapshot of '%.60s' there", ask->target);

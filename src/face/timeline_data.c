@@ -83,7 +83,7 @@ static int fill(struct vmm_timeline *t, struct vmm_session *session, const struc
 	bool totals = !t->ask->where && (t->by == VMM_TIMELINE_KIND || t->by == VMM_TIMELINE_TARGET);
 	int code;
 
-	t->snapshot_count = (uint32_t)c->count;
+	t->snapshot_count = (uint32_t)c->all;
 	if (totals)
 		return vmm_timeline_totals(t, session, c, err);
 	code = vmm_timeline_follow(t, session, c, err);

@@ -244,7 +244,18 @@ static void json_cost(struct vmm_out *out, const struct vmm_cost *c)
 	vmm_out_char(out, '}');
 }
 
-void vmm_emit_json(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s)
+static void put_rows(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows)
+{
+	vmm_out_text(out, q->raw ? ",\n\"mappings\":[" : ",\n\"regions\":[");
+	if (q->raw)
+		vmm__json_mappings(out, q, rows);
+	else
+		vmm__json_regions(out, q, rows);
+	vmm_out_char(out, ']');
+}
+
+static void put_document(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s,
+                         bool columns)
 {
 	vmm_out_char(out, '{');
 	vmm__json_head(out);
@@ -258,17 +269,25 @@ void vmm_emit_json(struct vmm_out *out, const struct vmm_query *q, const struct 
 	json_threads(out, s);
 	json_modules(out, s);
 	vmm__json_heaps(out, s, NULL, false);
-	vmm_out_text(out, q->raw ? ",\n\"mappings\":[" : ",\n\"regions\":[");
-	if (q->raw)
-		vmm__json_mappings(out, q, rows);
+	if (columns)
+		vmm__json_packed(out, q, rows, s);
 	else
-		vmm__json_regions(out, q, rows);
-	vmm_out_char(out, ']');
+		put_rows(out, q, rows);
 	json_free(out, s);
 	vmm__json_notes(out, s);
 	vmm_out_text(out, ",\n\"verdicts\":[]");
 	json_cost(out, &s->cost);
 	vmm_out_text(out, "}\n");
+}
+
+void vmm_emit_json(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s)
+{
+	put_document(out, q, rows, s, false);
+}
+
+void vmm_emit_json_columns(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s)
+{
+	put_document(out, q, rows, s, true);
 }
 
 size_t vmm__json_columns(const struct vmm_query *q, const struct vmm_column *ret[VMM__ROW_COLUMNS_MAX])

@@ -91,6 +91,8 @@ void vmm__json_row(struct vmm_out *out, const struct vmm_column *const *columns,
 /* The rows of "regions" (regions with their blocks) or "mappings" (raw), without the brackets. */
 void vmm__json_regions(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows);
 void vmm__json_mappings(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows);
+/* ,"regions":{...},"blocks":{...},"gaps":{...} as columns; "mappings" in raw mode. */
+void vmm__json_packed(struct vmm_out *out, const struct vmm_query *q, const struct vmm_rows *rows, const struct vmm_snapshot *s);
 /* ,"target":{...}, ,"accounts":[...], ,"notes":[...]. */
 void vmm__json_target(struct vmm_out *out, const struct vmm_target_info *t);
 void vmm__json_accounts(struct vmm_out *out, const struct vmm_snapshot *s);

@@ -39,6 +39,18 @@ def check(checks, judge, args, pid, what):
             checks.equal(len(errors), 0, "%s: errors against the schema" % name)
 
 
+def check_columns(checks, judge, args, pid):
+    """Rows as columns."""
+    for words in ([], ["--raw"], ["--top", "3"], ["--columns", "rss,thread"], ["--where", "size<0"], ["--fast"]):
+        done = run(args, "show", pid, "--format", "json-columns", *words)
+        name = "json-columns %s" % " ".join(words)
+        if checks.equal(done.returncode, 0, "%s: exit status" % name):
+            errors = list(judge.iter_errors(parse_json(done.stdout)))
+            for error in errors[:3]:
+                print("%s: %s: %s" % (name, "/".join(str(p) for p in error.path), error.message[:200]))
+            checks.equal(len(errors), 0, "%s: errors against the schema" % name)
+
+
 def check_diff(checks, judge, args, pids):
     for words in ([], ["--all"], ["--by", "heap"], ["--by", "class", "--top", "3"], ["--columns", "state,size,rss_before"], ["--fast"],
                   ["--fail-if", "size>1E"], ["--fail-if", "stored>0"]):
@@ -71,6 +83,7 @@ def main():
                     check(checks, judge, args, target.pid, name)
     check(checks, judge, args, os.getpid(), "python3")
     with Target([os.path.join(args.targets, "t_threads"), "20", "0"]) as target:
+        check_columns(checks, judge, args, target.pid)
         check_diff(checks, judge, args, (target.pid, os.getpid()))
     checks.finish()
 

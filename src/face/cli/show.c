@@ -11,6 +11,7 @@ struct plan {
 	const char *view;  /* id of a table */
 	bool summary;      /* text: the whole summary around the table of types */
 	bool document;     /* JSON: everything known */
+	bool columns;      /* its rows as columns */
 	bool vmmap;        /* a file as VMMap for Windows writes it */
 	bool session;      /* VMMap's own file: saved, not shown */
 };
@@ -88,6 +89,7 @@ static int make_plan(struct vmm_args *args, struct plan *plan, struct vmm_err *e
 	if (code < 0)
 		return code;
 	plan->vmmap = vmm_args_has(args, VMM_OPTION_FORMAT) && strncmp(args->option[VMM_OPTION_FORMAT], "vmmap-", 6) == 0;
+	plan->columns = vmm_args_has(args, VMM_OPTION_FORMAT) && strcmp(args->option[VMM_OPTION_FORMAT], "json-columns") == 0;
 	if (plan->vmmap)
 		code = refuse_rows(args, err);
 	if (code < 0)
@@ -99,6 +101,8 @@ static int make_plan(struct vmm_args *args, struct plan *plan, struct vmm_err *e
 		return vmm_fail(err, VMM_E_USAGE, 0, "--raw shows mappings: it goes with --view regions");
 	plan->document = format == VMM_FORMAT_JSON &&
 	                 (plan->summary || strcmp(view, "regions") == 0 || strcmp(view, "tree") == 0);
+	if (plan->columns && !plan->document)
+		return vmm_fail(err, VMM_E_USAGE, 0, "--format json-columns is the whole document: it goes without --view %s", view);
 	plan->view = plan->document && !vmm_args_has(args, VMM_OPTION_RAW) ? "tree" : plan->summary ? "types" : view;
 	return 0;
 }
@@ -132,7 +136,9 @@ static int emit_rows(struct vmm_answer *a, const struct plan *plan, const struct
 
 	if (code < 0)
 		return code;
-	if (plan->document)
+	if (plan->columns)
+		vmm_emit_json_columns(a->output.out, q, &rows, s);
+	else if (plan->document)
 		vmm_emit_json(a->output.out, q, &rows, s);
 	else
 		vmm_answer_rows(a, q, &rows, s);

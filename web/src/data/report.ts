@@ -1,11 +1,11 @@
 // A report: everything stands in the page itself, as gzip and base64 or as plain JSON.
 import type { Provider, SnapshotEntry } from "./provider";
 import { snapshotOf, type Snapshot } from "./snapshot";
-import type { Diff, Metric, PageInfo, PackedRows, SnapshotJson, Timeline } from "./types";
+import type { Diff, Metric, PageInfo, SnapshotJson, Timeline } from "./types";
 
 /** What a report holds. */
 export interface ReportData {
-  snapshots: (SnapshotJson & { n?: number; gaps?: PackedRows })[];
+  snapshots: (SnapshotJson & { n?: number })[];
   timelines?: Record<string, Timeline>;
   diffs?: { before: number; after: number; diff: Diff }[];
   heaps?: unknown;

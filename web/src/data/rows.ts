@@ -1,6 +1,6 @@
 // Rows as columns: what tables sort, filter and draw. 65,530 regions with as many blocks stay quick because a column of
 // numbers is one typed array; nothing here is changed after it was made.
-import type { PackedColumn, PackedRows, RowJson } from "./types";
+import type { ChunkSums, PackedColumn, PackedRows, PackedValue, RowJson } from "./types";
 import { METRICS } from "./types";
 
 /** NaN is unknown; rows in `atLeast` are lower bounds of what they say. */
@@ -25,6 +25,7 @@ export interface FlagColumn {
 export type Column = NumberColumn | TextColumn | FlagColumn;
 
 const NONE: ReadonlySet<number> = new Set();
+const NO_CHUNKS: ReadonlyMap<number, ChunkSums> = new Map();
 const ADDRESSES = new Set(["address", "end", "sp", "offset"]);
 
 /** Addresses as numbers: exact below 2^53, and of whole pages everywhere. */
@@ -40,6 +41,8 @@ export class Rows {
   constructor(
     readonly count: number,
     private readonly columns: ReadonlyMap<string, Column>,
+    /** Of heaps' regions: chunks by state. */
+    readonly chunks: ReadonlyMap<number, ChunkSums> = NO_CHUNKS,
   ) {}
 
   static readonly empty = new Rows(0, new Map());
@@ -74,15 +77,35 @@ export class Rows {
   }
 }
 
-function unpackNumbers(column: PackedColumn, rows: number, address: boolean): Float64Array {
+function unpackDeltas(column: { deltas: (number | null)[]; unit?: number; at?: Record<string, string> }, rows: number): Float64Array {
   const values = new Float64Array(rows);
-  const one = (v: unknown): number => (v === null || v === undefined ? NaN : Number(v));
-  if ("all" in column) return values.fill(one(column.all));
-  if ("texts" in column) return values.fill(NaN);
+  const unit = column.unit ?? 1;
+  let last = 0;
   for (let i = 0; i < rows; i++) {
-    const v = column.values[i];
-    values[i] = address && typeof v === "string" ? parseAddress(v) : one(v);
+    const delta = column.deltas[i];
+    const whole = column.at?.[i];
+    if (delta === null || delta === undefined) {
+      values[i] = NaN;
+      continue;
+    }
+    last = whole === undefined ? last + delta * unit : parseAddress(whole);
+    values[i] = last;
   }
+  return values;
+}
+
+function unpackNumbers(column: PackedColumn, rows: number): Float64Array {
+  const values = new Float64Array(rows);
+  if ("deltas" in column) return unpackDeltas(column, rows);
+  if ("texts" in column) return values.fill(NaN);
+  const unit = column.unit ?? 1;
+  const one = (v: PackedValue | undefined): number => (v === null || v === undefined ? NaN : Number(v) * unit);
+  if ("all" in column) {
+    values.fill(one(column.all));
+    column.but?.rows.forEach((row, i) => row < rows && (values[row] = one(column.but?.values[i])));
+    return values;
+  }
+  for (let i = 0; i < rows; i++) values[i] = one(column.values[i]);
   return values;
 }
 
@@ -104,37 +127,48 @@ class TextBuilder {
 function unpackTexts(column: PackedColumn, rows: number): TextColumn {
   const builder = new TextBuilder();
   const index = new Uint32Array(rows);
-  if ("all" in column) index.fill(builder.place(column.all === null ? "" : String(column.all)));
-  else if ("texts" in column) {
+  const place = (v: PackedValue | undefined): number => builder.place(v === null || v === undefined ? "" : String(v));
+  if ("all" in column) {
+    index.fill(place(column.all));
+    column.but?.rows.forEach((row, i) => row < rows && (index[row] = place(column.but?.values[i])));
+  } else if ("texts" in column) {
     const places = column.texts.map((t) => builder.place(t));
     for (let i = 0; i < rows; i++) index[i] = places[column.index[i] ?? -1] ?? 0;
-  } else for (let i = 0; i < rows; i++) index[i] = builder.place(column.values[i] == null ? "" : String(column.values[i]));
+  } else if ("values" in column) for (let i = 0; i < rows; i++) index[i] = place(column.values[i]);
   return { type: "text", texts: builder.texts, index };
 }
 
-function firstKnown(column: PackedColumn): unknown {
-  if ("all" in column) return column.all;
+function firstKnown(column: PackedColumn): PackedValue | undefined {
+  if ("all" in column) return column.all ?? column.but?.values.find((v) => v !== null) ?? null;
   if ("texts" in column) return "";
+  if ("deltas" in column) return 0;
   return column.values.find((v) => v !== null && v !== undefined);
+}
+
+function unpackColumn(id: string, column: PackedColumn, rows: number, atLeast: number[] | undefined): Column {
+  const sample = firstKnown(column);
+  if (ADDRESSES.has(id) || typeof sample === "number" || sample === undefined || (sample === null && isMetric(id)))
+    return { type: "number", values: unpackNumbers(column, rows), atLeast: atLeast ? new Set(atLeast) : NONE };
+  if (typeof sample === "boolean")
+    return { type: "flag", values: Uint8Array.from(unpackNumbers(column, rows), (v) => (v === 1 ? 1 : 0)) };
+  return unpackTexts(column, rows);
+}
+
+/** Where no row ends elsewhere, the end is address + size. */
+function addEnd(columns: Map<string, Column>): void {
+  const address = columns.get("address");
+  const size = columns.get("size");
+  if (columns.has("end") || address?.type !== "number" || size?.type !== "number") return;
+  columns.set("end", { type: "number", values: address.values.map((a, i) => a + (size.values[i] ?? NaN)), atLeast: NONE });
 }
 
 export function unpackRows(packed: PackedRows): Rows {
   const rows = Math.max(0, Math.min(packed.rows, 1 << 22));
   const columns = new Map<string, Column>();
-  for (const [id, column] of Object.entries(packed.columns)) {
-    const sample = firstKnown(column);
-    if (ADDRESSES.has(id) || typeof sample === "number" || sample === undefined || (sample === null && isMetric(id))) {
-      const atLeast = packed.at_least?.[id];
-      columns.set(id, {
-        type: "number",
-        values: unpackNumbers(column, rows, ADDRESSES.has(id)),
-        atLeast: atLeast ? new Set(atLeast) : NONE,
-      });
-    } else if (typeof sample === "boolean") {
-      columns.set(id, { type: "flag", values: Uint8Array.from(unpackNumbers(column, rows, false), (v) => (v === 1 ? 1 : 0)) });
-    } else columns.set(id, unpackTexts(column, rows));
-  }
-  return new Rows(rows, columns);
+  for (const [id, column] of Object.entries(packed.columns)) columns.set(id, unpackColumn(id, column, rows, packed.at_least?.[id]));
+  addEnd(columns);
+  const chunks = new Map(Object.entries(packed.chunks ?? {}).map(([row, sums]) => [Number(row), sums]));
+  return new Rows(rows, columns, chunks);
 }
 
 function isMetric(id: string): boolean {
@@ -150,8 +184,8 @@ export function rowsOf(objects: readonly RowJson[], extra: Record<string, number
   ids.delete("at_least");
   for (const id of ids) {
     const sample = objects.find((o) => o[id] !== null && o[id] !== undefined)?.[id];
-    if (typeof sample === "object" && sample !== null) continue;
-    columns[id] = { values: objects.map((o) => (o[id] ?? null) as number | string | boolean | null) };
+    if (id === "vm_flags") columns[id] = { values: objects.map((o) => (Array.isArray(o[id]) ? o[id].join(" ") : null)) };
+    else if (typeof sample !== "object" || sample === null) columns[id] = { values: objects.map((o) => (o[id] ?? null) as PackedValue) };
   }
   objects.forEach((o, i) => {
     for (const [id, bound] of Object.entries(o.at_least ?? {})) {
@@ -163,5 +197,7 @@ export function rowsOf(objects: readonly RowJson[], extra: Record<string, number
     }
   });
   for (const [id, values] of Object.entries(extra)) columns[id] = { values };
-  return unpackRows({ rows: objects.length, columns, at_least: bounds });
+  const chunks: Record<string, ChunkSums> = {};
+  objects.forEach((o, i) => o.chunks && (chunks[i] = o.chunks));
+  return unpackRows({ rows: objects.length, columns, at_least: bounds, chunks });
 }

@@ -4,7 +4,7 @@ import type { PackedRows, RowJson, SnapshotJson } from "./types";
 
 export interface Snapshot {
   /** Everything but the rows. */
-  head: Omit<SnapshotJson, "regions" | "blocks" | "mappings">;
+  head: Omit<SnapshotJson, "regions" | "blocks" | "mappings" | "gaps">;
   /** By address. */
   regions: Rows;
   /** By region, then address; column "region" is the index of the region. */
@@ -46,7 +46,7 @@ function chunkRows(regions: readonly RowJson[]): Rows {
 }
 
 /** Takes a document of `vmmap show --json` or `--format json-columns`. */
-export function snapshotOf(document: SnapshotJson & { gaps?: PackedRows }): Snapshot {
+export function snapshotOf(document: SnapshotJson): Snapshot {
   const { regions: r, blocks: b, mappings: m, gaps: g, ...head } = document;
   let regions = Rows.empty;
   let blocks = Rows.empty;

@@ -3,7 +3,7 @@
 
 export const METRICS = [
   "size", "committed", "private", "rss", "pss", "uss", "shareable", "shared", "locked", "swap", "swap_pss", "anonymous",
-  "dirty", "referenced", "huge", "hugetlb", "lazyfree", "ksm", "used", "unused",
+  "dirty", "referenced", "huge", "hugetlb", "lazyfree", "ksm", "used", "unused", "stored",
 ] as const;
 export type Metric = (typeof METRICS)[number];
 
@@ -152,6 +152,7 @@ export interface RowJson extends Metrics {
   label?: string;
   guard?: boolean;
   blocks?: RowJson[];
+  chunks?: ChunkSums | null;
   [other: string]: unknown;
 }
 
@@ -172,27 +173,39 @@ export interface SnapshotJson {
   regions?: RowJson[] | PackedRows;
   blocks?: PackedRows;
   mappings?: RowJson[] | PackedRows;
+  gaps?: PackedRows;
   free: { count: Bytes; total: Bytes; largest: { address: string; size: number } | null };
   notes: Note[];
   verdicts: Verdict[];
   cost: Record<string, number | null>;
 }
 
-/** One value of every row, or one for all of them, or indices into a list of texts. */
-export type PackedColumn =
-  | { values: (number | string | boolean | null)[] }
-  | { all: number | string | boolean | null }
-  | { texts: string[]; index: number[] };
+export type PackedValue = number | string | boolean | null;
 
 /**
- * Rows as columns: `columns.address` and `columns.size` are always there; of blocks `columns.region` is the index of the
- * region of each. `at_least` lists the rows whose value of a column is a lower bound.
+ * One value of every row; or one for all of them but some; or places in a list of texts; or distances to the row before,
+ * `at` has whole values of some rows instead. Numbers are to be multiplied by `unit` (1).
+ */
+export type PackedColumn =
+  | { values: PackedValue[]; unit?: number }
+  | { all: PackedValue; unit?: number; but?: { rows: number[]; values: PackedValue[] } }
+  | { texts: string[]; index: (number | null)[] }
+  | { deltas: (number | null)[]; unit?: number; at?: Record<string, string> };
+
+/**
+ * Rows as columns: `columns.address` and `columns.size` are always there, `end` where it is not address + size in all rows; of
+ * blocks `columns.region` is the index of the region of each. `at_least` lists the rows whose value of a column is a lower
+ * bound; `chunks` are those of heaps' regions by row.
  */
 export interface PackedRows {
   rows: number;
   columns: Record<string, PackedColumn>;
   at_least?: Record<string, number[]>;
+  chunks?: Record<string, ChunkSums>;
 }
+
+/** Chunks by state. */
+export type ChunkSums = Record<string, HeapState>;
 
 /** What the page is told beside data: tables of libvmmap that no face writes again. */
 export interface PageInfo {
