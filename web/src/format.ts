@@ -22,8 +22,9 @@ export function bytes(n: number | null | undefined, atLeast = false): string {
 /** Bytes in KiB with thousands separators, as the tables of the command line show them. */
 export function kib(n: number | null | undefined, atLeast = false): string {
   if (n === null || n === undefined || Number.isNaN(n)) return "?";
-  const k = n / 1024;
-  const text = Number.isInteger(k) ? thousands(Math.abs(k)) : Math.abs(k).toLocaleString("en-US", { maximumFractionDigits: 1 });
+  // What is there is never shown as nothing.
+  const k = Math.round(Math.abs(n) / 1024);
+  const text = k === 0 && n !== 0 ? "<1" : thousands(k);
   return (atLeast ? "≥ " : "") + (n < 0 ? "−" : "") + text;
 }
 

@@ -87,7 +87,7 @@ export function lookOfKind(looks: ReadonlyMap<string, KindLook>, id: string): Ki
 
 /** Lines and dots over a fill, as CSS background images; "" for solid. */
 function patternImage(look: KindLook): string {
-  const line = look.ink === "#000000" ? "rgb(0 0 0 / .62)" : "rgb(255 255 255 / .72)";
+  const line = look.ink === "#000000" ? "rgb(0 0 0 / .5)" : "rgb(255 255 255 / .65)";
   const lines = (angle: number): string => `repeating-linear-gradient(${angle}deg,${line} 0 1.5px,transparent 1.5px 5px)`;
   switch (look.pattern) {
     case "solid": return "";

@@ -6,7 +6,7 @@ import type { Snapshot } from "../data/snapshot";
 import type { Module, Thread } from "../data/types";
 import { thousands } from "../format";
 import { visible } from "../text";
-import { Address, compareValues, Name, SaveTable, Size, SortHead, type Sorting } from "./parts";
+import { Address, compareValues, Name, Path, SaveTable, Size, SortHead, type Sorting } from "./parts";
 
 const FIRST = 100;
 
@@ -153,7 +153,7 @@ export function Modules({ snapshot }: { snapshot: Snapshot }): JSX.Element | nul
             <tr key={m.address}>
               <th scope="row" class="grow">
                 <span class="path-line">
-                  {m.path ? <Name text={m.path} cut /> : <span class="dim">no file</span>}
+                  {m.path ? <Path text={m.path} /> : <span class="dim">no file</span>}
                   {marks(m).map((k) => <span key={k.text} class={"badge " + k.level} title={k.help}>{k.text}</span>)}
                 </span>
               </th>

@@ -12,6 +12,16 @@ export function Name({ text, cut = false, mono = false }: { text: string; cut?: 
   return <bdi class={"name" + (cut ? " cut" : "") + (mono ? " mono" : "")} title={cut ? shown.slice(0, 2000) : undefined}>{shown}</bdi>;
 }
 
+/** A path: what is cut when there is no room is the folder, not the name at its end. */
+export function Path({ text }: { text: string }): JSX.Element {
+  const cut = text.replace(/ \(deleted\)$/, "").lastIndexOf("/") + 1;
+  return (
+    <span class="path" title={visible(text).slice(0, 2000)}>
+      <bdi class="name cut">{visible(text.slice(0, cut))}</bdi><bdi class="name base">{visible(text.slice(cut))}</bdi>
+    </span>
+  );
+}
+
 /** A menu under a button: Escape and a click elsewhere close it. */
 export function Menu({ label, title, children }: { label: ComponentChildren; title: string; children: (close: () => void) => ComponentChildren }): JSX.Element {
   const [open, setOpen] = useState(false);
