@@ -31,4 +31,21 @@ static VMM_UNUSED void fake_look_done(struct vmm_reading *r, struct vmm_snapshot
 	vmm_snapshot_destroy(s);
 }
 
+/* The same with the nth allocation failing, and all later ones. 0, or VMM_E_NOMEM as it must be. Takes the snapshot over. */
+static VMM_UNUSED int fake_look_starved(struct fake_target *t, struct vmm_snapshot *s, unsigned long n)
+{
+	struct vmm_reading r = {.target = &t->base, .snapshot = s};
+	int rc;
+
+	assert_true(n < 1000);
+	vmm_alloc_fail_after(n);
+	rc = vmm_readers_run(&r, NULL);
+	if (rc == 0)
+		rc = vmm_reading_walk(&r, NULL, NULL);
+	vmm_alloc_fail_after(0);
+	assert_true(rc == 0 || rc == VMM_E_NOMEM);
+	fake_look_done(&r, s);
+	return rc;
+}
+
 #endif

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "../fake_target.h"
-#include "reader/walk.h"
+#include "reading_check.h"
 
 #define PAGES_MAX 16
 #define PAGE 4096u
@@ -16,19 +16,6 @@ static const struct {
 } places[] = {{UINT64_C(0x7f0000100000), 0xf7000000, "/lib/libc.so.6"},
               {UINT64_C(0x7f0004000000), 0xf7100000, ""},
               {0x500000, 0x500000, "[heap]"}};
-
-static void check_areas(const struct vmm_reading *r)
-{
-	for (size_t i = 0; i < r->area_count; i++) {
-		const struct vmm_area *a = &r->areas[i];
-
-		FUZZ_CHECK(a->start < a->end && a->heap < r->heap_count && a->cut_count <= VMM_AREA_CUTS_MAX);
-		for (unsigned k = 0; k < a->cut_count; k++) {
-			FUZZ_CHECK(a->cuts[k].address >= a->start && a->cuts[k].address <= a->end);
-			FUZZ_CHECK(k == 0 || a->cuts[k].address > a->cuts[k - 1].address);
-		}
-	}
-}
 
 /* What is called proved adds up: the chunks of each heap to the mapped bytes of its areas. */
 static void check_sums(const struct vmm_reading *r)
@@ -99,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	s->thread_count = 1;
 	r.snapshot = s;
 	FUZZ_CHECK(vmm_readers_run(&r, NULL) == 0);
-	check_areas(&r);
+	fuzz_check_areas(&r);
 	FUZZ_CHECK(vmm_reading_walk(&r, NULL, NULL) == 0);
 	check_sums(&r);
 	FUZZ_CHECK(vmm_reading_walk(&r, &all, NULL) == 0);

@@ -6,7 +6,7 @@
 #include "fuzz.h"
 
 #include "../fake_target.h"
-#include "reader/walk.h"
+#include "reading_check.h"
 
 #define DATA 0x500000u
 #define DATA_BYTES 4096u
@@ -16,24 +16,6 @@
 #define SIZE (UINT64_C(32) << 20)
 #define SLICE 0x10000u
 #define SLICES 6u
-
-struct told {
-	uint64_t bytes;
-};
-
-static int take_chunks(void *arg, const struct vmm_chunk_batch *batch)
-{
-	struct told *told = arg;
-
-	for (size_t i = 0; i < batch->count; i++) {
-		const struct vmm_chunk *c = &batch->chunks[i];
-
-		FUZZ_CHECK(c->size && c->usable <= c->size && c->address >= c->start && c->state < VMM_CHUNK_STATE_COUNT);
-		FUZZ_CHECK(c->start >= batch->region_start && c->size <= batch->region_end - c->start);
-		told->bytes += c->size;
-	}
-	return 0;
-}
 
 static void map_segment(struct fake_target *t, uint8_t flags, const unsigned char *memory)
 {
@@ -51,23 +33,6 @@ static void map_segment(struct fake_target *t, uint8_t flags, const unsigned cha
 }
 
 /* What is proved adds up to the area. */
-static void check_heaps(struct vmm_reading *r)
-{
-	struct told told = {0};
-	struct vmm_chunk_walk walk = {.end = UINT64_MAX, .chunks = take_chunks, .arg = &told};
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < r->heap_count; i++)
-		if (r->heaps[i].heap.proved)
-			for (int k = 0; k < VMM_CHUNK_STATE_COUNT; k++)
-				sum += r->heaps[i].heap.contents->sums.of[k].bytes;
-	for (size_t i = 0; i < r->area_count; i++) {
-		FUZZ_CHECK(r->areas[i].start < r->areas[i].end && r->areas[i].heap < r->heap_count);
-		FUZZ_CHECK(!r->heaps[r->areas[i].heap].heap.proved || r->areas[i].sums);
-	}
-	FUZZ_CHECK(vmm_reading_walk(r, &walk, NULL) == 0);
-	FUZZ_CHECK(told.bytes >= sum);
-}
 
 struct input {
 	const uint8_t *data;
@@ -109,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.snapshot = s;
 	FUZZ_CHECK(vmm_readers_run(&r, NULL) == 0);
 	FUZZ_CHECK(vmm_reading_walk(&r, NULL, NULL) == 0);
-	check_heaps(&r);
+	fuzz_check_heaps(&r);
 	vmm_reading_done(&r);
 	vmm_snapshot_destroy(s);
 	return 0;

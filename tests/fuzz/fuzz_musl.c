@@ -6,37 +6,7 @@
 #include "fuzz.h"
 
 #include "../musl_image.h"
-#include "reader/walk.h"
-
-static int take_chunks(void *arg, const struct vmm_chunk_batch *batch)
-{
-	uint64_t *bytes = arg;
-
-	for (size_t i = 0; i < batch->count; i++) {
-		const struct vmm_chunk *c = &batch->chunks[i];
-
-		FUZZ_CHECK(c->size && c->usable <= c->size && c->address >= c->start && c->state < VMM_CHUNK_STATE_COUNT);
-		*bytes += c->size;
-	}
-	return 0;
-}
-
-static void check_heaps(struct vmm_reading *r)
-{
-	uint64_t told = 0, sum = 0;
-	struct vmm_chunk_walk walk = {.end = UINT64_MAX, .chunks = take_chunks, .arg = &told};
-
-	for (size_t i = 0; i < r->heap_count; i++)
-		if (r->heaps[i].heap.proved)
-			for (int k = 0; k < VMM_CHUNK_STATE_COUNT; k++)
-				sum += r->heaps[i].heap.contents->sums.of[k].bytes;
-	for (size_t i = 0; i < r->area_count; i++) {
-		FUZZ_CHECK(r->areas[i].start < r->areas[i].end && r->areas[i].heap < r->heap_count);
-		FUZZ_CHECK(!r->heaps[r->areas[i].heap].heap.proved || r->areas[i].sums);
-	}
-	FUZZ_CHECK(vmm_reading_walk(r, &walk, NULL) == 0);
-	FUZZ_CHECK(told >= sum);
-}
+#include "reading_check.h"
 
 static void change(struct musl_image *image, const uint8_t *data, size_t size)
 {
@@ -72,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = (struct vmm_reading){.target = &t.base, .snapshot = s};
 	FUZZ_CHECK(vmm_readers_run(&r, NULL) == 0);
 	FUZZ_CHECK(vmm_reading_walk(&r, NULL, NULL) == 0);
-	check_heaps(&r);
+	fuzz_check_heaps(&r);
 	vmm_reading_done(&r);
 	vmm_snapshot_destroy(s);
 	return 0;

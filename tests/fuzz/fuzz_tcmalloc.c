@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "reader/walk.h"
+#include "reading_check.h"
 
 #include "../tcmalloc_image.h"
 
@@ -48,16 +48,10 @@ static int count_chunks(void *arg, const struct vmm_chunk_batch *batch)
 
 static void check(const struct vmm_reading *r)
 {
-	for (size_t i = 0; i < r->area_count; i++) {
-		const struct vmm_area *a = &r->areas[i];
-
-		FUZZ_CHECK(a->start < a->end && a->heap < r->heap_count && a->cut_count <= VMM_AREA_CUTS_MAX);
-		for (unsigned k = 0; k < a->cut_count; k++)
-			FUZZ_CHECK(a->cuts[k].address >= a->start && a->cuts[k].address <= a->end &&
-			           (k == 0 || a->cuts[k].address > a->cuts[k - 1].address));
+	fuzz_check_areas(r);
+	for (size_t i = 0; i < r->area_count; i++)
 		for (size_t k = 0; k < i; k++)
-			FUZZ_CHECK(r->areas[k].end <= a->start || r->areas[k].start >= a->end);
-	}
+			FUZZ_CHECK(r->areas[k].end <= r->areas[i].start || r->areas[k].start >= r->areas[i].end);
 	for (size_t i = 0; i < r->heap_count; i++)
 		FUZZ_CHECK(!r->heaps[i].heap.proved || r->heaps[i].heap.contents);
 }
