@@ -127,6 +127,22 @@ static int number_all_blocks(struct region_build *b, struct vmm_err *err)
 	return rc;
 }
 
+static void set_protection(const struct region_build *b, struct vmm_region *r)
+{
+	const struct vmm_block *blocks = &b->blocks[r->first_block];
+	uint8_t first = b->s->vmas[blocks[0].vma].prot;
+
+	r->prot = first;
+	for (uint32_t i = 0; i < r->block_count; i++) {
+		uint8_t prot = b->s->vmas[blocks[i].vma].prot;
+
+		r->mixed_prot = r->mixed_prot || prot != first;
+		r->prot |= prot;
+		r->prot_set |= UINT32_C(1) << prot;
+		r->write_exec = r->write_exec || (prot & (VMM_PROT_WRITE | VMM_PROT_EXEC)) == (VMM_PROT_WRITE | VMM_PROT_EXEC);
+	}
+}
+
 /*
  * A region's numbers: of mappings that lie in it whole, the mapping's own (sections may lack numbers that their
  * mapping has); of others, their blocks'.
@@ -134,18 +150,9 @@ static int number_all_blocks(struct region_build *b, struct vmm_err *err)
 static int number_region(struct region_build *b, struct vmm_region *r, struct vmm_err *err)
 {
 	const struct vmm_block *blocks = &b->blocks[r->first_block];
-	const struct vmm_vma *v = &b->s->vmas[blocks[0].vma];
+	const struct vmm_vma *v;
 	struct vmm_metrics *m;
 
-	r->prot = v->prot;
-	for (uint32_t i = 0; i < r->block_count; i++) {
-		uint8_t prot = b->s->vmas[blocks[i].vma].prot;
-
-		r->mixed_prot = r->mixed_prot || prot != v->prot;
-		r->prot |= prot;
-		r->prot_set |= UINT32_C(1) << prot;
-		r->write_exec = r->write_exec || (prot & (VMM_PROT_WRITE | VMM_PROT_EXEC)) == (VMM_PROT_WRITE | VMM_PROT_EXEC);
-	}
 	if (r->block_count == 1 && !r->chunks) {
 		r->m = blocks[0].m;
 		return 0;
@@ -192,8 +199,10 @@ static int build_regions(struct region_build *b, const struct vmm_claims *c, str
 		rc = region_add(b, &c->v[i], &vma, err);
 	if (rc == 0)
 		rc = number_all_blocks(b, err);
-	for (size_t i = 0; i < b->region_count && rc == 0; i++)
+	for (size_t i = 0; i < b->region_count && rc == 0; i++) {
+		set_protection(b, &b->regions[i]);
 		rc = number_region(b, &b->regions[i], err);
+	}
 	if (rc == 0)
 		number_heaps(b);
 	return rc;

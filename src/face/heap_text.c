@@ -137,6 +137,21 @@ static void put_remedy(struct vmm_out *out, const struct vmm_heap_page *p, const
 	}
 }
 
+/* Of each reader once, where it comes up first. */
+static void put_remedies(struct vmm_out *out, const struct vmm_heap_page *p)
+{
+	const struct vmm_snapshot *s = p->snapshot;
+
+	for (uint32_t i = 0; i < s->heap_count; i++) {
+		bool before = false;
+
+		for (uint32_t j = 0; j < i && !before; j++)
+			before = strcmp(s->heaps[j].reader, s->heaps[i].reader) == 0;
+		if (!before)
+			put_remedy(out, p, s->heaps[i].reader);
+	}
+}
+
 /* Who holds what is resident, or what there is where that is not known: the program, or the allocator for nobody. */
 static void put_holders(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *p)
 {
@@ -166,15 +181,7 @@ static void put_holders(struct vmm_out *out, const struct vmm_look *look, const 
 	vmm_out_char(out, '\n');
 	if (!resident)
 		vmm_out_text(out, "  how much of that was resident is not known\n");
-	/* Each reader once, where it comes up first. */
-	for (uint32_t i = 0; i < s->heap_count; i++) {
-		bool before = false;
-
-		for (uint32_t j = 0; j < i && !before; j++)
-			before = strcmp(s->heaps[j].reader, s->heaps[i].reader) == 0;
-		if (!before)
-			put_remedy(out, p, s->heaps[i].reader);
-	}
+	put_remedies(out, p);
 	if (unproved) {
 		vmm_out_text(out, "  not counted here: ");
 		vmm_put_count(out, unproved);

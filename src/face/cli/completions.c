@@ -139,7 +139,7 @@ static void put_bash_option(struct vmm_out *out, enum vmm_option_place place)
 	vmm_out_text(out, "; return ;;\n");
 }
 
-static void put_bash(struct vmm_out *out)
+static void put_bash_helpers(struct vmm_out *out)
 {
 	vmm_out_text(out, "# bash completion for vmmap, written by: vmmap completions bash\n\n"
 	                  "_vmmap_targets()\n{\n"
@@ -154,8 +154,13 @@ static void put_bash(struct vmm_out *out)
 	                  "# The last word of a list with commas.\n"
 	                  "_vmmap_list()\n{\n"
 	                  "\tlocal last=${current##*,}\n"
-	                  "\tCOMPREPLY=($(compgen -P \"${current%\"$last\"}\" -W \"$1\" -- \"$last\"))\n}\n\n"
-	                  "_vmmap()\n{\n"
+	                  "\tCOMPREPLY=($(compgen -P \"${current%\"$last\"}\" -W \"$1\" -- \"$last\"))\n}\n\n");
+}
+
+static void put_bash(struct vmm_out *out)
+{
+	put_bash_helpers(out);
+	vmm_out_text(out, "_vmmap()\n{\n"
 	                  "\tlocal current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD-1]}\n"
 	                  "\tlocal commands='");
 	put_commands(out);
@@ -204,22 +209,9 @@ static void put_zsh_words(struct vmm_out *out, enum vmm_option_place place)
 	vmm_out_text(out, own ? " ;; esac}" : ")");
 }
 
-static void put_zsh_option(struct vmm_out *out, enum vmm_option_place place)
+/* What may stand behind an option. */
+static void put_zsh_choice(struct vmm_out *out, enum vmm_option_place place)
 {
-	const struct vmm_option *o = vmm_option_at(place);
-
-	vmm_out_text(out, "\t\t");
-	if (o->letter)
-		vmm_out_printf(out, "'(-%c --%s)'{-%c,--%s%s}'[", o->letter, o->word, o->letter, o->word, o->argument ? "=" : "");
-	else
-		vmm_out_printf(out, "'--%s%s[", o->word, o->argument ? "=" : "");
-	put_quoted(out, o->help, ":[]");
-	vmm_out_char(out, ']');
-	if (o->argument) {
-		vmm_out_char(out, ':');
-		put_quoted(out, o->argument, ":[]");
-		vmm_out_char(out, ':');
-	}
 	switch (choice_of(place)) {
 	case CHOICE_WORDS:
 		put_zsh_words(out, place);
@@ -240,9 +232,28 @@ static void put_zsh_option(struct vmm_out *out, enum vmm_option_place place)
 		vmm_out_text(out, "_vmmap_target");
 		break;
 	case CHOICE_NONE:
-		vmm_out_text(out, o->argument ? " " : "");
+		vmm_out_text(out, vmm_option_at(place)->argument ? " " : "");
 		break;
 	}
+}
+
+static void put_zsh_option(struct vmm_out *out, enum vmm_option_place place)
+{
+	const struct vmm_option *o = vmm_option_at(place);
+
+	vmm_out_text(out, "\t\t");
+	if (o->letter)
+		vmm_out_printf(out, "'(-%c --%s)'{-%c,--%s%s}'[", o->letter, o->word, o->letter, o->word, o->argument ? "=" : "");
+	else
+		vmm_out_printf(out, "'--%s%s[", o->word, o->argument ? "=" : "");
+	put_quoted(out, o->help, ":[]");
+	vmm_out_char(out, ']');
+	if (o->argument) {
+		vmm_out_char(out, ':');
+		put_quoted(out, o->argument, ":[]");
+		vmm_out_char(out, ':');
+	}
+	put_zsh_choice(out, place);
 	vmm_out_text(out, "' \\\n");
 }
 
