@@ -222,3 +222,13 @@ int vmm_cli_query(const struct vmm_args *args, const char *view, struct vmm_quer
 	ret_query->raw = vmm_args_has(args, VMM_OPTION_RAW);
 	return 0;
 }
+
+bool vmm_cli_session_part(const char *name, char *ret_file, size_t size)
+{
+	const char *at = strrchr(name, '@');
+
+	if (!at || (size_t)(at - name) >= size || access(name, F_OK) == 0)
+		return false;
+	snprintf(ret_file, size, "%.*s", (int)(at - name), name);
+	return access(ret_file, F_OK) == 0;
+}

@@ -95,6 +95,9 @@ int vmm_cli_take(const struct vmm_args *args, const char *target, uint32_t needs
 /* The same of an open target, without the pause: what reads more than the snapshot puts all of it into one. */
 int vmm_cli_take_open(struct vmm_target *t, uint32_t needs, struct vmm_snapshot **ret_snapshot, struct vmm_err *err);
 
+/* The file's part of FILE@SNAPSHOT, where such a file stands and none with the whole name. */
+bool vmm_cli_session_part(const char *name, char *ret_file, size_t size);
+
 /* VMM_E_UNSUPPORTED for a target that holds no contents of memory, and never did. */
 int vmm_cli_need_contents(const struct vmm_snapshot *s, struct vmm_err *err);
 

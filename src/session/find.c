@@ -245,7 +245,7 @@ int vmm_session_find(const struct vmm_session_index *index, const char *text, ui
 	which = parse_which(text, comma ? (size_t)(comma - text) : strlen(text));
 	rc = find_moment(index, &which, comma ? comma + 1 : "", ret_number, err);
 	if (rc == 1)
-		return vmm_fail(err, VMM_E_USAGE, 0, "\"%.60s\" is no snapshot: give its number, last, first, -2, or a time such as 14:05:30", text);
+		return vmm_fail(err, VMM_E_USAGE, 0, "@%.60s is no snapshot: give its number, last, first, -2, or a time such as 14:05:30", text);
 	if (rc < 0 && index->count && !count_of(index, &which))
 		return vmm_fail(err, VMM_E_NO_TARGET, 0, "no snapshot of \"%.*s\": the session has %u target%s, the last is %.40s (PID %d)",
 		                (int)vmm_min_u64(which.length, 60), which.text, index->target_count, index->target_count == 1 ? "" : "s",

@@ -1,7 +1,10 @@
 #include "source/source.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "source/input.h"
@@ -74,16 +77,51 @@ static int open_input(const char *name, const struct vmm_open *how, struct vmm_t
 	return rc;
 }
 
+/* Copies the file's part of FILE@SNAPSHOT, or all of a name where such a file stands. False: it is too long. */
+static bool file_of(const char *name, char *ret, size_t size)
+{
+	const char *at = strrchr(name, '@');
+	size_t length = at && access(name, F_OK) != 0 ? (size_t)(at - name) : strlen(name);
+
+	return length < size && snprintf(ret, size, "%.*s", (int)length, name) == (int)length;
+}
+
+/* Nobody knows the name: a file may have been meant. */
+static int no_target(const char *name, struct vmm_err *err)
+{
+	char file[4096];
+	struct stat st;
+
+	if (!file_of(name, file, sizeof(file)) || (stat(file, &st) < 0 && !strpbrk(name, "./")))
+		return vmm_fail(err, VMM_E_NO_TARGET, 0, "%.200s: no running process has this name; 'vmmap ps' lists them", name);
+	if (access(file, F_OK) != 0)
+		return vmm_fail(err, VMM_E_NO_TARGET, 0, "%.200s: no such file, and no running process has this name", name);
+	if (S_ISDIR(st.st_mode))
+		return vmm_fail(err, VMM_E_FORMAT, 0, "%.200s: is a folder, and no running process has this name", name);
+	if (access(file, R_OK) != 0)
+		return vmm_fail(err, VMM_E_DENIED, errno, "%.200s: the file cannot be read: %s", name, strerror(errno));
+	if (S_ISREG(st.st_mode) && st.st_size == 0)
+		return vmm_fail(err, VMM_E_FORMAT, 0, "%.200s: the file is empty", name);
+	return vmm_fail(err, VMM_E_FORMAT, 0, "%.200s: the file is no core, session, capture or export of VMMap, and no running process has this name",
+	                name);
+}
+
 int vmm_target_open_with(const char *name, const struct vmm_open *how, struct vmm_target **ret_target, struct vmm_err *err)
 {
 	static const struct vmm_open nowhere = {0};
 	const struct vmm_source_ops *source;
+	int rc;
 
 	if (name[0] == '-' && (name[1] == '\0' || name[1] == '@'))
 		return open_input(name, how ? how : &nowhere, ret_target, err);
 	source = find_source(name);
-	return source ? open_by(source, name, how ? how : &nowhere, ret_target, err)
-	              : vmm_fail(err, VMM_E_NO_TARGET, 0, "%s: no such target: give a PID, the name of a running process, or a file", name);
+	if (!source)
+		return no_target(name, err);
+	rc = open_by(source, name, how ? how : &nowhere, ret_target, err);
+	/* The last one, which any name may be of. */
+	if (rc == VMM_E_NO_TARGET && source == &vmm_source_linux_live && name[strspn(name, "0123456789")])
+		return no_target(name, err);
+	return rc;
 }
 
 int vmm_target_open_pid(int32_t pid, struct vmm_target **ret_target, struct vmm_err *err)

@@ -11,11 +11,20 @@ import tempfile
 from live import DRIFTING, Checks, Target, arguments, parse_json, run
 
 # What a plain look reads, and those that walk heaps besides.
-VIEWS = (["show", "--view", "summary"], ["show", "--view", "regions"], ["show", "--view", "regions", "--raw"],
-         ["show", "--view", "threads"], ["show", "--view", "images"], ["show", "--view", "files"], ["show", "--view", "free"],
-         ["show", "--csv"], ["show", "--format", "ndjson"], ["show", "--format", "vmmap-csv"], ["free"], ["free", "--map"], ["free", "--json"])
-WHOLE = (["show", "--json"], ["show", "--view", "tree"], ["show", "--view", "heaps"])
-MEMORY = (["heap"], ["heap", "--json"], ["heap", "--chunks", "--csv"], ["strings", "--kind", "heap,stack", "--csv"])
+TABLES = ["threads", "images", "files", "free"]
+FORMATS = ["text", "csv", "json", "ndjson"]
+VIEWS = ([["show", "--view", v, "--format", f] for v in ["summary", "regions"] for f in FORMATS if f != "json"] +
+         [["show", "--raw", "--format", f] for f in FORMATS if f != "json"] +
+         [["show", "--view", v, "--format", f] for v in TABLES for f in FORMATS] +
+         [["show", "--format", "vmmap-csv"], ["show", "--format", "vmmap-txt"], ["free", "--map"],
+          ["show", "--view", "tree", "--format", "ndjson"]] + [["free", "--format", f] for f in FORMATS])
+WHOLE = ([["show", "--json"], ["show", "--view", "regions", "--json"], ["show", "--kind", "heap,stack", "--json"]] +
+         [["show", "--view", v, "--format", f] for v in ("tree", "heaps") for f in FORMATS if (v, f) != ("tree", "ndjson")])
+MEMORY = [["heap"], ["heap", "--json"], ["heap", "--chunks", "--csv"], ["strings", "--kind", "heap,stack", "--csv"]]
+# In every format, of one allocator.
+MORE = [["heap", "--csv"], ["heap", "--format", "ndjson"], ["heap", "--chunks", "--format", "ndjson"], ["heap", "--duplicates"],
+        ["heap", "--duplicates", "--json"], ["strings", "--kind", "heap,stack", "--format", "ndjson"],
+        ["strings", "--kind", "heap,stack", "--json"]]
 ALLOCATORS = ("t_alloc", "t_alloc_static", "t_alloc_jemalloc_static", "t_alloc_tcmalloc_static")
 
 
@@ -56,9 +65,11 @@ def compare(checks, args, target, file, each, again):
         for attempt in range(3):
             live = answer(args, words, target.pid)
             stored = answer(args, words, file)
-            if "--csv" in words:
+            if "--csv" in words or "csv" in words:
                 stored = (stored[0], without_column(stored[1], "stored"), stored[2])
                 live = (live[0], without_column(live[1], "stored"), live[2])
+            elif live[0] == 0 and not live[1].strip():
+                checks.true(False, "%s: shows nothing" % " ".join(words))
             if live == stored:
                 break
             if attempt < 2:
@@ -101,6 +112,14 @@ def check_views(checks, args, folder):
         compare(checks, args, target, file, VIEWS, plain_look)
         save(args, target.pid, file, "--force")
         compare(checks, args, target, file, WHOLE, lambda: save(args, target.pid, file, "--force"))
+        for attempt in range(3):
+            # Heaps are not walked for it; the session has what they hold all the same.
+            live, stored = ([{k: v for k, v in m.items() if k not in ("used", "unused", "stored")} for m in
+                             parse_json(run(args, "show", name, "--raw", "--json").stdout)["mappings"]] for name in (target.pid, file))
+            if live == stored or attempt == 2:
+                break
+            save(args, target.pid, file, "--force")
+        checks.true(len(live) > 5 and live == stored, "mappings of show --raw --json differ on the session")
         check_kernel(checks, target.pid, file)
 
 
@@ -132,8 +151,8 @@ def check_memory(checks, args, folder, program, environment=None):
         def look():
             save(args, target.pid, file, "--force", "--with-memory", "heap,stack")
         look()
-        compare(checks, args, target, file, MEMORY, look)
-        compare(checks, args, target, file, [["at", *addresses(target.pid), "--json"]], look)
+        compare(checks, args, target, file, MEMORY + (MORE if program == ALLOCATORS[0] and not environment else []), look)
+        compare(checks, args, target, file, [["at", *addresses(target.pid), "--json"], ["at", *addresses(target.pid)]], look)
         heaps = parse_json(run(args, "heap", file, "--json").stdout)["heaps"]
         checks.true(heaps and all(h["proved"] for h in heaps), "%s: heaps of the session are proved" % program)
         print("%s: %d heaps, %d bytes of file" % (os.path.basename(program), len(heaps), os.path.getsize(file)))
@@ -196,6 +215,42 @@ def check_none(checks, args, folder):
         checks.true(document["summary"]["total"]["size"] > 0, "size is known")
 
 
+def check_refusals(checks, args, folder):
+    """What is no session, or no snapshot of it, is one line that says what it is, and a status."""
+    good = os.path.join(folder, "good.vmmap")
+    with Target([os.path.join(args.targets, "t_static")], truth=False) as target:
+        save(args, target.pid, good)
+    made = {"empty": b"", "text": b"no database\n", "newer": None, "cut": None, "other": None}
+    for name, content in made.items():
+        path = made[name] = os.path.join(folder, name + ".vmmap")
+        if content is not None:
+            with open(path, "wb") as file:
+                file.write(content)
+    shutil.copy(good, made["newer"])
+    shutil.copy(good, made["cut"])
+    os.truncate(made["cut"], 6000)
+    for path, sql in ((made["newer"], "PRAGMA user_version = 7"), (made["other"], "CREATE TABLE mine(x)")):
+        db = sqlite3.connect(path)
+        db.execute(sql)
+        db.commit()
+        db.close()
+    os.mkdir(os.path.join(folder, "dir.vmmap"))
+    for words, status, text in ((["show", made["empty"]], 3, b"empty"), (["timeline", made["empty"]], 3, b"empty"), (["show", made["text"]], 3, b"no core, session"),
+                                (["timeline", made["text"]], 3, b"no session"), (["show", made["other"]], 3, b"no core, session"),
+                                (["timeline", made["other"]], 3, b"no session of vmmap"), (["show", made["newer"]], 3, b"written by a newer vmmap"),
+                                (["show", made["cut"]], 3, b"damaged"), (["show", os.path.join(folder, "dir.vmmap")], 3, b"folder"),
+                                (["show", os.path.join(folder, "missing.vmmap")], 3, b"no such file"), (["show", good + "@7"], 3, b"no snapshot 7"),
+                                (["show", good + "@2001-01-01 00:00"], 3, b"no snapshot was taken"), (["timeline", good + "@1"], 2, b"--from"),
+                                (["diff", good + "@1"], 2, b"one snapshot"), (["diff", made["empty"]], 2, b"empty"),
+                                (["record", good, "-o", os.path.join(folder, "no.vmmap")], 2, b"only what runs can be recorded"),
+                                (["save", made["text"], "-o", os.path.join(folder, "no.vmmap")], 3, b"no core, session"),
+                                (["show", good, "--watch", "1"], 2, b"does not run"), (["show", good, "--stop"], 3, b"does not run")):
+        done = run(args, *words)
+        checks.equal((done.returncode, done.stdout, done.stderr.count(b"\n")), (status, b"", 1), "%s: %r" % (words, done.stderr))
+        checks.true(text in done.stderr, "%s: %r" % (words, done.stderr))
+    checks.true(not os.path.exists(os.path.join(folder, "no.vmmap")), "a file is left of what was refused")
+
+
 def check_names(checks, args, folder):
     """Several targets in one file, and a file with @ in its name."""
     file = os.path.join(folder, "several@home.vmmap")
@@ -243,6 +298,7 @@ def main():
         check_core(checks, args, folder)
         check_none(checks, args, folder)
         check_names(checks, args, folder)
+        check_refusals(checks, args, folder)
     checks.finish()
 
 

@@ -139,6 +139,7 @@ static int take_one(struct compared *c, struct vmm_err *err)
 	const char *name = c->args->operand[0];
 	struct vmm_session *session;
 	struct vmm_err own;
+	char file[4096];
 	int code;
 
 	c->names[0] = c->names[1] = name;
@@ -146,6 +147,11 @@ static int take_one(struct compared *c, struct vmm_err *err)
 		code = vmm_session_open(name, VMM_SESSION_READ, &session, &own);
 		if (code < 0)
 			return vmm_fail(err, VMM_E_USAGE, 0, "diff needs two targets; only a session may stand alone: %.200s", own.text);
+	} else if (vmm_cli_session_part(name, file, sizeof(file))) {
+		return vmm_fail(err, VMM_E_USAGE, 0, "diff needs two targets, and %.100s is one snapshot; vmmap diff %.100s compares the first with the last",
+		                name, file);
+	} else if (strpbrk(name, "./")) {
+		return vmm_fail(err, VMM_E_USAGE, 0, "diff needs two targets; only a session may stand alone: %.200s: no such file", name);
 	} else {
 		return vmm_fail(err, VMM_E_USAGE, 0,
 		                "diff needs two targets; to compare a process with itself later: vmmap save %.60s -o FILE, and then "

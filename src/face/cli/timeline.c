@@ -90,6 +90,15 @@ static int answer(const struct vmm_args *args, struct vmm_session *session, cons
 	return vmm_answer_close(&a, args, NULL, code, &err);
 }
 
+static int no_session(const char *name, struct vmm_err *err)
+{
+	char file[4096];
+
+	if (vmm_cli_session_part(name, file, sizeof(file)))
+		return vmm_fail(err, VMM_E_USAGE, 0, "%.200s: a timeline is of all of %.200s: --from, --to and --target pick snapshots", name, file);
+	return vmm_fail(err, VMM_E_NO_TARGET, 0, "no such file: a timeline is of a session, which vmmap record makes");
+}
+
 int vmm_cli_timeline(const struct vmm_args *args)
 {
 	struct vmm_timeline_ask ask = {0};
@@ -103,8 +112,7 @@ int vmm_cli_timeline(const struct vmm_args *args)
 	} else {
 		code = vmm_session_open(ask.file, VMM_SESSION_READ, &session, &err);
 		if (code == VMM_E_NO_TARGET)
-			code = vmm_fail(&err, VMM_E_NO_TARGET, 0,
-					"no such file: a timeline is of a session, which vmmap record makes");
+			code = no_session(ask.file, &err);
 		if (code == 0) {
 			code = vmm_timeline_create(session, &ask, &t, &err);
 			status = code == 0 ? answer(args, session, t) : 0;
