@@ -202,6 +202,7 @@ def check_none(checks, args, folder):
             checks.equal(done.returncode, 3, "%s without contents: exit status" % words)
             checks.equal(done.stderr.decode().count("\n"), 1, "%s without contents: lines of error" % words)
             checks.true(b"--with-memory" in done.stderr, "%s without contents: says how to have them" % words)
+            checks.equal(done.stdout, b"", "%s without contents: no heading before the error" % words)
         live = parse_json(run(args, "heap", target.pid, "--json").stdout)
         stored = parse_json(run(args, "heap", file, "--json").stdout)
         checks.equal([h.get("used_bytes") for h in stored["heaps"]], [h.get("used_bytes") for h in live["heaps"]], "used bytes without contents")

@@ -27,6 +27,7 @@ struct listing {
 	const struct vmm_column *columns[VMM__ROW_COLUMNS_MAX]; /* JSON, NDJSON */
 	size_t column_count;
 	bool late;      /* --where asks for owners: it can be answered only when they are known */
+	bool begun;     /* the heading is written: not before a row is known, or that there are none */
 	uint64_t shown;
 	struct kept_note notes[NOTES_MAX];
 	size_t note_count;
@@ -120,6 +121,32 @@ static bool wanted(void *arg, const struct vmm_string *string)
 	return matches(arg, string);
 }
 
+static void begin(struct listing *l)
+{
+	if (l->begun)
+		return;
+	l->begun = true;
+	switch (l->format) {
+	case VMM_FORMAT_TEXT:
+		vmm__text_stream_row(l->table, l->out, NULL);
+		break;
+	case VMM_FORMAT_CSV:
+		vmm__csv_heading(l->out, l->q);
+		break;
+	case VMM_FORMAT_JSON:
+		vmm_out_char(l->out, '{');
+		vmm__json_head(l->out);
+		vmm_out_printf(l->out, ",\"target\":{\"pid\":%d,\"name\":", (int)l->s->target.pid);
+		vmm_out_json(l->out, l->s->target.name);
+		vmm_out_text(l->out, "},\"taken_at\":");
+		vmm__json_time(l->out, &l->s->taken_at);
+		vmm_out_text(l->out, ",\n\"strings\":[");
+		break;
+	case VMM_FORMAT_NDJSON:
+		break;
+	}
+}
+
 static int show(void *arg, const struct vmm_string *string)
 {
 	struct listing *l = arg;
@@ -127,6 +154,7 @@ static int show(void *arg, const struct vmm_string *string)
 
 	if (l->late && !matches(l, string))
 		return 0;
+	begin(l);
 	switch (l->format) {
 	case VMM_FORMAT_TEXT:
 		vmm__text_stream_row(l->table, l->out, &row);
@@ -165,29 +193,6 @@ static void keep_note(void *arg, const struct vmm_note *note)
 	snprintf(n->text, sizeof(n->text), "%s", note->text);
 	n->address = note->address;
 	n->count = note->count;
-}
-
-static void begin(struct listing *l)
-{
-	switch (l->format) {
-	case VMM_FORMAT_TEXT:
-		vmm__text_stream_row(l->table, l->out, NULL);
-		break;
-	case VMM_FORMAT_CSV:
-		vmm__csv_heading(l->out, l->q);
-		break;
-	case VMM_FORMAT_JSON:
-		vmm_out_char(l->out, '{');
-		vmm__json_head(l->out);
-		vmm_out_printf(l->out, ",\"target\":{\"pid\":%d,\"name\":", (int)l->s->target.pid);
-		vmm_out_json(l->out, l->s->target.name);
-		vmm_out_text(l->out, "},\"taken_at\":");
-		vmm__json_time(l->out, &l->s->taken_at);
-		vmm_out_text(l->out, ",\n\"strings\":[");
-		break;
-	case VMM_FORMAT_NDJSON:
-		break;
-	}
 }
 
 /* Why the list may lack something stands in the JSON document, else on standard error. */
@@ -258,8 +263,9 @@ static int search(struct listing *l, struct vmm_target *t, struct vmm_strings_qu
 	sq->found = show;
 	sq->note = keep_note;
 	sq->arg = l;
-	begin(l);
 	code = vmm_target_strings(t, l->s, sq, sums, err);
+	if (code >= 0 || code == VMM_E_GONE)
+		begin(l);
 	return code > 0 ? 0 : code;
 }
 
@@ -307,9 +313,9 @@ static int search_held(struct listing *l, struct vmm_answer *a, struct vmm_targe
 		s->partial = true;
 		code = 0;
 	}
-	if (l->format == VMM_FORMAT_JSON)
+	if (l->format == VMM_FORMAT_JSON && l->begun)
 		end_json(l, a->output.out, sums);
-	else
+	else if (l->format != VMM_FORMAT_JSON)
 		tell_notes(l, sums);
 end:
 	if (spool)
