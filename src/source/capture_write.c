@@ -28,14 +28,14 @@ int vmm_capture_owner_read(int32_t pid, struct vmm_capture_owner *ret, struct vm
 
 	snprintf(path, sizeof(path), "/proc/%d", pid);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) != 0)
+	/* Linux fs/proc/base.c, task_dump_owner: root's when the process is not dumpable. The folder itself is always its user's. */
+	if (fd < 0 || fstatat(fd, "status", &st, 0) != 0)
 		return vmm_fail(err, errno == ENOENT ? VMM_E_NO_TARGET : linux_code(errno), errno, "%d: %s", pid, strerror(errno));
 	rc = linux_read_file(fd, "comm", sizeof(ret->name) - 1, &text, err);
 	if (rc < 0)
 		return rc;
 	if (text.length && text.bytes[text.length - 1] == '\n')
 		text.length--;
-	/* Linux fs/proc/base.c, task_dump_owner: root's when the process is not dumpable. */
 	*ret = (struct vmm_capture_owner){.uid = st.st_uid, .gid = st.st_gid};
 	memcpy(ret->name, text.bytes, text.length);
 	linux_text_done(&text);
