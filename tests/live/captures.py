@@ -20,7 +20,9 @@ from live import (SMAPS_COLUMNS, Checks, Target, arguments, blocks_of, column_of
                   skip, span, work_folder)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+USER = 54321
 PATTERN = "/proc/sys/kernel/core_pattern"
+SUID_DUMPABLE = "/proc/sys/fs/suid_dumpable"
 # What a capture cannot know: memory tells it.
 BY_MEMORY = {"heap"}
 
@@ -229,14 +231,14 @@ def cores_in(folder):
 
 
 @contextlib.contextmanager
-def core_pattern(text):
-    before = read_file(PATTERN)
-    with open(PATTERN, "w", encoding="ascii") as f:
+def core_pattern(text, path=PATTERN):
+    before = read_file(path)
+    with open(path, "w", encoding="ascii") as f:
         f.write(text)
     try:
         yield
     finally:
-        with open(PATTERN, "wb") as f:
+        with open(path, "wb") as f:
             f.write(before)
 
 
@@ -294,6 +296,38 @@ def check_helper_by_kernel(checks, args, command, folder):
         run(args, "save", "--sidecar", other.pid, "-o", core + ".proc.tar", "--force")
     done = parse_json(run(args, "show", core, "--json").stdout)
     checks.true(any(n["from"] == "sidecar" and n["code"] == "refused" for n in done["notes"]), "a wrong sidecar is used")
+
+
+def check_owners(checks, args, folder):
+    """Who gets the core: the user, but for programs with rights of their own, whose memory the kernel keeps from their users."""
+    if os.geteuid() != 0 or not os.access(PATTERN, os.W_OK) or os.statvfs(folder).f_flag & os.ST_NOSUID:
+        print("owners of cores: not here: core_pattern cannot be set, or programs get no rights by their files")
+        return
+    kept, helper = os.path.join(folder, "own"), os.path.join(folder, "v")
+    pattern = "|%s core-helper --dir %s %%P %%i %%s %%t" % (helper, kept)
+    if len(pattern) > 126:
+        print("owners of cores: not here: the folder's name is too long for core_pattern")
+        return
+    os.chmod(folder, 0o755)
+    if not os.path.lexists(helper):
+        os.symlink(args.vmmap, helper)
+    for name, uid, gid, mode, expected in (("plain", 0, 0, 0o755, (USER, USER)), ("of_root", 0, 0, 0o4755, (0, 0)),
+                                           ("of_other", USER + 1, 0, 0o4755, (0, 0)), ("of_group", 0, USER + 1, 0o2755, (0, 0))):
+        program = os.path.join(folder, name)
+        shutil.copyfile("/bin/sleep", program)
+        os.chown(program, uid, gid)
+        os.chmod(program, mode)
+        with core_pattern(pattern), core_pattern("2", SUID_DUMPABLE):
+            child = subprocess.Popen([program, "600"], cwd="/", user=USER, group=USER, extra_groups=[])
+            wait_for(lambda: read_file("/proc/%d/comm" % child.pid) == name.encode() + b"\n")
+            child.send_signal(signal.SIGABRT)
+            child.wait()
+            wait_for(lambda: [f for f in cores_in(kept) if name in f])
+        made = [f for f in (os.listdir(kept) if os.path.isdir(kept) else []) if f.startswith("core.%s." % name)]
+        checks.equal(len(made), 2, "%s: core and sidecar" % name)
+        for file in made:
+            st = os.stat(os.path.join(kept, file))
+            checks.equal((st.st_uid, st.st_gid, st.st_mode & 0o7777), expected + (0o600,), "owner and mode of %s" % file)
 
 
 def check_gcore(checks, args, command, folder):
@@ -376,6 +410,7 @@ def main():
         check_helper_by_hand(checks, args, folder)
         check_gcore(checks, args, [os.path.join(args.targets, "t_arenas")], folder)
         check_helper_by_kernel(checks, args, threads, folder)
+        check_owners(checks, args, folder)
     checks.finish()
 
 
