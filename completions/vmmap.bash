@@ -25,7 +25,7 @@ _vmmap_list()
 _vmmap()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD-1]}
-	local commands='show at free heap strings timeline diff save record core-helper report ps help completions'
+	local commands='show at free heap strings timeline diff save record core-helper report serve gui ps help completions'
 	local columns='address end kind size committed private rss pss uss shareable shared locked swap swap_pss anonymous dirty referenced huge hugetlb lazyfree ksm used unused stored used_count free free_count top overhead reserved largest_free trimmable threads blocks largest regions protection wx numa guard offset device inode vmflags page_size deleted thread name state sp build_id bits pie replaced in_memory heap reader proved label path details changes was count class protection_before start stretch region length encoding chunk chunk_size cut text pid ppid uid user mappings map_limit kernel_thread cgroup missing cmdline'
 	local kinds='image mapped_file shareable heap managed_heap stack private_data device system page_table unusable free'
 	COMPREPLY=()
@@ -68,6 +68,9 @@ _vmmap()
 	--keep) COMPREPLY=(); return ;;
 	--cgroup) COMPREPLY=(); return ;;
 	--duty) COMPREPLY=(); return ;;
+	--port) COMPREPLY=(); return ;;
+	--socket) COMPREPLY=(); return ;;
+	--host-name) COMPREPLY=(); return ;;
 	--dir) COMPREPLY=(); return ;;
 	--max-size) COMPREPLY=(); return ;;
 	--keep-free) COMPREPLY=(); return ;;
@@ -77,7 +80,7 @@ _vmmap()
 	completions) _vmmap_words 'bash zsh fish'; return ;;
 	esac
 	if [[ $current == -* ]]; then
-		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --by --measure --from --to --target --snapshots --width --all --fail-if --fast --stop --sysroot --debug-dir --heap --chunks --duplicates --encoding --min --at --range --map --watch --format --json --csv --units --color --output --append --force --with-memory --redact --every --for --on-growth --keep --tree --cgroup --duty --heaps --sidecar --dir --max-size --keep-free --zstd --then --process --help --version'
+		_vmmap_words '--view --sort --where --columns --kind --top --raw --numa --by --measure --from --to --target --snapshots --width --all --fail-if --fast --stop --sysroot --debug-dir --heap --chunks --duplicates --encoding --min --at --range --map --watch --format --json --csv --units --color --output --append --force --with-memory --redact --every --for --on-growth --keep --tree --cgroup --duty --heaps --port --socket --host-name --sidecar --dir --max-size --keep-free --zstd --then --process --help --version'
 	elif [[ $COMP_CWORD -eq 1 ]]; then
 		_vmmap_words "$commands $(_vmmap_targets)"
 	else

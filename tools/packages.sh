@@ -3,7 +3,7 @@
 
 # Libraries that vmmap is built with; only the first must be there.
 # shellcheck disable=SC2034
-library_packages="libsqlite3-dev libarchive-dev libzstd-dev libexpat1-dev"
+library_packages="libsqlite3-dev libarchive-dev libzstd-dev libexpat1-dev libmicrohttpd-dev"
 
 # Prints the packages among "$@" that are not installed.
 packages_missing() {

@@ -17,9 +17,10 @@ enum vmm_session_mode {
 	VMM_SESSION_READ,   /* changes nothing; only what a killed writer left half done is undone */
 	VMM_SESSION_CREATE, /* a new file; VMM_E_OUTPUT when one stands there */
 	VMM_SESSION_APPEND, /* an existing session, or a new one where there is no file */
+	VMM_SESSION_TEMPORARY, /* a new one without a name, on the disk below TMPDIR or /var/tmp: it goes when it is closed, or the program ends */
 };
 
-/* VMM_E_NO_TARGET: no such file. VMM_E_FORMAT: no session, a newer schema, damaged. VMM_E_DENIED, VMM_E_OUTPUT, VMM_E_IO. */
+/* path is of no account to TEMPORARY. VMM_E_NO_TARGET: no such file. VMM_E_FORMAT: no session, a newer schema, damaged. VMM_E_DENIED, VMM_E_OUTPUT, VMM_E_IO. */
 int vmm_session_open(const char *path, enum vmm_session_mode mode, struct vmm_session **ret_session, struct vmm_err *err);
 /* NULL is allowed. */
 void vmm_session_close(struct vmm_session *session);

@@ -26,6 +26,8 @@ int vmm_cli_diff(const struct vmm_args *args);
 int vmm_cli_save(const struct vmm_args *args);
 int vmm_cli_record(const struct vmm_args *args);
 int vmm_cli_report(const struct vmm_args *args);
+int vmm_cli_serve(const struct vmm_args *args);
+int vmm_cli_gui(const struct vmm_args *args);
 int vmm_cli_ps(const struct vmm_args *args);
 int vmm_cli_core_helper(const struct vmm_args *args);
 /* save --sidecar: called by the command save. */

@@ -1,4 +1,8 @@
 /* The JSON document of vmmap heap. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
 #include "face/heap_page.h"
 #include "view/json_write.h"
 #include "view/view.h"
@@ -80,4 +84,61 @@ void vmm_heap_page_json(struct vmm_out *out, const struct vmm_heap_page *p)
 	vmm__json_key_number(out, ",\n\"cost\":{\"total_ns\":", true, s->cost.total_ns);
 	vmm__json_key_number(out, ",\"stopped_ns\":", s->cost.stopped_ns != 0, s->cost.stopped_ns);
 	vmm_out_text(out, "}}\n");
+}
+
+/* Whether a note of the same sort on the same heap, which its text begins with, is there already. */
+static bool told(const struct vmm_note *notes, size_t count, const struct vmm_note *n)
+{
+	const char *colon = strstr(n->text, ": ");
+	size_t length = colon ? (size_t)(colon - n->text) : strlen(n->text);
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(notes[i].from, n->from) == 0 && strcmp(notes[i].code, n->code) == 0 &&
+		    strncmp(notes[i].text, n->text, length) == 0)
+			return true;
+	return false;
+}
+
+struct vmm_note *vmm_heap_notes(const struct vmm_snapshot *s, const struct vmm_survey *survey, uint32_t *ret_count)
+{
+	size_t capacity = 0, count = s->note_count;
+	struct vmm_note *notes = NULL;
+
+	if (!vmm_grow(&notes, &capacity, count + survey->note_count + 1, sizeof(*notes)))
+		return NULL;
+	if (count)
+		memcpy(notes, s->notes, count * sizeof(*notes));
+	for (size_t i = 0; i < survey->note_count; i++)
+		if (!told(notes, count, &survey->notes[i]))
+			notes[count++] = survey->notes[i];
+	*ret_count = (uint32_t)count;
+	return notes;
+}
+
+int vmm_heap_document(struct vmm_out *out, struct vmm_target *t, const struct vmm_snapshot *s, const char *id, uint64_t top,
+                      struct vmm_err *err)
+{
+	struct vmm_survey_query q = {.heap = id, .top = top};
+	struct vmm_snapshot shown = *s;
+	struct vmm_heap_page page = {.snapshot = &shown, .id = id, .top = top};
+	struct vmm_symbols *symbols = NULL;
+	struct vmm_survey *survey = NULL;
+	struct vmm_note *notes = NULL;
+	int code = vmm_symbols_create(t, s, &symbols, err);
+
+	if (code == 0)
+		code = vmm_target_survey(t, s, symbols, &q, &survey, err);
+	if (code == 0) {
+		notes = vmm_heap_notes(s, survey, &shown.note_count);
+		code = notes ? 0 : vmm_fail_nomem(err);
+	}
+	if (code == 0) {
+		shown.notes = notes;
+		page.survey = survey;
+		vmm_heap_page_json(out, &page);
+	}
+	free(notes);
+	vmm_survey_destroy(survey);
+	vmm_symbols_destroy(symbols);
+	return code;
 }

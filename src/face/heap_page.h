@@ -23,6 +23,15 @@ struct vmm_heap_page {
 int vmm_heap_page_text(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *page, struct vmm_err *err);
 void vmm_heap_page_json(struct vmm_out *out, const struct vmm_heap_page *page);
 
+/*
+ * The same of an open target: walks its chunks for it. s was taken of it with VMM_NEED_HEAPS; id NULL: all heaps.
+ * VMM_E_NOMEM, VMM_E_GONE.
+ */
+int vmm_heap_document(struct vmm_out *out, struct vmm_target *t, const struct vmm_snapshot *s, const char *id, uint64_t top,
+                      struct vmm_err *err);
+/* The notes of the snapshot and those of the walk that came after it, each once. free() them; NULL: out of memory. */
+struct vmm_note *vmm_heap_notes(const struct vmm_snapshot *s, const struct vmm_survey *survey, uint32_t *ret_count);
+
 /* The parts of the text that stand in files of their own. */
 void vmm_heap_put_bars(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *page);
 void vmm_heap_put_sizes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_heap_page *page);

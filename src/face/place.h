@@ -41,6 +41,13 @@ void vmm_place_put(struct vmm_out *out, const struct vmm_look *look, const struc
 /* The heap's part of an answer in text: chunk, neighbours, first bytes. */
 void vmm_place_put_chunk(struct vmm_out *out, const struct vmm_look *look, const struct vmm_place *p);
 
+/*
+ * Looks up in the open target what the snapshot, which was taken of it, does not tell: chunks, symbols, contents. at has the
+ * addresses. *ret_symbols is what names refer to, and the caller's to destroy, also after an error. VMM_E_GONE, VMM_E_NOMEM.
+ */
+int vmm_places_look(struct vmm_target *t, const struct vmm_snapshot *s, struct vmm_chunk_at *at, struct vmm_place_names *names,
+                    size_t count, struct vmm_symbols **ret_symbols, struct vmm_err *err);
+
 /* The whole JSON document of docs/cli.md. */
 void vmm_places_json(struct vmm_out *out, const struct vmm_snapshot *s, const struct vmm_chunk_at *at,
                      const struct vmm_place_names *names, size_t count);

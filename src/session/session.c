@@ -88,7 +88,7 @@ static void harden(struct vmm_session *s)
 
 static int db_open(struct vmm_session *s, int flags, struct vmm_err *err)
 {
-	int rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
+	int rc = sqlite3_open_v2(s->mode == VMM_SESSION_TEMPORARY ? "" : s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
 
 	if (!s->db)
 		return vmm_fail_nomem(err);
@@ -167,6 +167,11 @@ static int open_mode(struct vmm_session *s, struct vmm_err *err)
 	bool made = false, empty = false;
 	int rc = 0;
 
+	/* To SQLite "" is a file that it makes where temporary files go, and unlinks at once. */
+	if (s->mode == VMM_SESSION_TEMPORARY)
+		rc = open_write(s, true, err);
+	if (s->mode == VMM_SESSION_TEMPORARY)
+		return rc == 0 ? vmm_schema_check(s, err) : rc;
 	if (s->mode != VMM_SESSION_READ)
 		rc = create_file(s->path, s->mode == VMM_SESSION_CREATE, &made, err);
 	if (rc == 0)
@@ -187,11 +192,14 @@ static int open_mode(struct vmm_session *s, struct vmm_err *err)
 int vmm_session_open(const char *path, enum vmm_session_mode mode, struct vmm_session **ret_session, struct vmm_err *err)
 {
 	struct vmm_session *s = vmm_alloc_hook(NULL, sizeof(*s));
-	size_t size = strlen(path) + 3;
+	size_t size;
 	int rc;
 
 	if (!s)
 		return vmm_fail_nomem(err);
+	if (mode == VMM_SESSION_TEMPORARY)
+		path = "the session"; /* in texts of errors */
+	size = strlen(path) + 3;
 	memset(s, 0, sizeof(*s));
 	s->mode = mode;
 	s->path = vmm_alloc_hook(NULL, size);

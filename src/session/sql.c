@@ -19,6 +19,10 @@ void vmm_sql_allow(struct vmm_session *s)
 	struct stat st;
 	uint64_t bytes = stat(s->path, &st) == 0 ? (uint64_t)st.st_size : 0;
 
+	/* Its file has no name, and nobody else has written to it. */
+	if (s->mode == VMM_SESSION_TEMPORARY)
+		bytes = UINT64_MAX;
+
 	s->ticks = 0;
 	/* A row of n bytes takes some n steps to read: 32 for each byte is more than any honest file needs. */
 	s->tick_limit = TICKS_BASE + vmm_min_u64(bytes, UINT64_C(1) << 36) / (OPS_PER_TICK / 32);

@@ -14,7 +14,7 @@ expect() # TEXT CONDITION...
 	"$@" || { echo "FAIL: $text"; failed=1; }
 }
 
-options=$( ("$vmmap" --help; for c in show at free heap strings save record report diff timeline core-helper ps; do "$vmmap" help $c; done) | grep -o -- '^  \(-., \)\?--[a-z-]*' | grep -o -- '--[a-z-]*' | sort -u)
+options=$( ("$vmmap" --help; for c in show at free heap strings save record report serve gui diff timeline core-helper ps; do "$vmmap" help $c; done) | grep -o -- '^  \(-., \)\?--[a-z-]*' | grep -o -- '--[a-z-]*' | sort -u)
 commands=$("$vmmap" --help | sed -n '/^Commands/,/^$/s/^  \([a-z][a-z]*\).*/\1/p')
 expect 'options found' [ "$(wc -w <<<"$options")" -gt 15 ]
 expect 'commands found' [ "$(wc -w <<<"$commands")" -gt 4 ]

@@ -79,22 +79,38 @@ static void emit(struct vmm_answer *a, const struct looked *l)
 }
 
 /* Names that symbol tables know, and what chunks begin with. */
-static int look_up(struct looked *l, struct vmm_target *t, struct vmm_err *err)
+static int look_up(struct vmm_target *t, const struct vmm_snapshot *s, const struct vmm_chunk_at *ats, struct vmm_place_names *names,
+                   size_t count, struct vmm_symbols **ret_symbols, struct vmm_err *err)
 {
-	struct vmm_content_context context = {l->snapshot, t, NULL};
-	int code = vmm_symbols_create(t, l->snapshot, &l->symbols, err);
+	struct vmm_content_context context = {s, t, NULL};
+	int code = vmm_symbols_create(t, s, ret_symbols, err);
 
-	context.symbols = l->symbols;
-	for (size_t i = 0; i < l->count && code == 0; i++) {
-		const struct vmm_chunk_at *at = &l->at[i];
-		struct vmm_place_names *n = &l->names[i];
+	context.symbols = *ret_symbols;
+	for (size_t i = 0; i < count && code == 0; i++) {
+		const struct vmm_chunk_at *at = &ats[i];
+		struct vmm_place_names *n = &names[i];
 
-		n->named = at->region && vmm_symbols_find(l->symbols, at->address, &n->symbol);
+		n->named = at->region && vmm_symbols_find(*ret_symbols, at->address, &n->symbol);
 		n->decoded = at->found && at->head_bytes > 0;
 		if (n->decoded)
 			vmm_content_decode(&context, at->head, at->head_bytes, at->chunk.usable, &n->content);
 	}
 	return code;
+}
+
+int vmm_places_look(struct vmm_target *t, const struct vmm_snapshot *s, struct vmm_chunk_at *at, struct vmm_place_names *names,
+                    size_t count, struct vmm_symbols **ret_symbols, struct vmm_err *err)
+{
+	int chunks, code;
+
+	for (size_t i = 0; i < count; i++)
+		at[i].region = vmm_snapshot_vma_at(s, at[i].address) ? vmm_snapshot_region_at(s, at[i].address) : NULL;
+	chunks = vmm_target_chunks_at(t, s, at, count, err);
+	/* The snapshot is an answer of its own. */
+	if (chunks < 0 && chunks != VMM_E_GONE)
+		return chunks;
+	code = look_up(t, s, at, names, count, ret_symbols, err);
+	return code < 0 ? code : chunks;
 }
 
 /* Snapshot and chunks, in one pause where --stop asks for it. What is no address in a heap costs no walk. */
@@ -112,17 +128,12 @@ static int look_at(const struct vmm_args *args, struct looked *l, struct vmm_err
 		code = vmm_cli_take_open(t, VMM_NEED_DEFAULT, &s, err);
 	if (code == 0) {
 		l->snapshot = s;
-		for (size_t i = 0; i < l->count; i++)
-			l->at[i].region = vmm_snapshot_vma_at(s, l->at[i].address) ? vmm_snapshot_region_at(s, l->at[i].address) : NULL;
-		code = vmm_target_chunks_at(t, s, l->at, l->count, err);
-		/* The snapshot is an answer of its own. */
+		code = vmm_places_look(t, s, l->at, l->names, l->count, &l->symbols, err);
 		if (code == VMM_E_GONE) {
 			s->partial = true;
 			code = 0;
 		}
 	}
-	if (code == 0)
-		code = look_up(l, t, err);
 	vmm_hold_end(&hold, s);
 	vmm_target_close(t);
 	return code;

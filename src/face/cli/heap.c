@@ -72,37 +72,6 @@ static int take(struct looked *l, struct vmm_err *err)
 	return code;
 }
 
-/* Whether a note of the same sort on the same heap, which its text begins with, is there already. */
-static bool told(const struct vmm_note *notes, size_t count, const struct vmm_note *n)
-{
-	const char *colon = strstr(n->text, ": ");
-	size_t length = colon ? (size_t)(colon - n->text) : strlen(n->text);
-
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(notes[i].from, n->from) == 0 && strcmp(notes[i].code, n->code) == 0 &&
-		    strncmp(notes[i].text, n->text, length) == 0)
-			return true;
-	return false;
-}
-
-/* The notes of the snapshot and those of the walk that came after it, each once. False: out of memory. */
-static bool merge_notes(const struct looked *l, struct vmm_snapshot *shown, struct vmm_note **ret_notes)
-{
-	size_t capacity = 0, count = l->snapshot->note_count, most = count + l->survey->note_count;
-
-	if (!vmm_grow(ret_notes, &capacity, most + 1, sizeof(**ret_notes)))
-		return false;
-	if (count)
-		memcpy(*ret_notes, l->snapshot->notes, count * sizeof(**ret_notes));
-	for (size_t i = 0; i < l->survey->note_count; i++)
-		if (!told(*ret_notes, count, &l->survey->notes[i]))
-			(*ret_notes)[count++] = l->survey->notes[i];
-	*shown = *l->snapshot;
-	shown->notes = *ret_notes;
-	shown->note_count = (uint32_t)count;
-	return true;
-}
-
 static void put_rows(struct vmm_answer *a, const struct looked *l)
 {
 	const struct vmm_snapshot *s = l->snapshot;
@@ -131,9 +100,10 @@ static int choose_columns(struct looked *l, const struct vmm_look *look, struct 
 
 static int emit(struct vmm_answer *a, const struct looked *l, struct vmm_err *err)
 {
-	VMM_CLEANUP_FREE struct vmm_note *notes = NULL;
+	uint32_t count = 0;
+	VMM_CLEANUP_FREE struct vmm_note *notes = vmm_heap_notes(l->snapshot, l->survey, &count);
 	struct vmm_arena *arena = vmm_arena_create();
-	struct vmm_snapshot shown;
+	struct vmm_snapshot shown = *l->snapshot;
 	struct vmm_heap_page page = {.snapshot = &shown,
 	                             .survey = l->survey,
 	                             .id = l->args->option[VMM_OPTION_HEAP],
@@ -141,8 +111,10 @@ static int emit(struct vmm_answer *a, const struct looked *l, struct vmm_err *er
 	                             .top = l->top,
 	                             .duplicates = vmm_args_has(l->args, VMM_OPTION_DUPLICATES),
 	                             .picked = l->where != NULL};
-	int code = arena && merge_notes(l, &shown, &notes) ? 0 : vmm_fail_nomem(err);
+	int code = arena && notes ? 0 : vmm_fail_nomem(err);
 
+	shown.notes = notes;
+	shown.note_count = count;
 	if (code == 0)
 		code = vmm_heaps_total(&shown, page.id, arena, &page.total, err);
 	if (code == 0 && a->format == VMM_FORMAT_TEXT)

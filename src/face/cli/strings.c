@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "face/cli.h"
+#include "face/cli/strings.h"
 #include "view/json_write.h"
 #include "view/view.h"
 
@@ -267,6 +268,21 @@ static int search(struct listing *l, struct vmm_target *t, struct vmm_strings_qu
 	if (code >= 0 || code == VMM_E_GONE)
 		begin(l);
 	return code > 0 ? 0 : code;
+}
+
+int vmm_strings_document(struct vmm_out *out, struct vmm_target *t, const struct vmm_snapshot *s, const struct vmm_query *q,
+                         struct vmm_strings_query *sq, struct vmm_err *err)
+{
+	struct vmm_snapshot shown = *s;
+	struct listing l = {.q = q, .s = &shown, .out = out, .format = VMM_FORMAT_JSON};
+	struct vmm_strings_sums sums = {0};
+	int code;
+
+	l.column_count = vmm__json_columns(q, l.columns);
+	code = search(&l, t, sq, &sums, err);
+	shown.partial |= code == VMM_E_GONE;
+	end_json(&l, out, &sums);
+	return code == VMM_E_GONE ? 0 : code;
 }
 
 /* Copies what was written while the target stood still. */

@@ -1,0 +1,7 @@
+#include "face/cli.h"
+#include "face/serve.h"
+
+int vmm_cli_gui(const struct vmm_args *args)
+{
+	return srv_main(args, true);
+}

@@ -1,0 +1,490 @@
+/* What vmmap serve answers: the documents of the command line, made by the functions that make them there. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/out.h"
+#include "face/cli.h"
+#include "face/cli/heap.h"
+#include "face/cli/strings.h"
+#include "face/heap_page.h"
+#include "face/page.h"
+#include "face/place.h"
+#include "face/serve.h"
+#include "face/timeline.h"
+#include "model/target.h"
+#include "view/json_write.h"
+#include "view/view.h"
+
+#define ROWS_DEFAULT 1000
+#define ROWS_MAX 100000
+#define VIEWS "regions|threads|images|heaps|free|files"
+
+int srv_status_of(int code)
+{
+	switch (code) {
+	case VMM_E_USAGE:
+	case VMM_E_EXPRESSION:
+	case VMM_E_AMBIGUOUS:
+		return 400;
+	case VMM_E_NO_TARGET:
+		return 404;
+	case VMM_E_GONE:
+		return 410;
+	case VMM_E_UNSUPPORTED:
+		return 501;
+	case VMM_E_NOMEM:
+	case VMM_E_LIMIT:
+		return 503;
+	default:
+		return 500;
+	}
+}
+
+/* A document that was made in memory, with members put before its first one. The memory goes. */
+static int put_beside(struct vmm_out *out, struct vmm_out *memory, const char *members, struct vmm_err *err)
+{
+	size_t length = 0;
+	char *text = vmm_out_take(memory, &length);
+
+	if (!text)
+		return vmm_fail_nomem(err);
+	vmm_out_char(out, '{');
+	vmm_out_text(out, members);
+	if (length)
+		vmm_out_bytes(out, text + 1, length - 1);
+	free(text);
+	return 0;
+}
+
+static const char *get(const struct srv_ask *a, const char *name)
+{
+	return srv_query_get(a->query, name);
+}
+
+/* The snapshot that is asked for, with the target behind it where that is needed. */
+static int find(const struct srv_ask *a, bool contents, struct srv_view *ret, struct vmm_err *err)
+{
+	int code = srv_history_find(a->history, get(a, "n"), ret, err);
+
+	if (code < 0 || !contents)
+		return code;
+	code = vmm_cli_need_contents(ret->snapshot, err);
+	if (code == 0 && !ret->target)
+		code = a->history->gone ? vmm_fail(err, VMM_E_GONE, 0, "%s", a->history->gone_text)
+		                        : vmm_fail(err, VMM_E_UNSUPPORTED, 0,
+		                                   "contents of a process are those of now: ask without n, or with that of the last snapshot");
+	return code;
+}
+
+/* --- snapshots and their rows --- */
+
+int srv_put_snapshot(struct vmm_out *out, const struct vmm_snapshot *s, uint32_t n, bool raw, const struct vmm_rows *rows,
+                     const struct vmm_query *q, const char *beside, struct vmm_err *err)
+{
+	struct vmm_out *memory = vmm_out_create_memory();
+	struct vmm_rows all;
+	struct vmm_query tree;
+	VMM_CLEANUP_FREE char *members = NULL;
+	size_t size = strlen(beside) + 32, capacity = 0;
+	int code = 0;
+
+	if (!memory)
+		return vmm_fail_nomem(err);
+	if (!vmm_grow(&members, &capacity, size, 1))
+		code = vmm_fail_nomem(err);
+	if (code == 0 && !rows) {
+		code = vmm_query_init(&tree, "tree", NULL, NULL, NULL, NULL, err);
+		if (code == 0) {
+			tree.raw = raw;
+			code = vmm_rows_build(&all, &tree, s, err);
+			if (code == 0)
+				vmm_emit_json_columns(memory, &tree, &all, s);
+			if (code == 0)
+				vmm_rows_done(&all);
+			vmm_query_done(&tree);
+		}
+	} else if (code == 0) {
+		vmm_emit_json_columns(memory, q, rows, s);
+	}
+	if (code < 0) {
+		free(vmm_out_take(memory, NULL));
+		return code;
+	}
+	snprintf(members, size, "\"n\":%u,%s", n, beside);
+	return put_beside(out, memory, members, err);
+}
+
+static bool flag(const struct srv_ask *a, const char *name)
+{
+	const char *text = get(a, name);
+
+	return text && strcmp(text, "0") != 0 && strcmp(text, "false") != 0;
+}
+
+static int answer_snapshot(const struct srv_ask *a, struct vmm_err *err)
+{
+	struct srv_view v;
+	int code = find(a, false, &v, err);
+
+	return code < 0 ? code : srv_put_snapshot(a->out, v.snapshot, v.n, flag(a, "raw"), NULL, NULL, "", err);
+}
+
+/* One page of the rows; all of them are sorted and counted before. */
+static int put_rows(const struct srv_ask *a, const struct vmm_query *q, const struct srv_view *v, struct vmm_err *err)
+{
+	struct vmm_out *memory;
+	struct vmm_rows rows, page;
+	uint64_t offset = 0, limit = 0;
+	char members[96];
+	int code = srv_query_number(a->query, "offset", 0, UINT32_MAX, &offset, err);
+
+	if (code == 0)
+		code = srv_query_number(a->query, "limit", ROWS_DEFAULT, ROWS_MAX, &limit, err);
+	if (code == 0)
+		code = vmm_rows_build(&rows, q, v->snapshot, err);
+	if (code < 0)
+		return code;
+	page = rows;
+	offset = vmm_min_u64(offset, rows.count);
+	page.rows += offset;
+	page.count = (size_t)vmm_min_u64(rows.count - offset, limit);
+	memory = vmm_out_create_memory();
+	if (memory)
+		vmm_emit_json_table(memory, q, &page, v->snapshot);
+	snprintf(members, sizeof(members), "\"n\":%u,\"matched\":%llu,\"offset\":%llu,", v->n, (unsigned long long)rows.matched,
+	         (unsigned long long)offset);
+	code = memory ? put_beside(a->out, memory, members, err) : vmm_fail_nomem(err);
+	vmm_rows_done(&rows);
+	return code;
+}
+
+static int answer_regions(const struct srv_ask *a, struct vmm_err *err)
+{
+	const char *view = get(a, "view");
+	struct srv_view v;
+	struct vmm_query q;
+	int code = find(a, false, &v, err);
+
+	if (code == 0 && view && !vmm_words_contain(VIEWS, view))
+		code = vmm_fail(err, VMM_E_USAGE, 0, "view: one of regions, threads, images, heaps, free, files");
+	if (code == 0)
+		code = vmm_query_init(&q, view ? view : "regions", get(a, "columns"), get(a, "sort"), get(a, "where"), get(a, "kind"), err);
+	if (code < 0)
+		return code;
+	q.raw = flag(a, "raw");
+	code = srv_query_number(a->query, "top", 0, UINT32_MAX, &q.top, err);
+	if (code == 0)
+		code = put_rows(a, &q, &v, err);
+	vmm_query_done(&q);
+	return code;
+}
+
+static int answer_processes(const struct srv_ask *a, struct vmm_err *err)
+{
+	const char *sort = get(a, "sort");
+	struct vmm_process_list *list;
+	struct vmm_rows rows;
+	struct vmm_query q;
+	int code;
+
+	if (a->history->given)
+		return vmm_fail(err, VMM_E_NO_TARGET, 0, "vmmap serve was started for one target: without it, processes are listed");
+	code = vmm_query_init(&q, "processes", get(a, "columns"), sort ? sort : "rss:desc", get(a, "where"), NULL, err);
+	if (code < 0)
+		return code;
+	code = srv_query_number(a->query, "top", 0, UINT32_MAX, &q.top, err);
+	if (code == 0)
+		code = vmm_process_list_read(vmm_query_needs(&q), &list, err);
+	if (code == 0) {
+		code = vmm_rows_build_processes(&rows, &q, list, err);
+		if (code == 0) {
+			vmm_emit_json_table(a->out, &q, &rows, NULL);
+			vmm_rows_done(&rows);
+		}
+		vmm_process_list_destroy(list);
+	}
+	vmm_query_done(&q);
+	return code;
+}
+
+/* --- several snapshots --- */
+
+static int parse_by(const char *text, struct vmm_timeline_ask *ask, struct vmm_err *err)
+{
+	static const char *const words[] = {"kind", "heap", "region", "target"};
+
+	ask->by_chosen = text != NULL;
+	for (size_t i = 0; text && i < ARRAY_LEN(words); i++)
+		if (strcmp(words[i], text) == 0) {
+			ask->by = (enum vmm_timeline_by)i;
+			return 0;
+		}
+	return text ? vmm_fail(err, VMM_E_USAGE, 0, "by: one of kind, heap, region, target") : 0;
+}
+
+static int parse_measure(const char *text, struct vmm_timeline_ask *ask, struct vmm_err *err)
+{
+	const char *words = vmm_option_at(VMM_OPTION_MEASURE)->words;
+
+	ask->measure = VMM_METRIC_RSS;
+	if (text && !vmm_words_contain(words, text))
+		return vmm_fail(err, VMM_E_USAGE, 0, "measure: one of %s", words);
+	for (int i = 0; text && i < VMM_METRIC_COUNT; i++)
+		if (strcmp(vmm_metric_id((enum vmm_metric)i), text) == 0)
+			ask->measure = (enum vmm_metric)i;
+	return 0;
+}
+
+static int answer_timeline(const struct srv_ask *a, struct vmm_err *err)
+{
+	struct vmm_timeline_ask ask = {.file = a->history->name ? a->history->name : "", .growth = true};
+	const char *where = get(a, "where");
+	struct vmm_timeline *t;
+	int code = 0;
+
+	if (!a->history->session)
+		return vmm_fail(err, VMM_E_NO_TARGET, 0, "there is one snapshot alone: a timeline takes several");
+	ask.target = get(a, "target");
+	ask.from = get(a, "from");
+	ask.to = get(a, "to");
+	code = parse_by(get(a, "by"), &ask, err);
+	if (code == 0)
+		code = parse_measure(get(a, "measure"), &ask, err);
+	if (code == 0)
+		code = srv_query_number(a->query, "top", 0, ROWS_DEFAULT, &ask.top, err);
+	if (code == 0 && where)
+		code = vmm_expr_compile(vmm_table_find("regions"), where, &ask.where, err);
+	if (code == 0)
+		code = vmm_timeline_create(a->history->session, &ask, &t, err);
+	if (code == 0) {
+		vmm_timeline_json(a->out, t);
+		vmm_timeline_destroy(t);
+	}
+	vmm_expr_destroy(ask.where);
+	return code;
+}
+
+static int put_diff(const struct srv_ask *a, struct vmm_snapshot *const sides[2], struct vmm_err *err)
+{
+	static const char *const tables[] = {"diff_types", "diff_regions", "diff_heaps", "diff_classes"};
+	struct vmm_query q[ARRAY_LEN(tables)] = {0};
+	char names[2][300];
+	struct vmm_diff *diff = NULL;
+	struct vmm_diff_page page = {.names = {names[0], names[1]}, .types = &q[0], .regions = &q[1], .heaps = &q[2],
+	                             .classes = &q[3], .rest = true};
+	size_t made = 0;
+	int code = vmm_diff_create(sides[0], sides[1], &diff, err);
+
+	for (size_t i = 0; i < 2; i++)
+		snprintf(names[i], sizeof(names[i]), "%.250s@%u", a->history->name, sides[i]->session_number);
+	for (; made < ARRAY_LEN(tables) && code == 0; made += code == 0) {
+		code = vmm_query_init(&q[made], tables[made], NULL, NULL, NULL, NULL, err);
+		q[made].unchanged = flag(a, "all");
+	}
+	page.diff = diff;
+	if (code == 0)
+		code = vmm_emit_json_diff(a->out, &page, err);
+	while (made > 0)
+		vmm_query_done(&q[--made]);
+	vmm_diff_destroy(diff);
+	return code;
+}
+
+static int answer_diff(const struct srv_ask *a, struct vmm_err *err)
+{
+	static const char *const names[] = {"before", "after"};
+	struct vmm_snapshot *sides[2] = {NULL, NULL};
+	bool own[2] = {false, false};
+	int code = 0;
+
+	if (!get(a, "before"))
+		return vmm_fail(err, VMM_E_USAGE, 0, "before: the number of a snapshot is missing");
+	for (size_t i = 0; i < 2 && code == 0; i++)
+		code = srv_history_load(a->history, get(a, names[i]), &sides[i], &own[i], err);
+	if (code == 0)
+		code = put_diff(a, sides, err);
+	for (size_t i = 0; i < 2; i++)
+		if (own[i])
+			vmm_snapshot_destroy(sides[i]);
+	return code;
+}
+
+/* --- what is read anew of the target --- */
+
+static int need_address(const struct srv_ask *a, uint64_t *ret, struct vmm_err *err)
+{
+	if (!get(a, "address"))
+		return vmm_fail(err, VMM_E_USAGE, 0, "address: is missing");
+	return srv_query_address(a->query, "address", 0, ret, err);
+}
+
+static int answer_at(const struct srv_ask *a, struct vmm_err *err)
+{
+	struct vmm_symbols *symbols = NULL;
+	struct vmm_place_names names = {0};
+	struct vmm_chunk_at at = {0};
+	struct vmm_snapshot shown;
+	struct srv_view v;
+	int code = find(a, false, &v, err);
+
+	if (code == 0)
+		code = need_address(a, &at.address, err);
+	if (code < 0)
+		return code;
+	shown = *v.snapshot;
+	if (v.target)
+		code = vmm_places_look(v.target, v.snapshot, &at, &names, 1, &symbols, err);
+	else if (vmm_snapshot_vma_at(v.snapshot, at.address))
+		at.region = vmm_snapshot_region_at(v.snapshot, at.address);
+	shown.partial |= code == VMM_E_GONE;
+	if (code == 0 || code == VMM_E_GONE) {
+		vmm_places_json(a->out, &shown, &at, &names, 1);
+		code = 0;
+	}
+	vmm_symbols_destroy(symbols);
+	return code;
+}
+
+static int answer_heap(const struct srv_ask *a, struct vmm_err *err)
+{
+	struct vmm_take take = {.needs = VMM_NEED_DEFAULT | VMM_NEED_HEAPS};
+	const char *id = get(a, "id");
+	struct vmm_snapshot *walked = NULL;
+	struct srv_view v;
+	uint64_t top = 0;
+	int code = srv_query_number(a->query, "top", 10, ROWS_DEFAULT, &top, err);
+
+	if (code == 0)
+		code = find(a, true, &v, err);
+	/* Heaps are walked as often as the duty leaves time for it: who asks for them waits for it. */
+	if (code == 0 && vmm_target_runs(v.target) && !(v.snapshot->needs & VMM_NEED_HEAPS))
+		code = vmm_target_snapshot(v.target, &take, &walked, err);
+	if (code == 0 && walked)
+		v.snapshot = walked;
+	if (code == 0 && id && !v.snapshot->partial && !v.snapshot->unreadable)
+		code = vmm_cli_heap_check(v.snapshot, id, err);
+	if (code == 0)
+		code = vmm_heap_document(a->out, v.target, v.snapshot, id, top, err);
+	vmm_snapshot_destroy(walked);
+	return code;
+}
+
+static int answer_strings(const struct srv_ask *a, struct vmm_err *err)
+{
+	struct vmm_strings_query sq = {0};
+	struct vmm_query q;
+	struct srv_view v;
+	int code = find(a, true, &v, err);
+
+	if (code == 0)
+		code = srv_query_address(a->query, "address", 0, &sq.start, err);
+	if (code == 0)
+		code = srv_query_address(a->query, "end", 0, &sq.end, err);
+	if (code == 0)
+		code = srv_query_number(a->query, "min", 0, VMM_STRINGS_MIN_MAX, &sq.min, err);
+	if (code == 0 && sq.end && sq.start >= sq.end)
+		code = vmm_fail(err, VMM_E_USAGE, 0, "end: lies before address");
+	if (code == 0)
+		code = vmm_query_init(&q, "strings", NULL, NULL, get(a, "where"), get(a, "kind"), err);
+	if (code < 0)
+		return code;
+	code = srv_query_number(a->query, "top", ROWS_DEFAULT, ROWS_MAX, &q.top, err);
+	if (code == 0)
+		code = vmm_strings_document(a->out, v.target, v.snapshot, &q, &sq, err);
+	vmm_query_done(&q);
+	return code;
+}
+
+/* --- the server itself --- */
+
+static void put_can(struct vmm_out *out, const struct srv_history *h)
+{
+	const struct vmm_target *t = h->last.target;
+	bool contents = t && strcmp(h->last.snapshot->target.source, "vmmap") != 0 && (!h->file || h->has_memory);
+
+	vmm__json_key_bool(out, ",\"can\":{\"memory\":", contents);
+	vmm__json_key_bool(out, ",\"pages\":", contents && !t->residency_unknown);
+	vmm__json_key_bool(out, ",\"strings\":", contents);
+	vmm__json_key_bool(out, ",\"processes\":", !h->given);
+	vmm__json_key_bool(out, ",\"diff\":", h->session != NULL);
+	vmm_out_char(out, '}');
+}
+
+static void put_entries(struct vmm_out *out, const struct srv_history *h)
+{
+	vmm_out_text(out, ",\"snapshots\":[");
+	for (size_t i = 0; i < h->count; i++) {
+		vmm__json_key_number(out, i ? ",{\"n\":" : "{\"n\":", true, h->entries[i].n);
+		vmm_out_text(out, ",\"taken_at\":");
+		vmm__json_time(out, &h->entries[i].taken_at);
+		vmm__json_key_number(out, ",\"pid\":", h->entries[i].pid > 0, (uint64_t)h->entries[i].pid);
+		vmm_out_char(out, '}');
+	}
+	vmm_out_char(out, ']');
+}
+
+int srv_answer_info(const struct srv_ask *a, struct vmm_err *err)
+{
+	const struct srv_history *h = a->history;
+	struct vmm_out *memory = vmm_out_create_memory(), *out = a->out;
+	size_t length = 0;
+	char *text;
+
+	if (!memory)
+		return vmm_fail_nomem(err);
+	vmm_page_info(memory, "serve", h->name ? h->name : "vmmap");
+	text = vmm_out_take(memory, &length);
+	if (!text || length < 2) {
+		free(text);
+		return vmm_fail_nomem(err);
+	}
+	vmm_out_bytes(out, text, length - 1);
+	free(text);
+	vmm__json_key_bool(out, ",\n\"live\":", h->live && !h->gone);
+	if (h->last.snapshot)
+		vmm__json_target(out, &h->last.snapshot->target);
+	else
+		vmm_out_text(out, ",\n\"target\":null");
+	put_can(out, h);
+	vmm__json_key_text(out, ",\"gone\":", h->gone ? h->gone_text : NULL);
+	vmm__json_key_number(out, ",\"interval_ms\":", h->live, h->interval_ns / 1000000);
+	vmm__json_key_number(out, ",\"shown\":", h->last.snapshot != NULL, h->last.n);
+	put_entries(out, h);
+	srv_history_cost(out, h);
+	vmm_out_text(out, "}\n");
+	return 0;
+}
+
+int srv_answer(const struct srv_ask *a, struct vmm_err *err)
+{
+	switch (a->place) {
+	case SRV_INFO:
+		return srv_answer_info(a, err);
+	case SRV_PROCESSES:
+		return answer_processes(a, err);
+	case SRV_SNAPSHOT:
+		return answer_snapshot(a, err);
+	case SRV_REGIONS:
+		return answer_regions(a, err);
+	case SRV_TIMELINE:
+		return answer_timeline(a, err);
+	case SRV_DIFF:
+		return answer_diff(a, err);
+	case SRV_AT:
+		return answer_at(a, err);
+	case SRV_HEAP:
+		return answer_heap(a, err);
+	case SRV_CHUNKS:
+		return srv_answer_chunks(a, err);
+	case SRV_STRINGS:
+		return answer_strings(a, err);
+	case SRV_MEMORY:
+		return srv_answer_memory(a, err);
+	case SRV_PAGES:
+		return srv_answer_pages(a, err);
+	default:
+		return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "this place has no document");
+	}
+}

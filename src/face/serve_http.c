@@ -1,0 +1,648 @@
+/* The network side of vmmap serve: libmicrohttpd takes requests in, the worker answers. */
+#include "face/serve.h"
+
+#ifdef VMM_HAVE_MICROHTTPD
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/out.h"
+#include "base/scan.h"
+#include "face/page.h"
+#include "view/json_write.h"
+
+#define CONNECTIONS_MAX 64
+#define CONNECTION_MEMORY (16 << 10) /* request line, headers, and the head of the answer */
+#define IDLE_SECONDS 15
+#define HEAD_NS (15 * VMM_SECOND_NS)  /* from the first byte of a request, or the end of the one before, to its last */
+#define SEND_NS (120 * VMM_SECOND_NS) /* for an answer, however slow who takes it is */
+#define ONCE_NS (60 * VMM_SECOND_NS)
+#define EVENT_BYTES 16384
+
+enum phase { PHASE_HEAD, PHASE_WORK, PHASE_SEND, PHASE_STREAM };
+
+/* One connection. */
+struct client {
+	struct client *next, **link;
+	int fd;
+	enum phase phase;
+	uint64_t since_ns;
+};
+
+struct srv_server {
+	struct srv_guard guard;
+	struct srv_work *work;
+	const char *socket;
+	struct MHD_Daemon *daemon;
+	struct MHD_Response *page;
+	char *policy; /* of the page */
+	int listen_fd, wake_fd;
+	uint64_t start_ns;
+	pthread_mutex_t lock; /* of the clients, which libmicrohttpd's thread changes and the main one sweeps */
+	struct client *clients;
+};
+
+/* One request; job is first, so that the worker's pointer is ours. */
+struct request {
+	struct srv_job job;
+	struct srv_server *server;
+	struct srv_listener *listener; /* of EVENTS */
+	int status;   /* of an address that could not be taken apart */
+	bool began, handed, too_large;
+};
+
+/* --- answers --- */
+
+static void add_headers(struct MHD_Response *response, const char *policy)
+{
+	MHD_add_response_header(response, "Content-Security-Policy", policy);
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "X-Frame-Options", "DENY");
+	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+	MHD_add_response_header(response, "Cache-Control", "no-store");
+	MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
+	MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
+}
+
+static void set_phase(struct srv_server *s, struct MHD_Connection *c, enum phase phase)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct client *client = info ? info->socket_context : NULL;
+
+	if (!client)
+		return;
+	pthread_mutex_lock(&s->lock);
+	client->phase = phase;
+	client->since_ns = vmm_now_ns();
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Queues a response, which goes. */
+static enum MHD_Result send_response(struct srv_server *s, struct MHD_Connection *c, int status, struct MHD_Response *response)
+{
+	enum MHD_Result result;
+
+	if (!response)
+		return MHD_NO;
+	set_phase(s, c, PHASE_SEND);
+	result = MHD_queue_response(c, (unsigned)status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static struct MHD_Response *make_json(char *text, size_t length)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE);
+
+	if (!response) {
+		free(text);
+		return NULL;
+	}
+	MHD_add_response_header(response, "Content-Type", "application/json");
+	add_headers(response, "default-src 'none'; frame-ancestors 'none'");
+	return response;
+}
+
+static enum MHD_Result send_error(struct srv_server *s, struct MHD_Connection *c, int status)
+{
+	struct vmm_out *out = vmm_out_create_memory();
+	struct MHD_Response *response;
+	size_t length = 0;
+	char *text;
+
+	if (!out)
+		return MHD_NO;
+	vmm__json_key_text(out, "{\"error\":", srv_status_text(status));
+	vmm_out_text(out, "}\n");
+	text = vmm_out_take(out, &length);
+	response = text ? make_json(text, length) : NULL;
+	if (response && status == 503)
+		MHD_add_response_header(response, "Retry-After", "1");
+	if (response && status == 405)
+		MHD_add_response_header(response, "Allow", "GET, POST");
+	return send_response(s, c, status, response);
+}
+
+static enum MHD_Result send_sign_in(struct srv_server *s, struct MHD_Connection *c)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+	char cookie[160];
+
+	/* It has let one in. */
+	s->guard.once[0] = '\0';
+	snprintf(cookie, sizeof(cookie), "%s=%s; HttpOnly; SameSite=Strict; Path=/", s->guard.cookie, s->guard.token);
+	if (response) {
+		MHD_add_response_header(response, "Location", "/");
+		MHD_add_response_header(response, "Set-Cookie", cookie);
+		add_headers(response, "default-src 'none'; frame-ancestors 'none'");
+	}
+	return send_response(s, c, 303, response);
+}
+
+static enum MHD_Result send_page(struct srv_server *s, struct MHD_Connection *c)
+{
+	set_phase(s, c, PHASE_SEND);
+	return s->page ? MHD_queue_response(c, 200, s->page) : send_error(s, c, 404);
+}
+
+/* The worker's answer; its text goes with the response. */
+static enum MHD_Result send_answer(struct srv_server *s, struct MHD_Connection *c, struct srv_job *job)
+{
+	char *text = job->text;
+
+	if (!text)
+		return send_error(s, c, job->status == 200 ? 503 : job->status);
+	job->text = NULL;
+	return send_response(s, c, job->status, make_json(text, job->length));
+}
+
+/* --- events --- */
+
+static void suspend(void *connection)
+{
+	MHD_suspend_connection(connection);
+}
+
+static void resume(void *connection)
+{
+	MHD_resume_connection(connection);
+}
+
+static ssize_t read_events(void *arg, uint64_t position, char *ret, size_t size)
+{
+	struct request *r = arg;
+	long n = srv_work_take(r->server->work, r->listener, ret, size, suspend);
+
+	(void)position;
+	return n < 0 ? MHD_CONTENT_READER_END_OF_STREAM : n;
+}
+
+static uint64_t after_of(const struct srv_query *q, const char *last_id)
+{
+	const char *text = last_id ? last_id : srv_query_get(q, "n");
+	struct vmm_scan s = vmm_scan_init(text ? text : "", text ? strlen(text) : 0);
+	uint64_t n;
+
+	return vmm_scan_dec(&s, &n) && vmm_scan_done(&s) ? n : 0;
+}
+
+static enum MHD_Result start_events(struct srv_server *s, struct MHD_Connection *c, struct request *r)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct MHD_Response *response;
+	enum MHD_Result result;
+
+	r->listener = vmm_alloc_hook(NULL, sizeof(*r->listener));
+	if (!r->listener)
+		return MHD_NO;
+	memset(r->listener, 0, sizeof(*r->listener));
+	r->listener->connection = c;
+	r->listener->fd = info ? info->connect_fd : -1;
+	r->listener->after = after_of(&r->job.query, MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Last-Event-ID"));
+	if (!srv_work_listen(s->work, r->listener)) {
+		free(r->listener);
+		r->listener = NULL;
+		return send_error(s, c, 503);
+	}
+	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, EVENT_BYTES, read_events, r, NULL);
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, "Content-Type", "text/event-stream");
+	add_headers(response, "default-src 'none'; frame-ancestors 'none'");
+	result = MHD_queue_response(c, 200, response);
+	MHD_destroy_response(response);
+	set_phase(s, c, PHASE_STREAM);
+	return result;
+}
+
+/* --- requests --- */
+
+static void *on_address(void *arg, const char *uri, struct MHD_Connection *c)
+{
+	struct request *r = vmm_alloc_hook(NULL, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	memset(r, 0, sizeof(*r));
+	r->server = arg;
+	r->job.connection = c;
+	r->status = srv_query_parse(&r->job.query, uri, strlen(uri));
+	return r;
+}
+
+struct collected {
+	struct srv_headers *headers;
+	bool body; /* one comes along */
+};
+
+static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct collected *k = arg;
+	struct srv_headers *h = k->headers;
+	const struct {
+		const char *name;
+		const char **value;
+	} wanted[] = {{"Host", &h->host},
+	              {"Origin", &h->origin},
+	              {"Sec-Fetch-Site", &h->fetch_site},
+	              {"Content-Type", &h->content_type},
+	              {"Cookie", &h->cookie},
+	              {"Authorization", &h->authorization}};
+
+	(void)kind;
+	if (strcasecmp(name, "Transfer-Encoding") == 0 || (strcasecmp(name, "Content-Length") == 0 && strcmp(value ? value : "", "0") != 0))
+		k->body = true;
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		if (strcasecmp(name, wanted[i].name) == 0) {
+			h->twice |= *wanted[i].value != NULL;
+			*wanted[i].value = value ? value : "";
+		}
+	return MHD_YES;
+}
+
+static enum MHD_Result hand_over(struct srv_server *s, struct MHD_Connection *c, struct request *r)
+{
+	r->handed = true;
+	set_phase(s, c, PHASE_WORK);
+	if (srv_work_add(s->work, &r->job, suspend))
+		return MHD_YES;
+	return send_error(s, c, 503);
+}
+
+static enum MHD_Result begin(struct srv_server *s, struct MHD_Connection *c, struct request *r, const char *method)
+{
+	struct srv_headers headers = {.method = method};
+	struct collected k = {.headers = &headers};
+	int status;
+
+	MHD_get_connection_values(c, MHD_HEADER_KIND, on_header, &k);
+	status = r->status ? r->status : srv_check(&s->guard, &headers, &r->job.query, &r->job.place);
+	/* Who is not let in learns nothing about the addresses either. */
+	if (r->status && srv_check(&s->guard, &headers, &(struct srv_query){.path = "/"}, &r->job.place))
+		status = 403;
+	if (status == 303)
+		return send_sign_in(s, c);
+	if (!status && !srv_place_at(r->job.place)->post && k.body)
+		status = 400;
+	if (status)
+		return send_error(s, c, status);
+	if (r->job.place == SRV_PAGE)
+		return send_page(s, c);
+	if (r->job.place == SRV_EVENTS)
+		return start_events(s, c, r);
+	return srv_place_at(r->job.place)->post ? MHD_YES : hand_over(s, c, r);
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,
+                                  const char *data, size_t *size, void **context)
+{
+	struct request *r = *context;
+	struct srv_server *s = arg;
+
+	(void)url;
+	(void)version;
+	if (!r)
+		return MHD_NO;
+	if (!r->began) {
+		r->began = true;
+		return begin(s, c, r, method);
+	}
+	if (*size) {
+		r->too_large |= *size > SRV_BODY_MAX - r->job.body_length;
+		if (!r->too_large) {
+			memcpy(r->job.body + r->job.body_length, data, *size);
+			r->job.body_length += *size;
+		}
+		*size = 0;
+		return MHD_YES;
+	}
+	if (r->too_large)
+		return send_error(s, c, 413);
+	if (!r->handed)
+		return hand_over(s, c, r);
+	return r->job.done ? send_answer(s, c, &r->job) : MHD_YES;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *c, void **context, enum MHD_RequestTerminationCode code)
+{
+	struct request *r = *context;
+	struct srv_server *s = arg;
+
+	(void)code;
+	*context = NULL;
+	set_phase(s, c, PHASE_HEAD);
+	if (!r)
+		return;
+	if (r->listener)
+		srv_work_forget(s->work, r->listener);
+	if (r->job.done)
+		srv_work_sent(s->work, r->job.length);
+	free(r->listener);
+	free(r->job.text);
+	free(r);
+}
+
+/* --- connections --- */
+
+static void come(struct srv_server *s, struct MHD_Connection *c, void **context)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct client *client = vmm_alloc_hook(NULL, sizeof(*client));
+	uint64_t one = 1;
+	bool first;
+
+	if (!client)
+		return;
+	memset(client, 0, sizeof(*client));
+	client->fd = info ? info->connect_fd : -1;
+	client->since_ns = vmm_now_ns();
+	pthread_mutex_lock(&s->lock);
+	first = !s->clients;
+	client->next = s->clients;
+	client->link = &s->clients;
+	if (client->next)
+		client->next->link = &client->next;
+	s->clients = client;
+	pthread_mutex_unlock(&s->lock);
+	*context = client;
+	if (first)
+		(void)!write(s->wake_fd, &one, sizeof(one));
+}
+
+static void go(struct srv_server *s, struct client *client)
+{
+	if (!client)
+		return;
+	pthread_mutex_lock(&s->lock);
+	*client->link = client->next;
+	if (client->next)
+		client->next->link = client->link;
+	pthread_mutex_unlock(&s->lock);
+	free(client);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *c, void **context, enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		come(arg, c, context);
+	} else {
+		go(arg, *context);
+		*context = NULL;
+	}
+}
+
+int srv_server_sweep(struct srv_server *s)
+{
+	uint64_t now = vmm_now_ns();
+	bool any;
+
+	srv_work_prune(s->work);
+	pthread_mutex_lock(&s->lock);
+	for (struct client *c = s->clients; c; c = c->next) {
+		uint64_t most = c->phase == PHASE_HEAD ? HEAD_NS : c->phase == PHASE_SEND ? SEND_NS : UINT64_MAX;
+
+		/* Its end is libmicrohttpd's to see and to clean up. */
+		if (now > c->since_ns && now - c->since_ns > most)
+			shutdown(c->fd, SHUT_RDWR);
+	}
+	any = s->clients != NULL;
+	pthread_mutex_unlock(&s->lock);
+	return any ? 1000 : -1;
+}
+
+/* --- the page --- */
+
+/* The policy that the page says of itself, and that nobody frames it. */
+static char *policy_of(const struct vmm_page_part *head)
+{
+	static const char mark[] = "http-equiv=\"Content-Security-Policy\" content=\"", more[] = "; frame-ancestors 'none'";
+	const char *at = memmem(head->bytes, head->length, mark, sizeof(mark) - 1), *end;
+	size_t capacity = 0, length;
+	char *text = NULL;
+
+	if (!at)
+		return NULL;
+	at += sizeof(mark) - 1;
+	end = memchr(at, '"', (size_t)(head->bytes + head->length - at));
+	length = end ? (size_t)(end - at) : 0;
+	if (!length || !vmm_grow(&text, &capacity, length + sizeof(more), 1))
+		return NULL;
+	memcpy(text, at, length);
+	memcpy(text + length, more, sizeof(more));
+	return text;
+}
+
+/* Without the page the data are served all the same. */
+static int make_page(struct srv_server *s, struct vmm_err *err)
+{
+	struct vmm_out *out, *info;
+	struct vmm_page_part parts[2];
+	size_t length = 0;
+	char *text;
+
+	if (vmm_page_parts(parts, NULL) < 0)
+		return 0;
+	s->policy = policy_of(&parts[0]);
+	out = vmm_out_create_memory();
+	info = vmm_out_create_memory();
+	if (!s->policy || !out || !info)
+		return vmm_fail_nomem(err);
+	vmm_page_info(info, "serve", "vmmap");
+	text = vmm_out_take(info, &length);
+	vmm_out_bytes(out, parts[0].bytes, parts[0].length);
+	vmm_out_text(out, "<script type=\"application/json\" id=\"vmmap-info\">");
+	vmm_page_embed(out, text ? text : "", length);
+	vmm_out_text(out, "</script>\n");
+	vmm_out_bytes(out, parts[1].bytes, parts[1].length);
+	free(text);
+	text = vmm_out_take(out, &length);
+	s->page = text ? MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE) : NULL;
+	if (!s->page)
+		return vmm_fail_nomem(err);
+	MHD_add_response_header(s->page, "Content-Type", "text/html; charset=utf-8");
+	add_headers(s->page, s->policy);
+	return 0;
+}
+
+/* --- listening --- */
+
+/* Nobody listens there any more. */
+static bool is_left_over(const struct sockaddr_un *address)
+{
+	VMM_CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct stat st;
+
+	return lstat(address->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && fd >= 0 &&
+	       connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED;
+}
+
+static int listen_unix(struct srv_server *s, struct vmm_err *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t mask;
+	int bound;
+
+	if (strlen(s->socket) >= sizeof(address.sun_path))
+		return vmm_fail(err, VMM_E_USAGE, 0, "--socket: the path is longer than %zu bytes", sizeof(address.sun_path) - 1);
+	memcpy(address.sun_path, s->socket, strlen(s->socket));
+	if (is_left_over(&address))
+		unlink(s->socket);
+	s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->listen_fd < 0)
+		return vmm_fail(err, VMM_E_IO, errno, "--socket: %s", strerror(errno));
+	mask = umask(0177);
+	bound = bind(s->listen_fd, (const struct sockaddr *)&address, sizeof(address));
+	umask(mask);
+	if (bound < 0 || listen(s->listen_fd, CONNECTIONS_MAX) < 0) {
+		int os = errno;
+
+		/* What another has put there stays. */
+		s->socket = bound < 0 ? NULL : s->socket;
+		return vmm_fail(err, VMM_E_IO, os, "--socket: cannot listen there: %s", strerror(os));
+	}
+	return 0;
+}
+
+static int listen_tcp(struct srv_server *s, uint16_t *port, struct vmm_err *err)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(*port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof(address);
+	int one = 1;
+
+	s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->listen_fd < 0)
+		return vmm_fail(err, VMM_E_IO, errno, "cannot listen: %s", strerror(errno));
+	setsockopt(s->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(s->listen_fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(s->listen_fd, SOMAXCONN) < 0 ||
+	    getsockname(s->listen_fd, (struct sockaddr *)&address, &length) < 0)
+		return vmm_fail(err, VMM_E_IO, errno, "cannot listen on 127.0.0.1 port %u: %s", *port, strerror(errno));
+	*port = ntohs(address.sin_port);
+	return 0;
+}
+
+static int start(struct srv_server *s, struct vmm_err *err)
+{
+	const struct MHD_OptionItem options[] = {
+	    {MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL},
+	    {MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL},
+	    {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
+	    {MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, NULL},
+	    {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+	    {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, s},
+	    {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s},
+	    {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_address, s},
+	    {MHD_OPTION_END, 0, NULL},
+	};
+
+	s->work->resume = resume;
+	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_request, s,
+	                             MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+	if (!s->daemon)
+		return vmm_fail(err, VMM_E_IO, errno, "cannot start the server: %s", strerror(errno));
+	s->listen_fd = -1; /* closed with the daemon */
+	return 0;
+}
+
+int srv_server_check(struct vmm_err *err)
+{
+	(void)err;
+	return 0;
+}
+
+int srv_server_start(struct srv_plan *plan, struct srv_server **ret, struct vmm_err *err)
+{
+	struct srv_server *s = vmm_alloc_hook(NULL, sizeof(*s));
+	int code;
+
+	if (!s)
+		return vmm_fail_nomem(err);
+	memset(s, 0, sizeof(*s));
+	s->listen_fd = -1;
+	s->socket = plan->socket;
+	s->work = plan->work;
+	s->start_ns = vmm_now_ns();
+	pthread_mutex_init(&s->lock, NULL);
+	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	code = s->wake_fd < 0 ? vmm_fail(err, VMM_E_IO, errno, "cannot start: %s", strerror(errno)) : make_page(s, err);
+	if (code == 0)
+		code = plan->socket ? listen_unix(s, err) : listen_tcp(s, &plan->port, err);
+	if (code == 0) {
+		plan->guard.port = plan->socket ? 0 : plan->port;
+		snprintf(plan->guard.cookie, sizeof(plan->guard.cookie), "vmmap_%u", (unsigned)plan->guard.port);
+		s->guard = plan->guard;
+		code = start(s, err);
+	}
+	if (code < 0) {
+		srv_server_stop(s);
+		return code;
+	}
+	*ret = s;
+	return 0;
+}
+
+void srv_server_stop(struct srv_server *s)
+{
+	if (!s)
+		return;
+	if (s->daemon)
+		MHD_stop_daemon(s->daemon);
+	if (s->page)
+		MHD_destroy_response(s->page);
+	if (s->socket)
+		unlink(s->socket);
+	vmm_close_fd(&s->listen_fd);
+	vmm_close_fd(&s->wake_fd);
+	free(s->policy);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+int srv_server_fd(const struct srv_server *s)
+{
+	return s->wake_fd;
+}
+
+#else
+
+#include "base/err.h"
+
+int srv_server_start(struct srv_plan *plan, struct srv_server **ret, struct vmm_err *err)
+{
+	(void)plan;
+	(void)ret;
+	return srv_server_check(err);
+}
+
+int srv_server_check(struct vmm_err *err)
+{
+	return vmm_fail(err, VMM_E_UNSUPPORTED, 0,
+	                "vmmap was built without libmicrohttpd: build it where libmicrohttpd-dev is installed, or write a page with vmmap report");
+}
+
+void srv_server_stop(struct srv_server *s)
+{
+	(void)s;
+}
+
+int srv_server_fd(const struct srv_server *s)
+{
+	(void)s;
+	return -1;
+}
+
+int srv_server_sweep(struct srv_server *s)
+{
+	(void)s;
+	return -1;
+}
+#endif
