@@ -23,10 +23,10 @@ interface Safe {
 }
 
 const SAFE: ReadonlyMap<string, Safe> = new Map<string, Safe>([
-  ["image", { light: "#5b2a86", dark: "#8b57bd", pattern: "solid" }],
+  ["image", { light: "#5b2a86", dark: "#6f3da3", pattern: "solid" }],
   ["mapped_file", { light: "#56b4e9", dark: "#56b4e9", pattern: "solid" }],
   ["shareable", { light: "#cfe8f7", dark: "#b9d9ec", pattern: "rise" }],
-  ["heap", { light: "#d55e00", dark: "#d55e00", pattern: "solid" }],
+  ["heap", { light: "#d55e00", dark: "#e2691a", pattern: "solid" }],
   ["managed_heap", { light: "#009e73", dark: "#0aa77c", pattern: "across" }],
   ["stack", { light: "#e69f00", dark: "#e69f00", pattern: "fall" }],
   ["private_data", { light: "#f0e442", dark: "#f0e442", pattern: "solid" }],
