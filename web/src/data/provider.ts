@@ -1,6 +1,7 @@
 // Where the page's data come from: a report's own bytes, a server, or a file that was dropped on it. Views ask through
 // this alone and do not know which it is.
 import type { Rows } from "./rows";
+import type { ChunkPage } from "./chunks";
 import type { Snapshot } from "./snapshot";
 import type { Diff, Metric, PageInfo, Timeline } from "./types";
 
@@ -41,6 +42,8 @@ export interface Provider {
   strings?(address: number, end: number): Promise<unknown>;
   at?(address: number): Promise<unknown>;
   heaps?(): Promise<unknown>;
+  /** Chunks of a heap in a stretch, at most `limit` of them. */
+  chunks?(id: string, address: number, end: number, limit: number): Promise<ChunkPage>;
   processes?(): Promise<unknown>;
   /** Live: calls back when there is a newer snapshot, a gone target, or other news. Returns how to end it. */
   subscribe?(listener: (news: { type: "snapshot" | "gone" | "error"; n?: number; text?: string }) => void): () => void;

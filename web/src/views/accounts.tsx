@@ -51,7 +51,7 @@ function LimitRow({ l }: { l: Limit }): JSX.Element {
     <tr>
       <th scope="row"><span class="mono">{visible(name)}</span>{text && <span class="dim limit-text">{visible(text)}</span>}</th>
       <td class="limit-bar">
-        {bounded && <span class="meter" aria-hidden="true"><span class={level} style={{ width: share * 100 + "%" }} /></span>}
+        {bounded && <span class="meter" aria-hidden="true"><span class={level + (l.used === 0 ? " none" : "")} style={{ width: share * 100 + "%" }} /></span>}
       </td>
       <td class={"number " + level} title={l.hard === l.soft ? undefined : "hard limit " + limitText(l.hard, l.unit)}>
         {l.used !== null && <>{limitText(l.used, l.unit)} <span class="dim">of</span> </>}{limitText(l.soft, l.unit)}
@@ -123,7 +123,7 @@ export function Verdicts({ verdicts }: { verdicts: readonly Verdict[] }): JSX.El
   return (
     <section class="verdicts" aria-label="Findings">
       {verdicts.map((v) => (
-        <article class={"panel verdict " + (LEVELS[v.severity] ?? "")} key={v.id}>
+        <article class={"panel verdict level-" + (LEVELS[v.severity] ?? "other")} key={v.id}>
           <header><span class={"badge " + (LEVELS[v.severity] ?? "")}>{visible(v.severity)}</span><h2><Name text={v.title} /></h2></header>
           <div class="body">
             {v.evidence.length > 0 && <ul>{v.evidence.map((e, i) => <Evidence key={i} item={e} />)}</ul>}

@@ -24,7 +24,7 @@ function Badges({ s }: { s: Snapshot }): JSX.Element {
     <>
       {t.source !== "live" && <span class="badge">{visible(SOURCES[t.source] ?? t.source)}</span>}
       {t.exe_deleted && <span class="badge warn" title="The file of the program has no name any more">deleted</span>}
-      {s.head.partial && <span class="badge bad" title="What was read until then is shown">partial: the target went away while it was read</span>}
+      {s.head.partial && <span class="badge bad" title="The target went away while it was read; what was read until then is shown">partial</span>}
       {death && (
         <span class="badge bad">
           killed by {SIGNALS[death.signal] ?? `signal ${death.signal}`}

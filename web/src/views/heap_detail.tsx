@@ -5,6 +5,7 @@ import type { Heap } from "../data/types";
 import { bytes, thousands } from "../format";
 import { act } from "../state/store";
 import { visible } from "../text";
+import { HeapPicture } from "./heap_picture";
 import { Address, Count, Name, Size } from "./parts";
 
 const SIZES_SHOWN = 12;
@@ -107,6 +108,7 @@ export function HeapDetailView({ heap, detail }: { heap: Heap; detail: HeapDetai
           {detail?.log2 && detail.log2.length > 0 && <div><h3>Chunks by size</h3><Histogram log2={detail.log2} /></div>}
           {detail?.classes && detail.classes.length > 0 && <div><h3>Sizes with most bytes{detail.classes_complete === false && <span class="dim"> of those listed</span>}</h3><Sizes detail={detail} /></div>}
         </div>
+        <HeapPicture heap={heap} />
       </div>
     </section>
   );

@@ -26,25 +26,31 @@ const COLUMNS: { id: keyof Heap; title: string; count?: boolean; help: string }[
   { id: "trimmable", title: "Trimmable", help: "resident bytes that the allocator would give back if it were asked to" },
 ];
 
-/** The provider's document on heaps, null until it is there or where there is none. */
-function useHeapDocument(snapshot: Snapshot | null): HeapDocument | null {
+/**
+ * The provider's document on heaps, null until it is there or where there is none. Walking heaps costs a running target
+ * more than a snapshot does: there it is asked for once, and again when the reader wants it.
+ */
+function useHeapDocument(snapshot: Snapshot | null): { document: HeapDocument | null; again: (() => void) | null } {
   const provider = useStore((s) => s.provider);
   const [document, setDocument] = useState<HeapDocument | null>(null);
+  const [turn, setTurn] = useState(0);
+  const live = provider?.can.live ?? false;
+  const any = Boolean(snapshot?.head.heaps.length);
   useEffect(() => {
     let wanted = true;
     const taken = (given: unknown): void => {
       if (wanted) setDocument(heapDocument(given));
     };
-    if (provider?.heaps && snapshot?.head.heaps.length) provider.heaps().then(taken, (e: unknown) => {
+    if (provider?.heaps && any) provider.heaps().then(taken, (e: unknown) => {
       taken(null);
-      act({ message: e instanceof Error ? e.message : String(e) });
+      if (wanted) act({ message: e instanceof Error ? e.message : String(e) });
     });
     else taken(null);
     return () => {
       wanted = false;
     };
-  }, [provider, snapshot]);
-  return document;
+  }, [provider, any, turn, live ? null : snapshot]);
+  return { document, again: live ? (): void => setTurn(turn + 1) : null };
 }
 
 export function HeapBar({ heap, scale }: { heap: Heap; scale: number }): JSX.Element {
@@ -52,6 +58,7 @@ export function HeapBar({ heap, scale }: { heap: Heap; scale: number }): JSX.Ele
   const words = segments.map((s) => `${s.look} ${bytes(s.bytes)}`).join(", ");
   return (
     <span class="heap-bar" role="img" aria-label={words || "states unknown"} title={words || "its chunks were not walked, or not proved"}>
+      {!segments.length && <span class="state-unknown" style={{ width: ((heap.size ?? 0) / Math.max(1, scale)) * 100 + "%" }} />}
       {segments.map((s) => <span key={s.look} class={"state-" + s.look} style={{ width: s.share * 100 + "%" }} />)}
     </span>
   );
@@ -142,7 +149,7 @@ function Largest({ document }: { document: HeapDocument }): JSX.Element | null {
 export function Heaps(): JSX.Element {
   const snapshot = useStore((s) => s.snapshot);
   const wanted = useStore((s) => s.heap);
-  const document = useHeapDocument(snapshot);
+  const { document, again } = useHeapDocument(snapshot);
   if (!snapshot) return <p class="empty">Nothing was read.</p>;
   const { heaps, notes, taken_at } = snapshot.head;
   if (!heaps.length)
@@ -153,7 +160,8 @@ export function Heaps(): JSX.Element {
     <div class="sections heaps">
       <HeapTable snapshot={snapshot} heaps={heaps} selected={selected?.id} />
       {selected && <HeapDetailView heap={selected} detail={document?.heaps.find((h) => h.id === selected.id) ?? null} />}
-      {other && <p class="dim">Sizes and chunks were looked at on their own, {moment(other)}: they may differ a little from the numbers above.</p>}
+      {other && <p class="dim">Sizes and chunks were looked at on their own, {moment(other)}: they may differ from the numbers above.
+        {again && <> <button type="button" class="link" onClick={again}>Look again</button></>}</p>}
       {!document && <p class="dim">Sizes of chunks and the largest of them are not stored here: vmmap heap shows them of a process, a core, or a session that keeps contents.</p>}
       {document && <Largest document={document} />}
       {document && document.accounts.length > 0 && <Accounts snapshot={{ ...snapshot, head: { ...snapshot.head, accounts: document.accounts } }} />}

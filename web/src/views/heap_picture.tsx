@@ -1,0 +1,134 @@
+// A heap as it lies in memory: low addresses on top, each cell in the colour of the state that has most of it.
+import type { JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { cellStates, chunkAt, NO_STATE, type Chunk } from "../data/chunks";
+import { STATES } from "../data/heaps";
+import { formatAddress } from "../data/rows";
+import type { Heap } from "../data/types";
+import { saveCanvas, fileName } from "../export";
+import { bytes, thousands } from "../format";
+import { act, getState, useStore } from "../state/store";
+import { useDark } from "./kinds";
+import { toAddress } from "./parts";
+
+const PAGE = 32_768; // chunks asked for at a time
+const MOST = 400_000; // more are not drawn: the page says so
+const ROWS = 36;
+const ROW_HEIGHT = 7;
+
+interface Loaded {
+  region: string;
+  chunks: Chunk[];
+  /** Where what was loaded ends; null: all is here. */
+  next: number | null;
+}
+
+/** Chunks of one region of a heap, piece by piece. */
+function useChunks(heap: Heap, region: string | undefined): Loaded | null {
+  const provider = useStore((s) => s.provider);
+  const [loaded, setLoaded] = useState<Loaded | null>(null);
+  useEffect(() => {
+    let wanted = true;
+    setLoaded(null);
+    const load = async (): Promise<void> => {
+      const regions = getState().snapshot?.regions;
+      if (!provider?.chunks || !region || !regions) return;
+      const start = Number(region);
+      let row = 0;
+      while (row < regions.count && regions.number("address", row) !== start) row++;
+      const end = start + regions.number("size", row);
+      const chunks: Chunk[] = [];
+      for (let next: number | null = start; next !== null && chunks.length < MOST && wanted;) {
+        const page = await provider.chunks(heap.id, next, end, PAGE);
+        chunks.push(...page.chunks);
+        next = page.next !== null && page.next > next ? page.next : null;
+        if (wanted) setLoaded({ region, chunks: [...chunks], next });
+      }
+    };
+    load().catch((e: unknown) => wanted && act({ message: e instanceof Error ? e.message : String(e) }));
+    return () => {
+      wanted = false;
+    };
+  }, [provider, heap.id, region]);
+  return loaded;
+}
+
+/** Without the reserved end, which says nothing and would take most of the picture. */
+function extent(chunks: readonly Chunk[]): { start: number; end: number } {
+  const shown = chunks.filter((c) => c.state !== "reserved");
+  const last = shown.at(-1);
+  return { start: chunks[0]?.start ?? 0, end: last ? last.start + last.stretch : 0 };
+}
+
+function draw(canvas: HTMLCanvasElement, chunks: readonly Chunk[]): void {
+  const ratio = devicePixelRatio || 1;
+  const width = Math.max(1, Math.round(canvas.clientWidth * ratio));
+  const height = Math.round(ROWS * ROW_HEIGHT * ratio);
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  const style = getComputedStyle(canvas);
+  const colours = STATES.map((s) => style.getPropertyValue(s.look === "reserved" ? "--line" : "--state-" + s.look));
+  const { start, end } = extent(chunks);
+  const cells = cellStates(chunks, start, end, width * ROWS);
+  for (let i = 0; i < cells.length;) {
+    const state = cells[i] ?? NO_STATE;
+    const rowEnd = (Math.floor(i / width) + 1) * width;
+    let to = i + 1;
+    while (to < rowEnd && cells[to] === state) to++;
+    const y = Math.round(Math.floor(i / width) * ROW_HEIGHT * ratio);
+    context.fillStyle = state === NO_STATE ? "transparent" : (colours[state] ?? "transparent");
+    if (state !== NO_STATE) context.fillRect(i % width, y, to - i, Math.max(1, Math.round((ROW_HEIGHT - 1) * ratio)));
+    i = to;
+  }
+}
+
+export function HeapPicture({ heap }: { heap: Heap }): JSX.Element | null {
+  const can = useStore((s) => Boolean(s.provider?.chunks));
+  const [picked, setPicked] = useState<string | null>(null);
+  const [hot, setHot] = useState<Chunk | null>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const region = heap.regions.find((r) => r === picked) ?? heap.regions[0];
+  const loaded = useChunks(heap, can && heap.proved ? region : undefined);
+  const dark = useDark();
+  useEffect(() => {
+    const place = canvas.current;
+    if (!place || !loaded) return;
+    const again = (): void => draw(place, loaded.chunks);
+    again();
+    const observer = new ResizeObserver(again);
+    observer.observe(place);
+    return () => observer.disconnect();
+  }, [loaded, dark]);
+  if (!can || !heap.proved || !heap.regions.length) return null;
+  const chunks = loaded?.chunks ?? [];
+  const { start, end } = extent(chunks);
+  const under = (e: MouseEvent): Chunk | null => {
+    const box = canvas.current?.getBoundingClientRect();
+    if (!box || !chunks.length) return null;
+    const row = Math.min(ROWS - 1, Math.max(0, Math.floor((e.clientY - box.top) / ROW_HEIGHT)));
+    return chunkAt(chunks, start + ((row + (e.clientX - box.left) / box.width) / ROWS) * (end - start));
+  };
+  return (
+    <div class="heap-picture">
+      <div class="picture-head">
+        <h3>As it lies in memory</h3>
+        {heap.regions.length > 1 && (
+          <label>Region <select value={region} onChange={(e) => setPicked(e.currentTarget.value)}>
+            {heap.regions.slice(0, 500).map((r) => <option key={r} value={r}>{r}</option>)}
+          </select></label>
+        )}
+        <span class="dim" role="status">
+          {loaded ? `${thousands(chunks.length)} chunks from ${formatAddress(start)} on, a row is ${bytes((end - start) / ROWS)}` : "reading …"}
+          {loaded?.next != null && chunks.length >= MOST && `; what is behind ${formatAddress(loaded.next)} is not drawn`}
+        </span>
+        <button type="button" class="button small no-print" onClick={() => canvas.current && void saveCanvas(fileName([heap.id, "chunks"], "png"), canvas.current)}>Save PNG</button>
+      </div>
+      <canvas ref={canvas} role="img" aria-label={"Chunks of " + heap.id + " by address; the table of states beside holds the sums"} style={{ height: ROWS * ROW_HEIGHT + "px" }}
+        onPointerMove={(e) => setHot(under(e))} onPointerLeave={() => setHot(null)}
+        onClick={(e) => { const c = under(e); if (c) toAddress(c.address); }} />
+      <p class="dim tell">{hot ? `${formatAddress(hot.address)}: ${thousands(hot.size)} bytes, ${hot.state}` : "Point at a chunk; a click shows its region."}</p>
+    </div>
+  );
+}
