@@ -34,8 +34,21 @@ function mark(rows: Rows, wanted: string, columns: readonly string[], say: (id: 
     for (let i = 0; i < rows.count; i++) if (tid.values[i] === n) hits[i] = 1;
   }
   const addresses = rows.column("address");
-  if (/^[0-9a-f]{4,}$/.test(wanted) && addresses?.type === "number")
-    for (let i = 0; i < rows.count; i++) if ((addresses.values[i] ?? 0).toString(16).includes(wanted)) hits[i] = 1;
+  if (/^[0-9a-f]{3,16}$/.test(wanted) && addresses?.type === "number") markAddresses(addresses.values, wanted, hits);
+}
+
+/** Addresses whose hexadecimal digits begin so; without making texts of them. */
+function markAddresses(addresses: Float64Array, wanted: string, hits: Uint8Array): void {
+  const prefix = Number("0x" + wanted);
+  if (wanted.startsWith("0")) return;
+  for (let more = 1, scale = 1; more <= 17 - wanted.length; more++, scale *= 16) {
+    const from = prefix * scale;
+    const to = (prefix + 1) * scale;
+    for (let i = 0; i < addresses.length; i++) {
+      const a = addresses[i] ?? 0;
+      if (a >= from && a < to) hits[i] = 1;
+    }
+  }
 }
 
 /**

@@ -2,13 +2,13 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { rowsAsText } from "./cells";
-import { template, totalWidth } from "./columns";
+import { defaultWidth, template, totalWidth, widthOf } from "./columns";
 import { Head } from "./head";
 import { keyAction, typeAhead } from "./keys";
 import type { Sort } from "./order";
 import { Row } from "./row";
 import { Table, type GridColumn } from "./table";
-import { HEAD, ROW, useVirtual } from "./virtual";
+import { HEAD, offsetFor, ROW, useWindow } from "./virtual";
 
 export interface GridProps {
   label: string;
@@ -21,7 +21,8 @@ export interface GridProps {
   /** The row that the cursor is on; -1: none. */
   cursor: number;
   selected: ReadonlySet<number>;
-  matches: ReadonlySet<number>;
+  /** One byte for each row: 1 where it is what is looked for. */
+  matches: Uint8Array | null;
   needle: string;
   /** Raised when the cursor's row should be brought on the screen. */
   reveal: number;
@@ -63,26 +64,41 @@ function barOf(table: Table, columns: readonly GridColumn[], sort: Sort | null):
   return largest ? { column: column.id, largest } : null;
 }
 
+/**
+ * The rows from..to - 1 dealt out to slots that stay where they are: scrolling by a row changes what one element says and
+ * makes none. -1: nothing in it.
+ */
+export function slots(from: number, to: number): number[] {
+  const count = Math.ceil(Math.max(1, to - from) / 8) * 8;
+  const rows = new Array<number>(count).fill(-1);
+  for (let i = from; i < to; i++) rows[i % count] = i;
+  return rows;
+}
+
 export function Grid(p: GridProps): JSX.Element {
   const scroller = useRef<HTMLDivElement>(null);
   const [anchor, setAnchor] = useState(-1);
   const typed = useRef({ text: "", at: 0 });
-  const rows = useVirtual(scroller, p.visible.length);
-  const items = rows.getVirtualItems();
+  const { from, to } = useWindow(scroller, p.visible.length);
   const at = useMemo(() => (p.cursor < 0 ? -1 : p.visible.indexOf(p.cursor)), [p.visible, p.cursor]);
   const bar = useMemo(() => barOf(p.table, p.columns, p.sort), [p.table, p.columns, p.sort]);
 
+  const show = (index: number): void => {
+    const e = scroller.current;
+    const offset = e ? offsetFor(index, e.scrollTop, e.clientHeight) : null;
+    if (e && offset !== null) e.scrollTop = offset;
+  };
   useEffect(() => {
-    if (p.reveal && at >= 0) rows.scrollToIndex(at, { align: "auto" });
+    if (p.reveal && at >= 0) show(at);
   }, [p.reveal]);
 
   const moveTo = (to: number, extend: boolean): void => {
     const row = p.visible[to];
     if (row === undefined) return;
-    const from = extend ? (anchor >= 0 ? p.visible.indexOf(anchor) : at) : -1;
-    if (!extend || from < 0) setAnchor(row);
-    p.onCursor(row, extend && from >= 0 ? range(p.visible, from, to) : new Set([row]));
-    rows.scrollToIndex(to, { align: "auto" });
+    const start = extend ? (anchor >= 0 ? p.visible.indexOf(anchor) : at) : -1;
+    if (!extend || start < 0) setAnchor(row);
+    p.onCursor(row, extend && start >= 0 ? range(p.visible, start, to) : new Set([row]));
+    show(to);
   };
 
   const type = (key: string): void => {
@@ -144,22 +160,23 @@ export function Grid(p: GridProps): JSX.Element {
     e.clipboardData.setData("text/plain", rowsAsText(p.table, p.columns, p.visible.filter((row) => p.selected.has(row))));
   };
 
-  const onScreen = items.some((i) => i.index === at);
+  const onScreen = at >= from && at < to;
+  const tight = p.columns.some((c) => widthOf(c, p.widths) < defaultWidth(c));
   const width = totalWidth(p.columns, p.widths);
   const onToggle = useMemo(() => (row: number) => p.onOpen(toggledOpen(p.table, p.open, row)), [p.table, p.open, p.onOpen]);
   return (
-    <div class="grid" ref={scroller} role="treegrid" tabIndex={0} aria-label={p.label} aria-rowcount={p.visible.length + 1}
+    <div class={"grid" + (tight ? " tight" : "")} ref={scroller} role="treegrid" tabIndex={0} aria-label={p.label} aria-rowcount={p.visible.length + 1}
       aria-colcount={p.columns.length} aria-multiselectable="true" aria-activedescendant={onScreen ? "row-" + p.cursor : undefined}
       onKeyDown={onKey} onCopy={onCopy} style={{ "--grid-columns": template(p.columns, p.widths), "--grid-width": `${width}px` }}>
       <Head table={p.table} columns={p.columns} widths={p.widths} sort={p.sort} onSort={p.onSort} onColumns={p.onColumns}
-        onWidths={p.onWidths} onScreen={() => items.map((i) => p.visible[i.index] ?? 0)} />
-      <div class="grid-body" role="rowgroup" onClick={onClick} onDblClick={onDouble} style={{ height: `${rows.getTotalSize()}px` }}>
-        {items.map((item) => {
-          const row = p.visible[item.index];
-          if (row === undefined) return null;
-          const match = p.matches.has(row) ? (row === p.cursor ? 2 : 1) : 0;
+        onWidths={p.onWidths} onScreen={() => [...p.visible.subarray(from, to)]} />
+      <div class="grid-body" role="rowgroup" onClick={onClick} onDblClick={onDouble} style={{ height: `${HEAD + p.visible.length * ROW}px` }}>
+        {slots(from, to).map((index, slot) => {
+          const row = p.visible[index];
+          if (row === undefined) return <div key={slot} hidden />;
+          const match = p.matches?.[row] ? (row === p.cursor ? 2 : 1) : 0;
           return (
-            <Row key={row} table={p.table} row={row} index={item.index} start={item.start} columns={p.columns}
+            <Row key={slot} table={p.table} row={row} index={index} columns={p.columns}
               open={p.table.level(row) === 1 && p.open.has(p.table.address(row))} selected={p.selected.has(row)} active={row === p.cursor}
               match={match} needle={match ? p.needle : ""} bar={bar} onToggle={onToggle} />
           );

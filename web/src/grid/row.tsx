@@ -2,7 +2,9 @@ import { Component, type JSX } from "preact";
 import { cell, isNumber } from "./cells";
 import { Swatch } from "../views/kinds";
 import type { GridColumn, Table } from "./table";
+import { HEAD, ROW } from "./virtual";
 
+const LONG = 10; // digits and signs that every column of numbers has room for
 const TEXT_MAX = 400; // characters of a name that a cell draws: the panel has all of it
 
 export interface RowProps {
@@ -10,7 +12,6 @@ export interface RowProps {
   row: number;
   /** Place among the visible rows. */
   index: number;
-  start: number;
   columns: readonly GridColumn[];
   open: boolean;
   selected: boolean;
@@ -61,11 +62,11 @@ export class Row extends Component<RowProps> {
       const wx = column.id === "protection" && table.flag("wx", row);
       return (
         <div role="gridcell" class="grid-cell mono" key={column.id}>
-          <span class="grid-prot">{shown}</span>{wx && <span class="grid-wx" title="some part is writable and executable at once">W+X</span>}
+          {shown}{wx && <span class="grid-wx" title="some part is writable and executable at once">W+X</span>}
         </div>
       );
     }
-    const tone = c.tone === "told" ? "" : " " + c.tone;
+    const tone = (c.tone === "told" ? "" : " " + c.tone) + (text.length > LONG ? " clip" : "");
     if (isNumber(column)) {
       const value = bar && bar.column === column.id ? table.number(column.id, row) : NaN;
       const share = bar && value > 0 ? Math.min(1, value / bar.largest) : 0;
@@ -78,14 +79,14 @@ export class Row extends Component<RowProps> {
     return <div role="gridcell" class={"grid-cell" + (column.type === "address" ? " mono" : " name") + tone} key={column.id}>{shown}</div>;
   }
 
-  override render({ table, row, index, start, columns, open, selected, active, match }: RowProps): JSX.Element {
+  override render({ table, row, index, columns, open, selected, active, match }: RowProps): JSX.Element {
     const closed = table.level(row) === 1 && table.childCount(row) > 0;
     const state = table.mode === "changes" ? " state-" + table.text("state", row).replace(/[^a-z]/g, "") : "";
     return (
       <div role="row" id={"row-" + row} aria-rowindex={index + 2} aria-level={table.level(row)} aria-selected={selected}
         aria-expanded={closed ? open : undefined} data-index={index}
         class={`grid-row level-${table.level(row)}${index % 2 ? " odd" : ""}${selected ? " selected" : ""}${active ? " active" : ""}${match ? " match" : ""}${match === 2 ? " current" : ""}${state}`}
-        style={{ transform: `translateY(${start}px)` }}>
+        style={{ top: `${HEAD + index * ROW}px` }}>
         {columns.map((c, i) => this.cell(c, i))}
       </div>
     );

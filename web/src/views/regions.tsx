@@ -93,7 +93,12 @@ export function Regions(): JSX.Element {
   const columns = useMemo(() => (table ? shownColumns(table, chosen, snapshot?.head.target.source === "live") : []), [table, chosen, snapshot]);
   const query = useMemo(() => (table ? parseQuery(table, text) : { type: "nothing" as const }), [table, text]);
   const found = useMemo(() => (table ? find(table, order, query) : new Uint32Array(0)), [table, order, query]);
-  const matches = useMemo(() => new Set(found), [found]);
+  const matches = useMemo(() => {
+    if (!table || !found.length) return null;
+    const flags = new Uint8Array(table.rowCount);
+    for (const row of found) flags[row] = 1;
+    return flags;
+  }, [table, found]);
 
   /** Puts the cursor on a row, opens what it lies below, and brings it on the screen. */
   const goTo = (row: number): void => {
@@ -121,7 +126,7 @@ export function Regions(): JSX.Element {
 
   // An address leads there as it is typed; a text shows its first match.
   useEffect(() => {
-    if (found.length && !matches.has(cursor)) goTo(found[0] ?? -1);
+    if (found.length && !matches?.[cursor]) goTo(found[0] ?? -1);
   }, [found]);
 
   const step = (by: 1 | -1): void => {
