@@ -13,6 +13,8 @@ export interface ExprColumn {
 
 export interface ExprTable {
   columns: readonly ExprColumn[];
+  /** Columns that there are, but of which these data hold nothing. */
+  absent?: readonly string[];
   /** Ids of kinds, where `heap.rss` may be asked (what differs); elsewhere absent. */
   kinds?: readonly string[];
 }

@@ -135,10 +135,27 @@ function compareBounds(how: Compare, a: Bounds, b: Bounds): number {
   }
 }
 
+/** The same where all numbers are exact, as nearly always. */
+function compareExact(how: Compare, a: Float64Array, b: Float64Array, truth: Uint8Array): Uint8Array {
+  for (let i = 0; i < truth.length; i++) {
+    const x = a[i] ?? NaN;
+    const y = b[i] ?? NaN;
+    if (Number.isNaN(x) || Number.isNaN(y)) truth[i] = UNSURE;
+    else if (how === "=") truth[i] = x === y ? YES : NO;
+    else if (how === "!=") truth[i] = x !== y ? YES : NO;
+    else if (how === "<") truth[i] = x < y ? YES : NO;
+    else if (how === "<=") truth[i] = x <= y ? YES : NO;
+    else if (how === ">") truth[i] = x > y ? YES : NO;
+    else truth[i] = x >= y ? YES : NO;
+  }
+  return truth;
+}
+
 function compareNumbers(node: Node & { op: "compare" }, rows: ExprRows): Uint8Array {
   const left = numbers(node.left, rows);
   const right = numbers(node.right, rows);
   const truth = new Uint8Array(rows.count);
+  if (!left.lowOpen && !left.highOpen && !right.lowOpen && !right.highOpen) return compareExact(node.how, left.low, right.low, truth);
   const a: Bounds = { low: 0, high: 0, lowOpen: false, highOpen: false };
   const b: Bounds = { ...a };
   const fill = (x: Bounds, r: Ranges, i: number): void => {

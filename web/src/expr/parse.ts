@@ -133,7 +133,7 @@ class Parser {
     if (left.type === "text" || left.type === "flag") return this.compareWord(left, how);
     if (left.type === "truth") return this.fail(at, "a comparison cannot be compared");
     if (how === "~" || how === "!~") return this.fail(at, "~ needs a column of text on its left");
-    if (left.node.op === "column" && left.node.column.changes) this.shareOf = left.node;
+    if (left.node.op === "column" && left.node.column.changes) this.shareOf = { column: left.node.column, kind: left.node.kind };
     const right = this.sum();
     this.shareOf = null;
     return { type: "truth", node: { op: "compare", how, left: left.node, right: this.number(right) }, at: left.at };
@@ -227,6 +227,7 @@ class Parser {
       id = this.name(at);
     }
     const column = this.table.columns.find((c) => c.id === id);
+    if (!column && this.table.absent?.includes(id)) return this.fail(at, `these data hold no column '${id}'`);
     if (!column) {
       const near = nearest(this.table.columns.map((c) => c.id), id);
       return this.fail(at, `unknown column '${id.slice(0, 40)}'${near ? ` (did you mean '${near}'?)` : ""}`);

@@ -44,7 +44,7 @@ function makeTable(snapshot: Snapshot | null, info: PageInfo | undefined, diff: 
 }
 
 /** Top rows that pass an expression: null is all; a mistaken one leaves what was before. */
-function useWhere(table: Table | null, where: string): { passes: Uint8Array | null; error: ExprError | null } {
+function useWhere(table: Table | null, info: PageInfo | undefined, where: string): { passes: Uint8Array | null; error: ExprError | null } {
   const last = useRef<{ table: Table | null; passes: Uint8Array | null }>({ table: null, passes: null });
   return useMemo(() => {
     if (!table || !where.trim()) {
@@ -52,7 +52,8 @@ function useWhere(table: Table | null, where: string): { passes: Uint8Array | nu
       return { passes: null, error: null };
     }
     try {
-      const node = compile({ columns: table.exprColumns(), ...(table.kinds ? { kinds: table.kinds } : {}) }, where);
+      const absent = info?.columns.map((c) => c.id).filter((id) => !table.info(id)) ?? [];
+      const node = compile({ columns: table.exprColumns(), absent, ...(table.kinds ? { kinds: table.kinds } : {}) }, where);
       const passes = evaluate(node, table.exprRows()).map((t) => (t === YES ? 1 : 0));
       last.current = { table, passes };
       return { passes, error: null };
@@ -60,7 +61,7 @@ function useWhere(table: Table | null, where: string): { passes: Uint8Array | nu
       if (!(e instanceof ExprError)) throw e;
       return { passes: last.current.table === table ? last.current.passes : null, error: e };
     }
-  }, [table, where]);
+  }, [table, info, where]);
 }
 
 export function Regions(): JSX.Element {
@@ -85,7 +86,7 @@ export function Regions(): JSX.Element {
   const diff = compare ? diffData : null;
   const mappings = useMappings(snapshot, raw);
   const table = useMemo(() => makeTable(snapshot, provider?.info, diff, raw ? mappings : null), [snapshot, provider, diff, raw, mappings]);
-  const { passes, error } = useWhere(table, where);
+  const { passes, error } = useWhere(table, provider?.info, where);
   const kept = useMemo(() => (table ? both(passes, kindFilter(table, kinds)) : null), [table, passes, kinds]);
   const sortOrder = useMemo(() => (table ? sorted(table, sort) : new Uint32Array(0)), [table, sort]);
   const order = useMemo(() => filtered(sortOrder, kept), [sortOrder, kept]);
