@@ -11,8 +11,6 @@ export interface Snapshot {
   blocks: Rows;
   /** Blocks of region i are firstBlock[i] .. firstBlock[i + 1] - 1. */
   firstBlock: Uint32Array;
-  /** What the chunks of heaps' regions are, by region; columns region, state, count, size (bytes), rss. */
-  chunks?: Rows;
   /** The kernel's mappings (raw view); empty when they were not sent. */
   mappings: Rows;
   /** Free and unusable stretches between the regions; columns address, size, kind. */
@@ -33,24 +31,11 @@ function firstBlocks(regions: Rows, blocks: Rows): Uint32Array {
   return first;
 }
 
-/** Members "chunks" of regions as rows; states without bytes say nothing. */
-function chunkRows(regions: readonly RowJson[]): Rows {
-  const rows: RowJson[] = [];
-  regions.forEach((region, i) => {
-    const chunks = region["chunks"];
-    if (typeof chunks !== "object" || chunks === null) return;
-    for (const [state, of] of Object.entries(chunks as Record<string, { count?: number; bytes?: number; rss?: number | null }>))
-      if (of?.bytes) rows.push({ address: region.address, end: region.address, kind: region.kind, region: i, state, count: of.count ?? null, size: of.bytes, rss: of.rss ?? null });
-  });
-  return rowsOf(rows);
-}
-
 /** Takes a document of `vmmap show --json` or `--format json-columns`. */
 export function snapshotOf(document: SnapshotJson): Snapshot {
   const { regions: r, blocks: b, mappings: m, gaps: g, ...head } = document;
   let regions = Rows.empty;
   let blocks = Rows.empty;
-  let chunks = Rows.empty;
   if (packed(r)) {
     regions = unpackRows(r);
     blocks = b ? unpackRows(b) : Rows.empty;
@@ -64,9 +49,8 @@ export function snapshotOf(document: SnapshotJson): Snapshot {
       }
     });
     regions = rowsOf(r);
-    chunks = chunkRows(r);
     blocks = rowsOf(all, { region: owners });
   }
   const mappings = packed(m) ? unpackRows(m) : m ? rowsOf(m) : Rows.empty;
-  return { head, regions, blocks, chunks, firstBlock: firstBlocks(regions, blocks), mappings, gaps: g ? unpackRows(g) : Rows.empty };
+  return { head, regions, blocks, firstBlock: firstBlocks(regions, blocks), mappings, gaps: g ? unpackRows(g) : Rows.empty };
 }

@@ -2,6 +2,7 @@
 import { Rows, rowsOf, type Column } from "../data/rows";
 import type { Snapshot } from "../data/snapshot";
 import { METRICS, type ColumnInfo, type Diff, type DiffRow, type PageInfo, type RowJson } from "../data/types";
+import { hex } from "./cells";
 import { Table, type GridColumn } from "./table";
 
 const NOTHING = new Uint32Array(1);
@@ -31,12 +32,23 @@ function present(info: PageInfo, levels: readonly Rows[]): GridColumn[] {
     .map((c) => ({ ...c, change: false }));
 }
 
+/** What the chunks of heaps' regions are, a row for each state; states without bytes say nothing. */
+function chunkRows(regions: Rows): Rows {
+  const rows: RowJson[] = [];
+  for (const [region, sums] of [...regions.chunks].sort((a, b) => a[0] - b[0])) {
+    const address = "0x" + hex(regions.number("address", region));
+    for (const [state, of] of Object.entries(sums))
+      if (of.bytes) rows.push({ address, end: address, kind: regions.text("kind", region), region, state, count: of.count, size: of.bytes, rss: of.rss });
+  }
+  return rowsOf(rows);
+}
+
 export function regionTable(snapshot: Snapshot, info: PageInfo): Table {
   const { regions, blocks, firstBlock } = snapshot;
   const count = new Float64Array(regions.count);
   for (let i = 0; i < regions.count; i++) count[i] = (firstBlock[i + 1] ?? 0) - (firstBlock[i] ?? 0);
   const top = withColumns(regions, { blocks: numbers(count) });
-  const chunks = snapshot.chunks ?? Rows.empty;
+  const chunks = chunkRows(regions);
   const firstChunk = new Uint32Array(regions.count + 1);
   for (let c = 0; c < chunks.count; c++) {
     const at = chunks.number("region", c) + 1;
