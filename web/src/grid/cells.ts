@@ -39,12 +39,18 @@ function numberCell(column: GridColumn, value: number, atLeast: boolean): CellTe
   return { text: bound + sign + (column.type === "bytes" ? kibExact(size) : thousands(size)), tone: "told" };
 }
 
+/** What chunks of a state are called: used, cached, free, top, overhead... */
+export function chunkWord(table: Table, row: number): string {
+  const state = table.text("state", row);
+  return CHUNK_WORDS[state] ?? visible(state);
+}
+
 /** What a state of a heap's chunks says: "used: 79,464 bytes in 779 chunks". */
 export function chunkDetails(table: Table, row: number): string {
   const state = table.text("state", row);
   const count = table.number("count", row);
   const chunks = count > 0 && state !== "top" && state !== "meta" ? ` in ${thousands(count)} chunk${count === 1 ? "" : "s"}` : "";
-  return `${CHUNK_WORDS[state] ?? state}: ${thousands(table.number("size", row))} bytes${chunks}`;
+  return `${chunkWord(table, row)}: ${thousands(table.number("size", row))} bytes${chunks}`;
 }
 
 function textCell(table: Table, column: GridColumn, row: number): CellText {

@@ -8,7 +8,7 @@ import { keyAction, typeAhead } from "./keys";
 import type { Sort } from "./order";
 import { Row } from "./row";
 import { Table, type GridColumn } from "./table";
-import { HEAD, offsetFor, ROW, useWindow } from "./virtual";
+import { HEAD, offsetAround, offsetFor, ROW, useWindow } from "./virtual";
 
 export interface GridProps {
   label: string;
@@ -83,13 +83,13 @@ export function Grid(p: GridProps): JSX.Element {
   const at = useMemo(() => (p.cursor < 0 ? -1 : p.visible.indexOf(p.cursor)), [p.visible, p.cursor]);
   const bar = useMemo(() => barOf(p.table, p.columns, p.sort), [p.table, p.columns, p.sort]);
 
-  const show = (index: number): void => {
+  const show = (index: number, place: typeof offsetFor): void => {
     const e = scroller.current;
-    const offset = e ? offsetFor(index, e.scrollTop, e.clientHeight) : null;
+    const offset = e ? place(index, e.scrollTop, e.clientHeight) : null;
     if (e && offset !== null) e.scrollTop = offset;
   };
   useEffect(() => {
-    if (p.reveal && at >= 0) show(at);
+    if (p.reveal && at >= 0) show(at, offsetAround);
   }, [p.reveal]);
 
   const moveTo = (to: number, extend: boolean): void => {
@@ -98,7 +98,7 @@ export function Grid(p: GridProps): JSX.Element {
     const start = extend ? (anchor >= 0 ? p.visible.indexOf(anchor) : at) : -1;
     if (!extend || start < 0) setAnchor(row);
     p.onCursor(row, extend && start >= 0 ? range(p.visible, start, to) : new Set([row]));
-    show(to);
+    show(to, offsetFor);
   };
 
   const type = (key: string): void => {

@@ -1,5 +1,5 @@
 import { Component, type JSX } from "preact";
-import { cell, isNumber } from "./cells";
+import { cell, chunkWord, isNumber } from "./cells";
 import { Swatch } from "../views/kinds";
 import type { GridColumn, Table } from "./table";
 import { HEAD, ROW } from "./virtual";
@@ -45,7 +45,7 @@ export class Row extends Component<RowProps> {
           <span class={"grid-toggle" + (open ? " open" : "")} aria-hidden="true"
             onClick={(e) => { e.stopPropagation(); onToggle(row); }} />
         ) : <span class={table.level(row) === 2 ? "grid-indent" : "grid-toggle none"} aria-hidden="true" />}
-        {content}
+        {table.isChunk(row) && column.id !== "details" ? <span class="grid-chunk">{chunkWord(table, row)}</span> : content}
       </div>
     );
   }
@@ -69,7 +69,7 @@ export class Row extends Component<RowProps> {
     const tone = (c.tone === "told" ? "" : " " + c.tone) + (text.length > LONG ? " clip" : "");
     if (isNumber(column)) {
       const value = bar && bar.column === column.id ? table.number(column.id, row) : NaN;
-      const share = bar && value > 0 ? Math.min(1, value / bar.largest) : 0;
+      const share = bar && value > bar.largest / 60 ? Math.min(1, value / bar.largest) : 0;
       const sign = column.change ? (c.text.includes("−") ? " less" : c.text.includes("+") ? " more" : "") : "";
       return (
         <div role="gridcell" class={"grid-cell number" + tone + sign} key={column.id}

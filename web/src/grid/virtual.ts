@@ -28,6 +28,11 @@ export function offsetFor(row: number, scrollTop: number, height: number): numbe
   return top > scrollTop + room ? top - Math.max(0, room) : null;
 }
 
+/** The same for a row that is jumped to: with some of what stands before it. */
+export function offsetAround(row: number, scrollTop: number, height: number): number | null {
+  return offsetFor(row, scrollTop, height) === null ? null : Math.max(0, row * ROW - Math.floor((height - HEAD) / 3 / ROW) * ROW);
+}
+
 export function useWindow(scroller: RefObject<HTMLDivElement>, count: number): Window {
   const [place, setPlace] = useState({ top: 0, height: 900 });
   useLayoutEffect(() => {

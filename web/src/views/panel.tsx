@@ -129,7 +129,7 @@ function NumberFact({ table, column, row }: { table: Table; column: GridColumn; 
 function Numbers({ table, row }: { table: Table; row: number }): JSX.Element {
   const shown = table.columns.filter((c) => (isNumber(c) || c.type === "flag" || c.type === "text" || c.type === "address") && !ELSEWHERE.has(c.id) && table.has(c.id, row));
   const numbers = shown.filter((c) => isNumber(c) && !c.name);
-  const told = numbers.filter((c) => table.number(c.id, row) !== 0);
+  const told = numbers.filter((c) => table.number(c.id, row) !== 0 && !(c.id === "stored" && Number.isNaN(table.number(c.id, row)))); // contents of no file
   const zero = numbers.filter((c) => table.number(c.id, row) === 0);
   const others = shown.filter((c) => !numbers.includes(c) && cell(table, c, row).text !== "");
   return (
@@ -195,12 +195,12 @@ export function Panel({ table, row }: { table: Table; row: number }): JSX.Elemen
           {!Number.isNaN(was) && table.mode === "changes" && <Fact name="Was at"><code>{hex(was)}</code></Fact>}
           {table.mode === "changes" && <Fact name="Changes">{visible(table.text("changes", row)) || "none"}</Fact>}
         </dl>
-        <Numbers table={table} row={row} />
       </Part>
       {!table.isChunk(row) && <Residency table={table} row={row} />}
       {module && <ModuleFacts m={module} />}
       {thread && <ThreadFacts t={thread} />}
       {heap && <HeapFacts h={heap} />}
+      <Part title="Numbers"><Numbers table={table} row={row} /></Part>
       {!table.isChunk(row) && <Contents start={table.address(row)} end={table.end(row)} />}
     </aside>
   );
