@@ -92,7 +92,7 @@ function flatRow(row: DiffRow): RowJson {
     state: row.state, changes: Array.isArray(row["changes"]) ? row["changes"].join("+") : (text(row["changes"]) ?? ""),
     protection: text(here["protection"]) ?? "", details: text(row["details"]) ?? "", path: text(row["path"]) ?? "",
     protection_before: text(was["protection"]) ?? "",
-    was: text(was["address"]), tid: number(row["tid"]), heap: text(row["heap"]) ?? "",
+    was: text(was["address"]) === null ? null : Number(was["address"]), tid: number(row["tid"]), heap: text(row["heap"]) ?? "",
   };
   const change = object(row["change"]);
   const before = object(row["before"]);

@@ -186,7 +186,9 @@ export class Table implements ExprTable {
       column: (id) => Table.column(rows, id),
       knownEmpty: (id) => KNOWN_EMPTY.has(id),
       kindLabel: (id) => this.parts.kinds.get(id),
-      before: (id, kind, row) => (kind === null ? rows.number(id + "_before", row) : (this.parts.ofKind?.(kind, id + "_before").value ?? NaN)),
+      // What was not there before was nothing: of it every share is 0.
+      before: (id, kind, row) => kind !== null ? (this.parts.ofKind?.(kind, id + "_before").value ?? NaN)
+        : rows.text("state", row) === "new" ? 0 : rows.number(id + "_before", row),
     };
     if (deleted?.type === "flag") base.suffix = (id, row) => (id === "details" && deleted.values[row] === 1 ? " (deleted)" : "");
     if (this.parts.ofKind) base.ofKind = this.parts.ofKind;

@@ -36,6 +36,22 @@ function useMappings(snapshot: Snapshot | null, raw: boolean): Rows | null {
   return sent ?? (asked && asked.of === snapshot ? asked.rows : null);
 }
 
+/** What differs, asked for where nobody has yet. */
+function useDiff(): Diff | null {
+  const provider = useStore((s) => s.provider);
+  const compare = useStore((s) => s.compare);
+  const diff = useStore((s) => s.diff);
+  useEffect(() => {
+    if (!compare || diff || !provider) return undefined;
+    let wanted = true;
+    provider.diff(compare.before, compare.after)
+      .then((d) => wanted && act(d ? { diff: d } : { message: `What differs between snapshots ${compare.before} and ${compare.after} is not in these data.` }))
+      .catch((e: unknown) => wanted && act({ message: e instanceof Error ? e.message : String(e) }));
+    return () => { wanted = false; };
+  }, [provider, compare, diff]);
+  return compare ? diff : null;
+}
+
 function makeTable(snapshot: Snapshot | null, info: PageInfo | undefined, diff: Diff | null, mappings: Rows | null): Table | null {
   if (!info) return null;
   if (diff) return changeTable(diff, info);
@@ -67,8 +83,6 @@ function useWhere(table: Table | null, info: PageInfo | undefined, where: string
 export function Regions(): JSX.Element {
   const snapshot = useStore((s) => s.snapshot);
   const provider = useStore((s) => s.provider);
-  const compare = useStore((s) => s.compare);
-  const diffData = useStore((s) => s.diff);
   const raw = useStore((s) => s.raw);
   const kinds = useStore((s) => s.kinds);
   const where = useStore((s) => s.where);
@@ -83,7 +97,7 @@ export function Regions(): JSX.Element {
   const [selected, setSelected] = useState<ReadonlySet<number>>(new Set());
   const [reveal, setReveal] = useState(0);
 
-  const diff = compare ? diffData : null;
+  const diff = useDiff();
   const mappings = useMappings(snapshot, raw);
   const table = useMemo(() => makeTable(snapshot, provider?.info, diff, raw ? mappings : null), [snapshot, provider, diff, raw, mappings]);
   const { passes, error } = useWhere(table, provider?.info, where);

@@ -1,6 +1,8 @@
 // The row model of the region table: order, filters, what is open, finding, columns, cells. Expected rows are by hand.
 import assert from "node:assert/strict";
 import test from "node:test";
+import { evaluate, YES } from "../../src/expr/eval";
+import { compile } from "../../src/expr/parse";
 import { rowsOf } from "../../src/data/rows";
 import { snapshotOf } from "../../src/data/snapshot";
 import type { ColumnInfo, Diff, PageInfo, RowJson, SnapshotJson } from "../../src/data/types";
@@ -194,14 +196,20 @@ test("what differs is signed, and counts what was before", () => {
     { state: "grown", changes: ["grown"], kind: "heap", was: { address: "0x30000", end: "0x40000", protection: "rw-p" }, is: { address: "0x30000", end: "0x50000", protection: "rw-p" },
       path: "", details: "main", tid: null, heap: "glibc.0", change: { size: 65536, rss: -2048 }, before: { size: 65536, rss: 4096 }, after: { size: 131072, rss: 2048 } },
     { state: "gone", changes: ["gone"], kind: "stack", was: { address: "0x10000", end: "0x20000" }, is: null, details: "", change: { size: -65536, rss: null }, before: {}, after: {} },
+    { state: "new", changes: ["new"], kind: "heap", was: null, is: { address: "0x90000", end: "0x91000", protection: "rw-p" }, path: "", details: "", change: { size: 4096 }, before: null, after: { size: 4096 } },
   ] } as unknown as Diff;
   const t = changeTable(diff, info);
   const text = (id: string, r: number): string => cell(t, col(t, id), r).text;
   assert.deepEqual([text("size", 0), text("rss", 0), text("size_before", 0)], ["+64", "−2", "64"]);
   assert.deepEqual([text("size", 1), text("rss", 1), text("address", 1), text("state", 1)], ["−64", "?", "10000", "gone"]);
-  assert.deepEqual([...sorted(t, { column: "size", descending: true })], [0, 1]);
-  assert.deepEqual([...sorted(t, null)], [0, 1]);
+  assert.deepEqual([...sorted(t, { column: "size", descending: true })], [0, 2, 1]);
+  assert.deepEqual([...sorted(t, null)], [0, 1, 2]);
   assert.equal(t.at(0x4ffff), 0);
+  const picks = (where: string): number[] => [...evaluate(compile({ columns: t.exprColumns(), kinds: t.kinds ?? [] }, where), t.exprRows())].flatMap((v, i) => (v === YES ? [i] : []));
+  assert.deepEqual(picks("size>=100%"), [0, 2]); // of nothing every share is 0
+  assert.deepEqual(picks("heap.rss>=10% && state=grown"), [0]);
+  assert.deepEqual(picks("size_before=64K"), [0]);
+  assert.deepEqual(picks("was>0x20000"), [0]);
 });
 
 test("the rows on the screen", () => {
