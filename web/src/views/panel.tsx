@@ -128,10 +128,12 @@ function NumberFact({ table, column, row }: { table: Table; column: GridColumn; 
 
 function Numbers({ table, row }: { table: Table; row: number }): JSX.Element {
   const shown = table.columns.filter((c) => (isNumber(c) || c.type === "flag" || c.type === "text" || c.type === "address") && !ELSEWHERE.has(c.id) && table.has(c.id, row));
-  const numbers = shown.filter((c) => isNumber(c) && !c.name);
+  // What was not there before has no numbers of before: that is not unknown.
+  const gone = { new: "_before", gone: "_after" }[table.text("state", row)];
+  const numbers = shown.filter((c) => isNumber(c) && !c.name && !(table.mode === "changes" && gone && c.id.endsWith(gone)));
   const told = numbers.filter((c) => table.number(c.id, row) !== 0 && !(c.id === "stored" && Number.isNaN(table.number(c.id, row)))); // contents of no file
   const zero = numbers.filter((c) => table.number(c.id, row) === 0);
-  const others = shown.filter((c) => !numbers.includes(c) && cell(table, c, row).text !== "");
+  const others = shown.filter((c) => !(isNumber(c) && !c.name) && cell(table, c, row).text !== "");
   return (
     <>
       {others.length > 0 && <dl>{others.map((c) => <Fact key={c.id} name={c.title} help={c.help}><span class="mono name">{cell(table, c, row).text}</span></Fact>)}</dl>}

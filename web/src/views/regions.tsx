@@ -83,6 +83,7 @@ function useWhere(table: Table | null, info: PageInfo | undefined, where: string
 export function Regions(): JSX.Element {
   const snapshot = useStore((s) => s.snapshot);
   const provider = useStore((s) => s.provider);
+  const compare = useStore((s) => s.compare);
   const raw = useStore((s) => s.raw);
   const kinds = useStore((s) => s.kinds);
   const where = useStore((s) => s.where);
@@ -172,6 +173,7 @@ export function Regions(): JSX.Element {
           <div class="grid-status" role="status">
             <span>{order.length === table.topCount ? thousands(order.length) : `${thousands(order.length)} of ${thousands(table.topCount)}`}
               {table.mode === "mappings" ? " mappings" : table.mode === "changes" ? " regions that changed" : " regions"}</span>
+            {diff && compare && <span>snapshot {compare.before} → {compare.after} <button type="button" class="link" onClick={() => act({ compare: null, diff: null })}>Stop comparing</button></span>}
             {selected.size > 1 && <span>{thousands(selected.size)} rows selected</span>}
             {raw && !mappings && !diff && <span>Mappings are being read…</span>}
             <span class="grow" />
