@@ -12,7 +12,8 @@
 
 enum pair { PAIR_EMPTY, PAIR_LINKED, PAIR_BAD };
 
-static enum pair classify(const struct vmm_reading *r, const unsigned char *bytes, size_t at, uint64_t address, unsigned word)
+/* Asked at every word of all data that a C library may have: word is a constant where this is inlined. */
+static inline enum pair classify(const struct vmm_reading *r, const unsigned char *bytes, size_t at, uint64_t address, unsigned word)
 {
 	uint64_t fd = vmm_word_at(bytes, at, word), bk = vmm_word_at(bytes, at + word, word), empty = address + at - 2 * word;
 
@@ -27,7 +28,8 @@ static enum pair classify(const struct vmm_reading *r, const unsigned char *byte
 /* A read can catch a list or two in the middle of a change. */
 #define BAD_PAIRS_MAX 2
 
-static bool are_bins(const struct vmm_reading *r, const unsigned char *bytes, size_t at, uint64_t address, unsigned word)
+static inline __attribute__((always_inline)) bool are_bins(const struct vmm_reading *r, const unsigned char *bytes, size_t at,
+                                                           uint64_t address, unsigned word)
 {
 	unsigned empty = 0, linked = 0, bad = 0;
 
@@ -47,7 +49,7 @@ uint64_t glibc_find_bins(const struct vmm_reading *r, const unsigned char *bytes
 	size_t need = GLIBC_BIN_PAIRS * 2 * word;
 
 	for (; length >= need && *at <= length - need; *at += word)
-		if (are_bins(r, bytes, *at, address, word)) {
+		if (word == 8 ? are_bins(r, bytes, *at, address, 8) : are_bins(r, bytes, *at, address, 4)) {
 			uint64_t bins = address + *at;
 
 			*at += word;
