@@ -24,6 +24,7 @@ class Bench:
         self.copy = os.path.join(args.build, "bench", "raw_copy")
         self.read = os.path.join(args.build, "bench", "raw_read")
         self.targets = os.path.join(args.build, "tests", "targets")
+        self.session_of = os.path.join(args.build, "tests", "live", "session_of")
         self.rounds = 1 if args.smoke else args.rounds
         self.missed = []
         for program in (self.vmmap, self.measure, os.path.join(self.targets, "t_maps")):
@@ -214,6 +215,31 @@ def cores(bench, chunks):
     bench.judge("totals: peak memory", results["vmmap show --view heaps"]["peak_bytes"] / MIB, 60, " MiB")
 
 
+def sessions(bench, mappings, regions, snapshots):
+    """Two saved processes compared, and one over time: what a look costs when nothing runs any more."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", "/var/tmp")) as folder:
+        first, second, again, long = (os.path.join(folder, name + ".vmmap") for name in ("first", "second", "again", "long"))
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True}
+        with bench.target("t_maps", mappings, 1, "islands") as target:
+            for path in (first, again):
+                subprocess.run([bench.vmmap, "save", str(target.pid), "-o", path], **quiet)
+        with bench.target("t_maps", mappings, 1, "islands") as target:
+            subprocess.run([bench.vmmap, "save", str(target.pid), "-o", second], **quiet)
+        with bench.target("t_maps", regions, 1, "islands") as target:
+            subprocess.run([bench.session_of, long, "--times", str(snapshots), str(target.pid)], **quiet)
+        print("two sessions of %d mappings; one of %d snapshots of %d" % (mappings, snapshots, regions))
+        commands = {"vmmap diff (a process and itself)": [bench.vmmap, "diff", first, again],
+                    "vmmap diff (two processes)": [bench.vmmap, "diff", first, second],
+                    "vmmap show --json": [bench.vmmap, "show", first, "--json"],
+                    "vmmap timeline": [bench.vmmap, "timeline", long]}
+        results = bench.compare(commands)
+    for name, result in results.items():
+        line(name, result)
+    for name in ("vmmap diff (a process and itself)", "vmmap diff (two processes)"):
+        bench.judge("%s: time" % name, results[name]["wall_ns"] / 1e6, 500, " ms")
+    bench.judge("vmmap timeline: time", results["vmmap timeline"]["wall_ns"] / 1e6, 2000, " ms")
+
+
 def growth(bench, what, program, arguments, sizes, limit):
     """Cost per size, and how much faster than the size it grows from the smallest to the largest."""
     print("growth with %s" % what)
@@ -235,13 +261,15 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--smoke", action="store_true", help="one small round: shows only that everything runs")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a limit is missed")
-    parser.add_argument("--only", choices=["heaps", "cores"], help="just these")
+    parser.add_argument("--only", choices=["heaps", "cores", "diff"], help="just these")
     args = parser.parse_args()
     bench = Bench(args)
     # Linear means: no more than the size grows, and a quarter for noise. Flat means: half as much again at most.
     linear, flat = (lambda times: 1.25 * times), (lambda times: 1.5)
     if args.only == "cores":
         cores(bench, 20000 if args.smoke else 40000000)
+    elif args.only == "diff":
+        sessions(bench, *((1000, 300, 20) if args.smoke else (60000, 5000, 600)))
     elif args.only:
         heaps(bench, 20000 if args.smoke else 10000000)
         small_heap(bench)
@@ -251,6 +279,7 @@ def main():
         heaps(bench, 20000)
         small_heap(bench)
         cores(bench, 20000)
+        sessions(bench, 1000, 300, 20)
         growth(bench, "mappings", "t_maps", [(500, 1), (1000, 1)], [500, 1000], linear)
         growth(bench, "TiB reserved", "t_reserve", [(1,), (2,)], [1, 2], flat)
     else:
@@ -259,6 +288,7 @@ def main():
         heaps(bench, 10000000)
         small_heap(bench)
         cores(bench, 40000000)
+        sessions(bench, 60000, 5000, 600)
         growth(bench, "mappings", "t_maps", [(n, 1) for n in (15000, 30000, 60000)], [15000, 30000, 60000], linear)
         growth(bench, "MiB resident", "t_maps", [(1000, n * 256) for n in (1, 2, 4)], [1000, 2000, 4000], linear)
         growth(bench, "TiB reserved", "t_reserve", [(n,) for n in (1, 5, 20)], [1, 5, 20], flat)
