@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "../session_build.h"
+#include "analysis/analysis.h"
 #include "session/memory.h"
+#include "session/read.h"
 
 static unsigned char *seed; /* mutable: the session, made at the first input */
 static size_t seed_length;  /* mutable: with it */
@@ -195,6 +197,25 @@ static void read_memory(struct vmm_session *session, uint32_t number)
 	vmm_stored_close(m);
 }
 
+/* All of them in turn, each going on from the one before; the last one outlives the walk. */
+static void walk_through(struct vmm_session *session, const struct vmm_session_index *index)
+{
+	struct vmm_snapshot *s = NULL;
+	struct vmm_walk *walk;
+
+	FUZZ_CHECK(vmm_walk_create(session, &walk, NULL) == 0);
+	for (uint32_t i = 0; i < index->count && i < 8; i++) {
+		vmm_snapshot_destroy(s);
+		s = NULL;
+		if (vmm_session_load_on(session, walk, index->entries[i].number, &s, NULL) == 0)
+			check_snapshot(s);
+	}
+	vmm_walk_destroy(walk);
+	if (s)
+		check_snapshot(s);
+	vmm_snapshot_destroy(s);
+}
+
 static void read_everything(void)
 {
 	struct vmm_type_total types[VMM_KIND_COUNT], total;
@@ -219,6 +240,7 @@ static void read_everything(void)
 				check_metrics(&total.m);
 			read_memory(session, index->entries[i].number);
 		}
+		walk_through(session, index);
 		vmm_session_find(index, "14:00", &number, NULL);
 	}
 	vmm_session_index_destroy(index);
