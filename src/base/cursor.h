@@ -5,6 +5,7 @@
 #ifndef VMM_BASE_CURSOR_H
 #define VMM_BASE_CURSOR_H
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -43,15 +44,18 @@ static inline bool vmm_cursor_word(struct vmm_cursor *c, uint64_t *ret)
 	return vmm_cursor_uint(c, c->word, ret);
 }
 
-/* The word of 4 or 8 bytes at an offset that is known to be inside, little-endian. */
+/* The word of 4 or 8 bytes at an offset that is known to be inside, little-endian: one load where the size is a constant. */
 static inline uint64_t vmm_word_at(const void *bytes, size_t at, unsigned word)
 {
-	const unsigned char *p = (const unsigned char *)bytes + at;
-	struct vmm_cursor c = {.p = p, .end = p + word, .word = (uint8_t)word};
-	uint64_t v = 0;
+	uint64_t whole;
+	uint32_t half;
 
-	vmm_cursor_word(&c, &v);
-	return v;
+	if (word == 8) {
+		memcpy(&whole, (const unsigned char *)bytes + at, sizeof(whole));
+		return le64toh(whole);
+	}
+	memcpy(&half, (const unsigned char *)bytes + at, sizeof(half));
+	return le32toh(half);
 }
 
 #endif

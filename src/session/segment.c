@@ -45,8 +45,8 @@ int vmm_segment_find(struct vmm_session *s, uint32_t target, enum vmm_session_ta
 	*ret_low = base;
 	*ret_high = base | UINT32_MAX;
 	if (!s->segment)
-		rc = vmm_sql_prepare(s, "SELECT max(number), seq, (SELECT min(seq) FROM keyframe WHERE target = ?1 AND rows = ?2 AND number > ?3)"
-		                        " FROM keyframe WHERE target = ?1 AND rows = ?2 AND number <= ?3", &s->segment, err);
+		rc = vmm_sql_prepare(s, "SELECT max(number), seq, (SELECT seq FROM keyframe WHERE target = ?1 AND rows = ?2 AND number > ?3"
+		                        " ORDER BY number LIMIT 1) FROM keyframe WHERE target = ?1 AND rows = ?2 AND number <= ?3", &s->segment, err);
 	if (rc < 0)
 		return rc;
 	st = s->segment;
@@ -67,6 +67,28 @@ int vmm_segment_find(struct vmm_session *s, uint32_t target, enum vmm_session_ta
 		*ret_high = base + seq - 1;
 	}
 	return 0;
+}
+
+int vmm_segment_numbers(struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number, uint32_t *ret_from,
+                        uint32_t *ret_to, struct vmm_err *err)
+{
+	VMM_CLEANUP_STMT sqlite3_stmt *st = NULL;
+	int64_t from = 0, to = INT32_MAX;
+	int rc = vmm_sql_prepare(s, "SELECT max(number), (SELECT min(number) FROM keyframe WHERE target = ?1 AND rows = ?2 AND number > ?3)"
+	                            " FROM keyframe WHERE target = ?1 AND rows = ?2 AND number <= ?3", &st, err);
+
+	if (rc < 0)
+		return rc;
+	sqlite3_bind_int64(st, 1, target);
+	sqlite3_bind_text(st, 2, vmm_session_tables[table].name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 3, number);
+	rc = vmm_sql_step(s, st, err);
+	if (rc == 1 && ((sqlite3_column_type(st, 0) != SQLITE_NULL && !vmm_sql_int(st, 0, 0, number, &from)) ||
+	                (sqlite3_column_type(st, 1) != SQLITE_NULL && !vmm_sql_int(st, 1, number, INT32_MAX, &to))))
+		return vmm_session_damaged(s, "keyframe", err);
+	*ret_from = (uint32_t)from;
+	*ret_to = (uint32_t)to;
+	return rc < 0 ? rc : 0;
 }
 
 static const char holds[] = "id BETWEEN ?1 AND ?2 AND first <= ?3 AND (last IS NULL OR last >= ?3)";

@@ -203,6 +203,10 @@ int vmm_segment_target(struct vmm_session *s, uint32_t number, uint32_t *ret_tar
 int vmm_segment_find(struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number, int64_t *ret_low,
                      int64_t *ret_high, struct vmm_err *err);
 
+/* Snapshots [*ret_from, *ret_to) lie between the same key frames of a table as one of them. */
+int vmm_segment_numbers(struct vmm_session *s, uint32_t target, enum vmm_session_table table, uint32_t number, uint32_t *ret_from,
+                        uint32_t *ret_to, struct vmm_err *err);
+
 /* A walk over the rows of one table in one snapshot, by rising id. */
 struct vmm_reader {
 	struct vmm_session *session;

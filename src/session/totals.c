@@ -13,9 +13,10 @@ struct total_row {
 	struct vmm_type_total t;
 };
 
-/* The rows of one target between two key frames. */
+/* The rows of one target between two key frames, and the snapshots that they are of: what these say never changes again. */
 struct vmm_total_cache {
-	int64_t version; /* of the file */
+	uint32_t *numbers; /* rising */
+	size_t number_count, number_capacity;
 	uint32_t target;
 	int64_t low, high;
 	struct total_row *rows;
@@ -24,8 +25,10 @@ struct vmm_total_cache {
 
 void vmm_total_cache_destroy(struct vmm_total_cache *c)
 {
-	if (c)
+	if (c) {
 		free(c->rows);
+		free(c->numbers);
+	}
 	free(c);
 }
 
@@ -86,30 +89,73 @@ static int cache_fill(struct vmm_session *s, struct vmm_total_cache *c, struct v
 	return rc;
 }
 
+static int numbers_read(struct vmm_session *s, struct vmm_total_cache *c, uint32_t number, struct vmm_err *err)
+{
+	VMM_CLEANUP_STMT sqlite3_stmt *st = NULL;
+	uint32_t from, to;
+	int64_t n = 0;
+	int rc = vmm_segment_numbers(s, c->target, VMM_TABLE_TOTAL, number, &from, &to, err);
+
+	if (rc == 0)
+		rc = vmm_sql_prepare(s, "SELECT number FROM snapshot WHERE number >= ?1 AND number < ?2 AND target = ?3 ORDER BY number", &st, err);
+	if (rc < 0)
+		return rc;
+	sqlite3_bind_int64(st, 1, from);
+	sqlite3_bind_int64(st, 2, to);
+	sqlite3_bind_int64(st, 3, c->target);
+	while ((rc = vmm_sql_step(s, st, err)) == 1) {
+		if (!vmm_sql_int(st, 0, n + 1, INT32_MAX, &n))
+			return vmm_session_damaged(s, "snapshot", err);
+		if (!vmm_grow(&c->numbers, &c->number_capacity, c->number_count + 1, sizeof(*c->numbers)))
+			return vmm_fail_nomem(err);
+		c->numbers[c->number_count++] = (uint32_t)n;
+	}
+	return rc;
+}
+
+static bool cache_has(const struct vmm_session *s, uint32_t number)
+{
+	const struct vmm_total_cache *c = s->totals;
+	size_t low = 0, high = c ? c->number_count : 0;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (c->numbers[middle] < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return s->mode == VMM_SESSION_READ && c && low < c->number_count && c->numbers[low] == number;
+}
+
+/* Within a transaction. */
 static int cache_find(struct vmm_session *s, uint32_t number, struct vmm_err *err)
 {
 	struct vmm_total_cache *c = s->totals;
-	int64_t version = 0, low = 0, high = 0;
+	int64_t low, high;
 	uint32_t target = 0;
-	bool known;
 	int rc = vmm_segment_target(s, number, &target, NULL, err);
 
 	if (rc == 0)
-		rc = vmm_sql_number(s, "PRAGMA data_version", &version, &known, err);
-	if (rc == 0)
 		rc = vmm_segment_find(s, target, VMM_TABLE_TOTAL, number, &low, &high, err);
-	if (rc < 0 || (c && c->target == target && c->low == low && c->high == high && c->version == version && s->mode == VMM_SESSION_READ))
-		return rc;
-	if (!c)
-		c = s->totals = vmm_alloc_hook(NULL, sizeof(*c));
-	else
-		free(c->rows);
-	if (!c)
-		return vmm_fail_nomem(err);
-	*c = (struct vmm_total_cache){.version = version, .target = target, .low = low, .high = high};
-	rc = cache_fill(s, c, err);
 	if (rc < 0)
-		c->target = 0;
+		return rc;
+	if (!c) {
+		c = s->totals = vmm_alloc_hook(NULL, sizeof(*c));
+		if (!c)
+			return vmm_fail_nomem(err);
+		memset(c, 0, sizeof(*c));
+	}
+	c->target = target;
+	c->low = low;
+	c->high = high;
+	c->number_count = 0;
+	rc = cache_fill(s, c, err);
+	if (rc == 0)
+		rc = numbers_read(s, c, number, err);
+	if (rc < 0)
+		c->number_count = 0;
 	return rc;
 }
 
@@ -120,8 +166,11 @@ int vmm_session_totals(struct vmm_session *session, uint32_t number, struct vmm_
 	uint32_t seen = 0;
 	int rc;
 
-	vmm_sql_allow(session);
-	rc = vmm_sql_exec(session, "BEGIN", err);
+	rc = cache_has(session, number) ? 1 : 0;
+	if (rc == 0) {
+		vmm_sql_allow(session);
+		rc = vmm_sql_exec(session, "BEGIN", err);
+	}
 	if (rc == 0) {
 		rc = cache_find(session, number, err);
 		sqlite3_exec(session->db, "COMMIT", NULL, NULL, NULL);
