@@ -140,23 +140,24 @@ static const struct vmm_metrics *own_of(struct vmm_decode *d, const struct vmm_m
 	return copy ? copy : m;
 }
 
+/* Where the rows were: each is smaller without its keys, and there are many. */
 static void resolve_regions(struct vmm_decode *d)
 {
 	struct vmm_snapshot *s = d->s;
+	char *to = (char *)d->regions;
 
-	s->regions = d->rc < 0 ? NULL : vmm_decode_alloc(d, s->region_count, sizeof(*s->regions));
 	d->table = VMM_TABLE_REGION;
-	for (uint32_t i = 0; s->regions && i < s->region_count; i++) {
-		const struct vmm_region_row *row = &d->regions[i];
-		struct vmm_region *r = &s->regions[i];
+	for (uint32_t i = 0; d->rc >= 0 && i < s->region_count; i++, to += sizeof(struct vmm_region)) {
+		struct vmm_region_row row = d->regions[i];
 
-		*r = row->r;
-		r->m = own_of(d, r->m);
-		r->module = row->has_module ? VMM_DECODE_FIND(d, d->modules, s->module_count, key, row->module) : VMM_NONE;
-		r->thread = row->has_thread ? VMM_DECODE_FIND(d, d->threads, s->thread_count, key, row->thread) : VMM_NONE;
-		if (r->heap != VMM_NONE && r->heap >= s->heap_count)
+		row.r.m = own_of(d, row.r.m);
+		row.r.module = row.has_module ? VMM_DECODE_FIND(d, d->modules, s->module_count, key, row.module) : VMM_NONE;
+		row.r.thread = row.has_thread ? VMM_DECODE_FIND(d, d->threads, s->thread_count, key, row.thread) : VMM_NONE;
+		if (row.r.heap != VMM_NONE && row.r.heap >= s->heap_count)
 			vmm_decode_damaged(d);
+		memcpy(to, &row.r, sizeof(row.r));
 	}
+	s->regions = d->rc < 0 ? NULL : (struct vmm_region *)(void *)d->regions;
 }
 
 /* Mappings and regions are each in order and do not overlap. */
