@@ -13,6 +13,7 @@ LAYERS = ["base", "format", "model", "session", "source", "reader", "analysis", 
 # Folders that stand side by side do not know each other.
 PEERS = {("source", "reader"), ("reader", "source")}
 FUNCTION_AIM, FUNCTION_MAX, FILE_AIM, FILE_MAX = 40, 100, 400, 800
+PAGE_COLUMNS = 140
 
 # Without bounds: nowhere. Lenient parsers: not where a target's or a user's text is read.
 UNBOUNDED = ["strcpy", "stpcpy", "strcat", "strncpy", "strncat", "sprintf", "vsprintf", "gets", "alloca"]
@@ -254,6 +255,28 @@ def information(sources):
                   + ", ".join(f"{where} ({lines})" for lines, where in sorted(found, reverse=True)))
 
 
+def page_information(root):
+    """Of the page's sources, which are no C: files over the aim and lines over 140 columns."""
+    long_files, long_lines = [], []
+    for folder in ("web/src", "web/tests"):
+        for place, _, names in os.walk(os.path.join(root, folder)):
+            for name in sorted(names):
+                if not name.endswith((".ts", ".tsx", ".mjs", ".css")) or "node_modules" in place:
+                    continue
+                path = os.path.relpath(os.path.join(place, name), root)
+                with open(os.path.join(place, name), encoding="utf-8") as file:
+                    lines = file.read().split("\n")
+                if len(lines) > FILE_AIM:
+                    long_files.append(f"{path} ({len(lines)})")
+                over = sum(len(line.expandtabs(2)) > PAGE_COLUMNS for line in lines)
+                if over:
+                    long_lines.append(f"{path} ({over})")
+    for found, what in ((long_files, f"files of the page over {FILE_AIM} lines"),
+                        (long_lines, f"files of the page with lines over {PAGE_COLUMNS} columns")):
+        if found:
+            print(f"info {len(found)} {what}: " + ", ".join(found))
+
+
 def check_tree(root):
     """Prints what the rules find below root; returns the exit status."""
     src, public = list(load(root, "src")), list(load(root, "include"))
@@ -278,6 +301,7 @@ def check_tree(root):
         print(f"FAIL {name}" if bad else f"ok {name}")
         failed += bad > 0
     information(src + public + other)
+    page_information(root)
     return 1 if failed else 0
 
 

@@ -1,7 +1,7 @@
 // A report: everything stands in the page itself, as gzip and base64 or as plain JSON.
 import type { Provider, SnapshotEntry } from "./provider";
 import { snapshotOf, type Snapshot } from "./snapshot";
-import type { Diff, Metric, PageInfo, SnapshotJson, Timeline } from "./types";
+import type { Diff, Metric, Note, PageInfo, SnapshotJson, Timeline } from "./types";
 
 /** What a report holds. */
 export interface ReportData {
@@ -9,10 +9,15 @@ export interface ReportData {
   timelines?: Record<string, Timeline>;
   diffs?: { before: number; after: number; diff: Diff }[];
   heaps?: unknown;
+  /** What is not in the report. */
+  notes?: Note[];
 }
 
 async function gunzip(base64: string): Promise<string> {
-  const packed = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  if (typeof DecompressionStream === "undefined") throw new Error("This browser is too old to unpack the page's data.");
+  const text = atob(base64);
+  const packed = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).text();
 }
@@ -53,7 +58,7 @@ export class ReportProvider implements Provider {
     let made = this.made.get(n);
     if (!made) {
       const found = this.data.snapshots.find((s, i) => (s.n ?? i) === n);
-      made = found ? Promise.resolve(snapshotOf(found)) : Promise.reject(new Error(`snapshot ${n} is not in this report`));
+      made = found ? Promise.resolve(snapshotOf({ ...found, notes: [...found.notes, ...(this.data.notes ?? [])] })) : Promise.reject(new Error(`snapshot ${n} is not in this report`));
       this.made.set(n, made);
     }
     return made;

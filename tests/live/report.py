@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Reports: what the page holds against the kernel, the target and the other commands; packed, the same for the same
+input, and safe whatever names are in it."""
+import base64
+import gzip
+import html.parser
+import json
+import os
+import sys
+
+from live import Checks, Target, arguments, run, skip, wait_asleep, work_folder
+
+GROWN = 8 << 20
+# Grows by GROWN touched bytes and says so for each line that it reads.
+PROGRAM = """
+import json, sys
+kept = []
+print(json.dumps({}), flush=True)
+for line in sys.stdin:
+    kept.append(bytearray(b"x" * %d))
+    print("grown", flush=True)
+""" % GROWN
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u202e\x1b[31m"
+
+
+class Elements(html.parser.HTMLParser):
+    """The start tags of a page, and the text of its script elements by their id."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=False)
+        self.tags, self.scripts, self.inside = [], {}, None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.inside = dict(attrs).get("id", "code") if tag == "script" else None
+        if self.inside:
+            self.scripts[self.inside] = ""
+
+    def handle_endtag(self, tag):
+        self.inside = None
+
+    def handle_data(self, data):
+        if self.inside:
+            self.scripts[self.inside] += data
+
+
+def data_of(page):
+    scripts = Elements(page.decode()).scripts
+    text = scripts["vmmap-data"]
+    if text.startswith("{"):
+        return json.loads(text)
+    return json.loads(gzip.decompress(base64.b64decode(text, validate=True)))
+
+
+def report(args, checks, target, *words):
+    done = run(args, "report", target, "-o", "-", *words)
+    checks.equal(done.returncode, 0, "report %s %s: exit status (%s)" % (target, words, done.stderr.decode().strip()))
+    return done.stdout
+
+
+def vm_size(pid):
+    with open("/proc/%d/status" % pid, encoding="utf-8") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmSize:"))
+
+
+def grow(target):
+    target.child.stdin.write(b"\n")
+    target.child.stdin.flush()
+    target.child.stdout.readline()
+    wait_asleep(target.pid)
+
+
+def record(args, checks, target, session, count):
+    """Snapshots of a target that grows in between; the kernel's size at each."""
+    sizes = []
+    for number in range(count):
+        if number:
+            grow(target)
+        sizes.append(vm_size(target.pid))
+        done = run(args, "save", target.pid, "-o", session, *(["--append"] if number else []))
+        checks.equal(done.returncode, 0, "save %d" % number)
+    return sizes
+
+
+def check_session(args, checks, session, sizes):
+    data = data_of(report(args, checks, session))
+    count = len(sizes)
+    checks.equal([s["n"] for s in data["snapshots"]], list(range(1, count + 1)), "numbers of the snapshots")
+    checks.equal([s["summary"]["total"]["size"] for s in data["snapshots"]], sizes, "sizes, as the kernel told them")
+    for name in ("size", "rss", "private"):
+        totals = [s["summary"]["total"][name] for s in data["snapshots"]]
+        checks.true(all(b - a >= GROWN for a, b in zip(totals, totals[1:])), "%s grew by what was allocated: %s" % (name, totals))
+        checks.equal(data["timelines"][name]["total"]["values"], totals, "timeline of %s" % name)
+    pairs = {(d["before"], d["after"]): d["diff"] for d in data["diffs"]}
+    expected = [(n, n + 1) for n in range(1, count)] + ([(1, count)] if count > 2 else [])
+    checks.equal(sorted(pairs), sorted(expected), "differences")
+    for (before, after), diff in pairs.items():
+        total = next(row for row in diff["types"] if row["kind"] == "total")
+        checks.equal(total["change"]["size"], sizes[after - 1] - sizes[before - 1], "change of size from %d to %d" % (before, after))
+    checks.equal(data["notes"], [], "nothing is left out")
+    last = json.loads(run(args, "show", session, "--format", "json-columns").stdout)
+    shown = data["snapshots"][-1]
+    for key in ("regions", "blocks", "gaps", "accounts", "modules", "threads", "heaps"):
+        checks.equal(shown[key], last[key], "%s are those of show" % key)
+
+
+def check_thinned(args, checks, session, count):
+    for most in (1, 2, 3, count, count + 1):
+        data = data_of(report(args, checks, session, "--snapshots", most))
+        numbers = [s["n"] for s in data["snapshots"]]
+        checks.equal(len(numbers), min(most, count), "--snapshots %d: so many" % most)
+        checks.equal(numbers[-1], count, "--snapshots %d: the last one is there" % most)
+        checks.true(most == 1 or numbers[0] == 1, "--snapshots %d: the first one is there" % most)
+        checks.equal([n["count"] for n in data["notes"]], [count - most] if most < count else [], "--snapshots %d: a note says so" % most)
+        checks.equal(len(data["timelines"]["rss"]["looks"]), count, "--snapshots %d: timelines have all" % most)
+    alone = data_of(report(args, checks, "%s@2" % session))
+    checks.equal([s["n"] for s in alone["snapshots"]], [2], "one snapshot by its number")
+    checks.true("timelines" not in alone, "one snapshot has no timeline")
+
+
+def check_files(args, checks, session, folder):
+    out = os.path.join(folder, "report.html")
+    page = report(args, checks, session)
+    checks.equal(run(args, "report", session, "-o", out).returncode, 0, "into a file")
+    with open(out, "rb") as file:
+        checks.true(file.read() == page, "the same session makes the same bytes, in a file or not")
+    with open(out, "w", encoding="utf-8") as file:
+        file.write("kept")
+    for words, status in ((["report", "/nonexistent", "-o", out], 3), (["report", session], 2),
+                          (["report", session, "--snapshots", "0", "-o", out], 2), (["report", os.getpid(), "--snapshots", "2", "-o", out], 2)):
+        done = run(args, *words)
+        checks.equal(done.returncode, status, "%s: exit status (%s)" % (words, done.stderr.decode().strip()))
+    with open(out, encoding="utf-8") as file:
+        checks.equal(file.read(), "kept", "a report that fails leaves the file")
+    checks.equal([f for f in os.listdir(folder) if f.startswith("report.html.")], [], "nothing is left behind")
+
+
+def check_hostile(args, checks, folder):
+    """A target whose arguments and whose session's name would end the script element."""
+    place = os.path.join(folder, HOSTILE.replace("/", "_"))
+    with Target([sys.executable, "-c", PROGRAM, HOSTILE]) as target:
+        checks.equal(run(args, "save", target.pid, "-o", place).returncode, 0, "save under a hostile name")
+        for name in (place, target.pid):
+            page = report(args, checks, name)
+            found = Elements(page.decode())
+            checks.equal(sorted(found.scripts), ["code", "vmmap-data", "vmmap-info"], "no other script")
+            checks.equal(found.tags.count("script"), 3, "three script elements")
+            checks.true("img" not in found.tags, "no other element")
+            checks.equal(page.count(b"<script>alert"), 0, "the name stands nowhere as markup")
+            checks.true(data_of(page)["snapshots"][0]["target"]["cmdline"].endswith(HOSTILE), "the arguments are as they were")
+
+
+def check_heaps(args, checks):
+    """Blocks that the target itself holds."""
+    with Target([sys.executable, "-c", PROGRAM, ""]) as target:
+        grow(target)
+        wait_asleep(target.pid)
+        data = data_of(report(args, checks, target.pid))
+        checks.true("heaps" in data, "what the heaps hold is there")
+        sizes = [c["size"] for c in data["heaps"]["largest"]]
+        checks.true(sizes and GROWN <= sizes[0] < GROWN + 8192, "the largest chunk is the target's own: %s" % sizes[:3])
+        fast = data_of(report(args, checks, target.pid, "--fast"))
+        checks.true("heaps" not in fast and fast["snapshots"][0]["summary"]["total"]["pss"] is None, "--fast leaves them out")
+
+
+def main():
+    args = arguments(__doc__)
+    done = run(args, "report", os.getpid(), "-o", "-", "--fast")
+    if b"without its page" in done.stderr:
+        skip("vmmap was built without its page")
+    checks = Checks()
+    with work_folder() as folder:
+        session = os.path.join(folder, "grows.vmmap")
+        with Target([sys.executable, "-c", PROGRAM, ""]) as target:
+            sizes = record(args, checks, target, session, 5)
+            check_session(args, checks, session, sizes)
+            check_thinned(args, checks, session, 5)
+        check_files(args, checks, session, folder)
+        check_hostile(args, checks, folder)
+    check_heaps(args, checks)
+    checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
