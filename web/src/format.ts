@@ -1,8 +1,11 @@
 // Numbers as people read them. Unknown is "?", never 0; a lower bound has "≥".
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
+// One for all: to make it costs much more than to use it.
+const GROUPED = new Intl.NumberFormat("en-US");
+
 export function thousands(n: number): string {
-  return Math.trunc(n).toLocaleString("en-US");
+  return GROUPED.format(Math.trunc(n));
 }
 
 /** A figure behind the point below 100, and a unit: "1.2 MiB", "8 MiB", as vmm_put_short_size. */

@@ -38,9 +38,12 @@ export function formatAddress(value: number): string {
 }
 
 export class Rows {
+  private readonly made = new Map<string, Column>();
+
+  /** A column that is a function is made when it is first asked for: most views need a few of them. */
   constructor(
     readonly count: number,
-    private readonly columns: ReadonlyMap<string, Column>,
+    private readonly columns: ReadonlyMap<string, Column | (() => Column)>,
     /** Of heaps' regions: chunks by state. */
     readonly chunks: ReadonlyMap<number, ChunkSums> = NO_CHUNKS,
   ) {}
@@ -52,27 +55,44 @@ export class Rows {
   }
 
   column(id: string): Column | undefined {
-    return this.columns.get(id);
+    let c = this.made.get(id);
+    if (!c) {
+      const given = this.columns.get(id);
+      c = typeof given === "function" ? given() : given;
+      if (c) this.made.set(id, c);
+    }
+    return c;
   }
 
   /** NaN when unknown or when there is no such column. */
   number(id: string, row: number): number {
-    const c = this.columns.get(id);
+    const c = this.column(id);
     return c?.type === "number" ? (c.values[row] ?? NaN) : NaN;
   }
 
+  /** The row with this value of a column that rises from row to row; -1: there is none. */
+  find(id: string, value: number): number {
+    let low = 0;
+    for (let high = this.count; low < high; ) {
+      const middle = (low + high) >>> 1;
+      if (this.number(id, middle) < value) low = middle + 1;
+      else high = middle;
+    }
+    return this.number(id, low) === value ? low : -1;
+  }
+
   isAtLeast(id: string, row: number): boolean {
-    const c = this.columns.get(id);
+    const c = this.column(id);
     return c?.type === "number" && c.atLeast.has(row);
   }
 
   text(id: string, row: number): string {
-    const c = this.columns.get(id);
+    const c = this.column(id);
     return c?.type === "text" ? (c.texts[c.index[row] ?? 0] ?? "") : "";
   }
 
   flag(id: string, row: number): boolean {
-    const c = this.columns.get(id);
+    const c = this.column(id);
     return c?.type === "flag" && c.values[row] === 1;
   }
 }
@@ -154,21 +174,22 @@ function unpackColumn(id: string, column: PackedColumn, rows: number, atLeast: n
   return unpackTexts(column, rows);
 }
 
-/** Where no row ends elsewhere, the end is address + size. */
-function addEnd(columns: Map<string, Column>): void {
-  const address = columns.get("address");
-  const size = columns.get("size");
-  if (columns.has("end") || address?.type !== "number" || size?.type !== "number") return;
-  columns.set("end", { type: "number", values: address.values.map((a, i) => a + (size.values[i] ?? NaN)), atLeast: NONE });
+function sumOf(a: Column, b: Column): NumberColumn {
+  const values = a.type === "number" ? a.values.slice() : new Float64Array(0);
+  if (b.type === "number") for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? NaN) + (b.values[i] ?? NaN);
+  return { type: "number", values, atLeast: NONE };
 }
 
 export function unpackRows(packed: PackedRows): Rows {
-  const rows = Math.max(0, Math.min(packed.rows, 1 << 22));
-  const columns = new Map<string, Column>();
-  for (const [id, column] of Object.entries(packed.columns)) columns.set(id, unpackColumn(id, column, rows, packed.at_least?.[id]));
-  addEnd(columns);
+  const count = Math.max(0, Math.min(packed.rows, 1 << 22));
+  const columns = new Map<string, () => Column>();
+  for (const [id, column] of Object.entries(packed.columns)) columns.set(id, () => unpackColumn(id, column, count, packed.at_least?.[id]));
   const chunks = new Map(Object.entries(packed.chunks ?? {}).map(([row, sums]) => [Number(row), sums]));
-  return new Rows(rows, columns, chunks);
+  const rows = new Rows(count, columns, chunks);
+  // Where no row ends elsewhere, the end is address + size.
+  if (!columns.has("end") && columns.has("address") && columns.has("size"))
+    columns.set("end", () => sumOf(rows.column("address")!, rows.column("size")!));
+  return rows;
 }
 
 function isMetric(id: string): boolean {

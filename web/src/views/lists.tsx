@@ -1,6 +1,6 @@
 // Threads and modules, each with the numbers of the region that is its.
 import type { JSX } from "preact";
-import { useMemo, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { parseAddress } from "../data/rows";
 import type { Snapshot } from "../data/snapshot";
 import type { Module, Thread } from "../data/types";
@@ -19,18 +19,13 @@ interface Region {
 
 /** Numbers of regions by address. */
 function useRegions(snapshot: Snapshot): (address: string | undefined) => Region {
-  const places = useMemo(() => {
-    const made = new Map<number, number>();
-    for (let i = 0; i < snapshot.regions.count; i++) made.set(snapshot.regions.number("address", i), i);
-    return made;
-  }, [snapshot]);
   const number = (id: string, row: number): number | null => {
     const v = snapshot.regions.number(id, row);
     return Number.isNaN(v) || snapshot.regions.isAtLeast(id, row) ? null : v;
   };
   return (address) => {
-    const row = address === undefined ? undefined : places.get(parseAddress(address));
-    if (row === undefined) return { size: null, rss: null, pss: null, committed: null };
+    const row = address === undefined ? -1 : snapshot.regions.find("address", parseAddress(address));
+    if (row < 0) return { size: null, rss: null, pss: null, committed: null };
     return { size: number("size", row), rss: number("rss", row), pss: number("pss", row), committed: number("committed", row) };
   };
 }
