@@ -152,6 +152,17 @@ def check_hostile(args, checks, folder):
             checks.true(data_of(page)["snapshots"][0]["target"]["cmdline"].endswith(HOSTILE), "the arguments are as they were")
 
 
+def from_session(args, checks, target):
+    """The largest chunks in the report of a session that keeps contents."""
+    with work_folder() as folder:
+        session = os.path.join(folder, "contents.vmmap")
+        for words in ([], ["--append"]):
+            checks.equal(run(args, "save", target.pid, "--with-memory", "heap", "-o", session, *words).returncode, 0, "save %s" % words)
+        data = data_of(report(args, checks, session))
+        checks.equal(len(data["snapshots"]), 2, "both snapshots are there")
+        return data.get("heaps", {"largest": []})["largest"]
+
+
 def check_heaps(args, checks):
     """Blocks that the target itself holds."""
     with Target([sys.executable, "-c", PROGRAM, ""]) as target:
@@ -162,6 +173,7 @@ def check_heaps(args, checks):
         sizes = [c["size"] for c in data["heaps"]["largest"]]
         checks.true(sizes and GROWN <= sizes[0] < GROWN + 8192, "the largest chunk is the target's own: %s" % sizes[:3])
         fast = data_of(report(args, checks, target.pid, "--fast"))
+        checks.true(sizes == [c["size"] for c in from_session(args, checks, target)], "a session with contents tells the same of its last snapshot")
         checks.true("heaps" not in fast and fast["snapshots"][0]["summary"]["total"]["pss"] is None, "--fast leaves them out")
 
 

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ struct reported {
 	bool of_session;
 	struct vmm_report_session session; /* of a session as a whole */
 	struct vmm_snapshot *snapshot;     /* the only one, or the last */
+	struct vmm_snapshot *walked;       /* the same, of a session, as the target below has it */
 	struct vmm_target *target;
 	struct vmm_symbols *symbols;
 	struct vmm_survey *survey; /* of heaps; NULL: they cannot be walked, or there are none */
@@ -51,11 +53,17 @@ static int open_session(struct reported *r, struct vmm_err *err)
 	return code < 0 ? code : vmm_report_session_choose(&r->session, session, r->name, most, err);
 }
 
+/* Of which snapshot heaps are told. */
+static const struct vmm_snapshot *heaps_of(const struct reported *r)
+{
+	return r->walked ? r->walked : r->snapshot;
+}
+
 /* What heaps hold. That it cannot be told is no reason to show nothing else: the snapshot's notes say why. */
 static void survey_heaps(struct reported *r)
 {
 	struct vmm_survey_query q = {.top = CHUNKS_SHOWN};
-	const struct vmm_snapshot *s = r->snapshot;
+	const struct vmm_snapshot *s = heaps_of(r);
 
 	if (!s->heap_count || s->partial || s->unreadable || vmm_args_has(r->args, VMM_OPTION_FAST) || vmm_cli_need_contents(s, NULL) < 0)
 		return;
@@ -63,6 +71,26 @@ static void survey_heaps(struct reported *r)
 		return;
 	if (vmm_target_survey(r->target, s, r->symbols, &q, &r->survey, NULL) < 0)
 		r->survey = NULL;
+}
+
+/* The last snapshot of a session, where the session keeps contents of it. */
+static void survey_last(struct reported *r)
+{
+	const struct vmm_report_session *session = &r->session;
+	uint32_t last = session->numbers[session->count - 1], i = 0;
+	char number[16];
+	char *name;
+
+	while (i < session->index->count && session->index->entries[i].number != last)
+		i++;
+	if (i == session->index->count || !session->index->entries[i].has_memory)
+		return;
+	snprintf(number, sizeof(number), "@%u", last);
+	name = vmm_output_name(r->name, number);
+	if (name && vmm_cli_open(r->args, name, &r->target, NULL) == 0 &&
+	    vmm_cli_take_open(r->target, VMM_NEED_DEFAULT | VMM_NEED_HEAPS, &r->walked, NULL) == 0)
+		survey_heaps(r);
+	free(name);
 }
 
 static int take(struct reported *r, uint32_t needs, struct vmm_err *err)
@@ -83,7 +111,7 @@ static int take(struct reported *r, uint32_t needs, struct vmm_err *err)
 
 static int put_heaps(struct vmm_page_pack *pack, const struct reported *r, struct vmm_err *err)
 {
-	struct vmm_heap_page page = {.snapshot = r->snapshot, .survey = r->survey, .top = CHUNKS_SHOWN};
+	struct vmm_heap_page page = {.snapshot = heaps_of(r), .survey = r->survey, .top = CHUNKS_SHOWN};
 	struct vmm_out *memory;
 
 	if (!r->survey)
@@ -176,6 +204,8 @@ static int prepare(struct reported *r, struct vmm_err *err)
 	code = vmm_page_parts(parts, err); /* before the target is read */
 	if (code == 0)
 		code = open_session(r, err);
+	if (code == 0 && r->of_session)
+		survey_last(r);
 	if (code < 0 || r->of_session)
 		return code;
 	if (vmm_args_has(r->args, VMM_OPTION_SNAPSHOTS))
@@ -200,6 +230,7 @@ int vmm_cli_report(const struct vmm_args *args)
 	vmm_symbols_destroy(r.symbols);
 	vmm_survey_destroy(r.survey);
 	vmm_snapshot_destroy(r.snapshot);
+	vmm_snapshot_destroy(r.walked);
 	if (r.target)
 		vmm_target_close(r.target);
 	if (r.of_session)
