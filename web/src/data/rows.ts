@@ -25,6 +25,7 @@ export interface FlagColumn {
 export type Column = NumberColumn | TextColumn | FlagColumn;
 
 const NONE: ReadonlySet<number> = new Set();
+const NO_COLUMN: Column = { type: "text", texts: [""], index: new Uint32Array(0) };
 const NO_CHUNKS: ReadonlyMap<number, ChunkSums> = new Map();
 const ADDRESSES = new Set(["address", "end", "sp", "offset"]);
 
@@ -49,6 +50,14 @@ export class Rows {
   ) {}
 
   static readonly empty = new Rows(0, new Map());
+
+  /** The same rows with other columns beside or instead; none is made before it is asked for. */
+  with(more: Record<string, Column>): Rows {
+    const columns = new Map<string, Column | (() => Column)>();
+    for (const id of this.columns.keys()) columns.set(id, () => this.column(id) ?? NO_COLUMN);
+    for (const [id, c] of Object.entries(more)) columns.set(id, c);
+    return new Rows(this.count, columns, this.chunks);
+  }
 
   ids(): string[] {
     return [...this.columns.keys()];

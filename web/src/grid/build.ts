@@ -11,16 +11,6 @@ function kindLabels(info: PageInfo): Map<string, string> {
   return new Map(info.kinds.map((k) => [k.id, k.label]));
 }
 
-function withColumns(rows: Rows, more: Record<string, Column>): Rows {
-  const columns = new Map<string, Column>();
-  for (const id of rows.ids()) {
-    const c = rows.column(id);
-    if (c) columns.set(id, c);
-  }
-  for (const [id, c] of Object.entries(more)) columns.set(id, c);
-  return new Rows(rows.count, columns);
-}
-
 function numbers(values: Float64Array): Column {
   return { type: "number", values, atLeast: new Set() };
 }
@@ -47,7 +37,7 @@ export function regionTable(snapshot: Snapshot, info: PageInfo): Table {
   const { regions, blocks, firstBlock } = snapshot;
   const count = new Float64Array(regions.count);
   for (let i = 0; i < regions.count; i++) count[i] = (firstBlock[i + 1] ?? 0) - (firstBlock[i] ?? 0);
-  const top = withColumns(regions, { blocks: numbers(count) });
+  const top = regions.with({ blocks: numbers(count) });
   const chunks = chunkRows(regions);
   const firstChunk = new Uint32Array(regions.count + 1);
   for (let c = 0; c < chunks.count; c++) {
@@ -63,7 +53,7 @@ export function regionTable(snapshot: Snapshot, info: PageInfo): Table {
 /** The kernel's mappings: no types, the kernel's name as details. */
 export function mappingTable(mappings: Rows, info: PageInfo): Table {
   const name = mappings.column("name");
-  const top = name ? withColumns(mappings, { details: name, path: name }) : mappings;
+  const top = name ? mappings.with({ details: name, path: name }) : mappings;
   const columns = present(info, [top]).filter((c) => c.id !== "name" && c.id !== "path");
   return new Table({
     mode: "mappings", columns, top, blocks: Rows.empty, firstBlock: NOTHING, chunks: Rows.empty, firstChunk: NOTHING, kinds: kindLabels(info),
