@@ -140,14 +140,14 @@ int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct
 	bool resident = !vmm_metric_known(m, VMM_METRIC_RSS) || m->value[VMM_METRIC_RSS] ||
 	                !vmm_metric_known(m, VMM_METRIC_SWAP) || m->value[VMM_METRIC_SWAP] || v->guard_bytes || !v->guards_known;
 	struct share_walk w = {.v = v, .parts = parts, .count = count};
-	uint32_t flags = s->needs & VMM_NEED_SMAPS ? VMM_PAGES_EXCLUSIVE : 0;
+	uint32_t flags = t->residency_told ? VMM_PAGES_RESIDENT : s->needs & VMM_NEED_SMAPS ? VMM_PAGES_EXCLUSIVE : 0;
 	bool walked = true;
 	int rc = 0;
 
 	w.shares = vmm_arena_array(s->arena, count, sizeof(*w.shares));
 	if (!w.shares)
 		return vmm_fail_nomem(err);
-	if (resident && s->needs & VMM_NEED_PAGES && !t->residency_unknown && !vmm_vma_outside(s, v)) {
+	if (resident && s->needs & VMM_NEED_PAGES && (!t->residency_unknown || t->residency_told) && !vmm_vma_outside(s, v)) {
 		rc = walk_pages(t, prefetch, flags, &w, err);
 		walked = rc == 0;
 	} else if (resident) {

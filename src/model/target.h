@@ -31,6 +31,7 @@ struct vmm_page_run {
 enum vmm_pages_flag {
 	VMM_PAGES_EXCLUSIVE = 1, /* tell EXCLUSIVE too: dearer, for images and other small ranges */
 	VMM_PAGES_GUARDS = 2,    /* only runs of guard pages */
+	VMM_PAGES_RESIDENT = 8,  /* what was resident, as EXCLUSIVE tells it, of a target that residency_told: not what can be read */
 	VMM_PAGES_WHOLE = 4,     /* the range is the whole address space: VMM_E_UNSUPPORTED where empty parts cannot be skipped */
 };
 
@@ -85,6 +86,8 @@ struct vmm_target {
 	bool residency_unknown;
 	/* Although it is so, pages() tells where guard pages are: something besides the memory was kept. Set by open(). */
 	bool guards_told;
+	/* pages() with VMM_PAGES_RESIDENT tells what was resident: that was kept, beside the memory or without it. Set by open(). */
+	bool residency_told;
 	/* Mappings lack the kernel's names and flags: what is the brk heap must be told by evidence. Set by open(). */
 	bool unnamed;
 	/* Where its files, and those with symbols of them, are looked for; of struct vmm_open, NULL for the usual places. */

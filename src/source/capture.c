@@ -11,12 +11,11 @@
 #include "source/linux.h"
 #include "source/source.h"
 
-#define GUARDS_MAX 1000000
-
 struct capture_target {
 	struct linux_target l; /* first: targets are cast */
 	struct capture_process process;
 	struct capture_set set;
+	struct capture_runs guards, resident;
 	bool beside; /* a core: memory and threads are its business */
 };
 
@@ -74,6 +73,8 @@ static void capture_close(struct vmm_target *base)
 
 	capture_set_done(&t->set);
 	free(t->process.files);
+	free(t->guards.runs);
+	free(t->resident.runs);
 	free(t);
 }
 
@@ -118,6 +119,20 @@ static bool before_guards(const struct linux_saved *saved)
 	       !memmem(smaps->bytes, vmm_min_u64(smaps->length, 65536), "\nKSM:", 5);
 }
 
+/* The lists that only vmmap writes. */
+static int read_lists(struct capture_target *t, struct vmm_err *err)
+{
+	const struct linux_saved *saved = &t->process.saved;
+	const struct linux_saved_file *guards = linux_saved_find(saved, "guards"), *pages = linux_saved_find(saved, "pages");
+	int rc = guards ? capture_runs_read(&t->guards, guards->bytes, guards->length, true, err) : 0;
+
+	if (rc == 0 && pages)
+		rc = capture_runs_read(&t->resident, pages->bytes, pages->length, false, err);
+	t->l.base.guards_told = guards || before_guards(saved);
+	t->l.base.residency_told = pages != NULL;
+	return rc;
+}
+
 int capture_open_set(struct capture_set *set, const char *name, struct vmm_target **ret_target, struct vmm_err *err)
 {
 	struct capture_target *t = vmm_alloc_hook(NULL, sizeof(*t));
@@ -131,6 +146,8 @@ int capture_open_set(struct capture_set *set, const char *name, struct vmm_targe
 	t->set = *set;
 	*set = (struct capture_set){0};
 	rc = capture_process_find(&t->set, name, &t->process, err);
+	if (rc >= 0)
+		rc = read_lists(t, err);
 	if (rc < 0) {
 		capture_close(&t->l.base);
 		return rc;
@@ -141,7 +158,6 @@ int capture_open_set(struct capture_set *set, const char *name, struct vmm_targe
 	t->l.pid = t->process.pid;
 	t->l.bits = linux_saved_bits(&t->l);
 	t->l.page_size = linux_saved_page_size(&t->l);
-	t->l.base.guards_told = linux_saved_find(&t->process.saved, "guards") || before_guards(&t->process.saved);
 	*ret_target = &t->l.base;
 	return 0;
 }
@@ -298,32 +314,17 @@ static int64_t capture_read(struct vmm_target *base, uint64_t address, void *ret
 	return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "the target is a capture, which holds no memory");
 }
 
-/* Only guard pages can be told: "start-end" lines, written by vmmap itself. */
+/* Where guard pages are, and what was resident: lists that vmmap itself wrote. */
 static int capture_pages(struct vmm_target *base, uint64_t start, uint64_t end, uint32_t flags, vmm_page_fn fn, void *arg,
                          struct vmm_err *err)
 {
 	const struct capture_target *t = (const struct capture_target *)base;
-	const struct linux_saved_file *f = linux_saved_find(&t->process.saved, "guards");
-	struct vmm_page_run run = {.what = VMM_PAGE_GUARD};
-	struct vmm_scan all, line;
-	uint64_t last = 0;
-	int rc = 0;
 
-	if (!(flags & VMM_PAGES_GUARDS) || !t->l.base.guards_told)
-		return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "the target is a capture, which holds no memory");
-	all = f ? vmm_scan_init(f->bytes, f->length) : vmm_scan_init("", 0);
-	for (unsigned i = 0; rc == 0 && i < GUARDS_MAX && vmm_scan_line(&all, &line); i++) {
-		uint64_t from, to;
-
-		if (!vmm_scan_hex(&line, &from) || !vmm_scan_char(&line, '-') || !vmm_scan_hex(&line, &to) || from < last || to <= from)
-			continue;
-		last = to;
-		run.start = vmm_max_u64(from, start);
-		run.end = vmm_min_u64(to, end);
-		if (run.start < run.end)
-			rc = fn(arg, &run);
-	}
-	return rc;
+	if (flags & VMM_PAGES_GUARDS && base->guards_told)
+		return capture_runs_walk(&t->guards, start, end, fn, arg);
+	if (flags & VMM_PAGES_RESIDENT && base->residency_told)
+		return capture_runs_walk(&t->resident, start, end, fn, arg);
+	return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "the target is a capture, which holds no memory");
 }
 
 static int capture_open_file(struct vmm_target *base, const struct vmm_vma *vma, struct vmm_err *err)

@@ -28,6 +28,22 @@ struct capture_file {
 	struct timespec changed; /* 0: not told */
 };
 
+/*
+ * capture_pages.c: the lists that vmmap itself writes. guards: "START-END" lines, hexadecimal; pages: "START-END LETTERS" of all
+ * pages that were resident or swapped. Both begin with a heading, and rise.
+ */
+struct capture_runs {
+	struct vmm_page_run *runs; /* rising, disjoint; free() */
+	size_t count, capacity;
+};
+/* Takes a list apart; lines that cannot be are left out. VMM_E_NOMEM. */
+int capture_runs_read(struct capture_runs *runs, const char *bytes, size_t length, bool guards, struct vmm_err *err);
+/* Hands out what of them lies in [start, end). */
+int capture_runs_walk(const struct capture_runs *runs, uint64_t start, uint64_t end, vmm_page_fn fn, void *arg);
+/* The letters of pages, at most 8 with the NUL. */
+#define CAPTURE_LETTERS 8
+void capture_page_letters(uint32_t what, char ret[CAPTURE_LETTERS]);
+
 /* Everything that a capture holds. capture_set_done() frees it. */
 struct capture_set {
 	struct capture_file *files;

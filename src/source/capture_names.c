@@ -15,7 +15,7 @@
 
 /* Files that are read of a process, of a thread, and of the machine. */
 static const char *const process_names[] = {"smaps",  "maps",   "status", "stat",      "cmdline",   "comm",
-                                            "cgroup", "limits", "auxv",   "numa_maps", "mountinfo", "exe", "guards"};
+                                            "cgroup", "limits", "auxv",   "numa_maps", "mountinfo", "exe", "guards", "pages"};
 static const char *const thread_names[] = {"comm", "stat", "status", "syscall", "robust_list"};
 static const char *const machine_names[] = {"stat", "cmdline", "meminfo", "uname"};
 static const struct {

@@ -45,6 +45,7 @@ int vmm_capture_owner_read(int32_t pid, struct vmm_capture_owner *ret, struct vm
 #ifdef VMM_HAVE_ARCHIVE
 
 #define FILE_MAX ((size_t)1 << 30)
+#define PAGE_RUNS_MAX 500000 /* some 16 MB of text */
 
 struct capture_out {
 	struct linux_target *t;
@@ -179,6 +180,60 @@ static int put_guards(struct capture_out *o, const struct vmm_snapshot *s)
 	return rc < 0 ? 0 : put(o, path, text, length);
 }
 
+/* A list of runs that is being written. */
+struct page_list {
+	struct vmm_out *out;
+	struct vmm_page_run run; /* not written yet; start == end: none */
+	size_t count;
+};
+
+static void flush_run(struct page_list *l)
+{
+	char letters[CAPTURE_LETTERS];
+
+	if (l->run.start == l->run.end)
+		return;
+	capture_page_letters(l->run.what, letters);
+	vmm_out_printf(l->out, "%llx-%llx %s\n", (unsigned long long)l->run.start, (unsigned long long)l->run.end, letters);
+	l->count++;
+}
+
+static int add_page(void *arg, const struct vmm_page_run *run)
+{
+	struct page_list *l = arg;
+
+	if (l->run.end == run->start && l->run.what == run->what && l->run.start < l->run.end) {
+		l->run.end = run->end;
+		return 0;
+	}
+	flush_run(l);
+	l->run = *run;
+	return l->count >= PAGE_RUNS_MAX;
+}
+
+/* What was resident: with it parts of mappings have numbers too. All of it or nothing, and nothing where it would be long. */
+static int put_pages(struct capture_out *o, const struct vmm_snapshot *s)
+{
+	struct page_list l = {.out = vmm_out_create_memory()};
+	VMM_CLEANUP_FREE char *text = NULL;
+	char path[64];
+	size_t length;
+	int rc = 0;
+
+	if (!l.out)
+		return vmm_fail_nomem(o->err);
+	vmm_out_text(l.out, "resident pages\n");
+	for (uint32_t i = 0; rc == 0 && i < s->vma_count && s->vmas[i].start < s->target.user_end; i++)
+		if (!vmm_vma_outside(s, &s->vmas[i]))
+			rc = o->t->base.ops->pages(&o->t->base, s->vmas[i].start, s->vmas[i].end, VMM_PAGES_EXCLUSIVE, add_page, &l, NULL);
+	flush_run(&l);
+	text = vmm_out_take(l.out, &length);
+	if (!text)
+		return vmm_fail_nomem(o->err);
+	snprintf(path, sizeof(path), "proc/%d/pages", o->t->pid);
+	return rc ? 0 : put(o, path, text, length);
+}
+
 static int copy_machine(struct capture_out *o)
 {
 	static const char *const names[] = {"meminfo",          "stat", "cmdline", "sys/vm/max_map_count", "sys/vm/mmap_min_addr",
@@ -232,6 +287,8 @@ static int write_all(struct capture_out *o)
 		rc = copy_threads(o, s);
 	if (rc == 0)
 		rc = put_guards(o, s);
+	if (rc == 0)
+		rc = put_pages(o, s);
 	if (rc == 0)
 		rc = copy_cgroup(o, s->target.cgroup);
 	if (rc == 0)

@@ -189,10 +189,10 @@ int core_pages(struct vmm_target *base, uint64_t start, uint64_t end, uint32_t f
 	int rc = 0;
 
 	/* Guard pages read as holes of the core: it does not tell which they are. */
-	if (flags & VMM_PAGES_GUARDS && t->sidecar)
+	if (flags & (VMM_PAGES_GUARDS | VMM_PAGES_RESIDENT) && t->sidecar)
 		return t->sidecar->ops->pages(t->sidecar, start, end, flags, fn, arg, err);
-	if (flags & VMM_PAGES_GUARDS)
-		return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "a core does not tell guard pages");
+	if (flags & (VMM_PAGES_GUARDS | VMM_PAGES_RESIDENT))
+		return vmm_fail(err, VMM_E_UNSUPPORTED, 0, "a core tells neither guard pages nor what was resident");
 	for (size_t i = core_piece_at(t, start); rc == 0 && i < t->piece_count && t->pieces[i].start < end; i++)
 		rc = piece_runs(t, &w, &t->pieces[i], vmm_max_u64(start, t->pieces[i].start), vmm_min_u64(end, t->pieces[i].end));
 	return rc == 0 ? flush(&w) : rc;

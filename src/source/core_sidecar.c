@@ -98,6 +98,7 @@ int core_sidecar_open(struct core_target *t, struct vmm_err *err)
 	t->sidecar = side;
 	t->base.unnamed = false;
 	t->base.guards_told = side->guards_told;
+	t->base.residency_told = side->residency_told;
 	return 0;
 }
 
