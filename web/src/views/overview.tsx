@@ -10,12 +10,13 @@ import "../style/overview.css";
 export function Overview(): JSX.Element {
   const snapshot = useStore((s) => s.snapshot);
   const sort = useStore((s) => s.typeSort);
+  const diff = useStore((s) => s.diff);
   const [hot, setHot] = useState("");
   if (!snapshot) return <p class="empty">Nothing was read.</p>;
   return (
     <div class="sections overview">
       <Verdicts verdicts={snapshot.head.verdicts} />
-      <Bars snapshot={snapshot} order={orderedTypes(snapshot, sort).regions.map((t) => t.kind)} hot={hot} onHot={setHot} />
+      <Bars snapshot={snapshot} order={orderedTypes(snapshot, sort, diff).regions.map((t) => t.kind)} hot={hot} onHot={setHot} />
       <TypesTable snapshot={snapshot} hot={hot} onHot={setHot} />
       <div class="pair">
         <Accounts snapshot={snapshot} />

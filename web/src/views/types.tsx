@@ -1,6 +1,6 @@
 // The table of types: the colour key, the filter, and every number that there is of each kind.
 import type { ComponentChildren, JSX } from "preact";
-import { amount, APART, barsOf, barsSvg } from "../bars";
+import { amount, APART, barsOf, barsSvg, type Amount } from "../bars";
 import type { Snapshot } from "../data/snapshot";
 import type { ColumnInfo, Diff, TypeTotal } from "../data/types";
 import { savePicture } from "../export";
@@ -23,12 +23,15 @@ function chosen(all: readonly ColumnInfo[], snapshot: Snapshot, ids: readonly st
   return all.filter((c) => (c.shown || c.id === "largest") && [...types, total].some((t) => amount(t, c.id).value !== null));
 }
 
-/** Kinds with regions in the order of the sorting; then those that are in no total. */
-export function orderedTypes(snapshot: Snapshot, sort: Sorting | null): { regions: TypeTotal[]; apart: TypeTotal[] } {
-  const there = snapshot.head.summary.types.filter((t) => t.size !== 0);
+/** Kinds with regions in the order of the sorting; then those that are in no total. Compared, those that went are there too. */
+export function orderedTypes(snapshot: Snapshot, sort: Sorting | null, diff: Diff | null): { regions: TypeTotal[]; apart: TypeTotal[] } {
+  const there = snapshot.head.summary.types.filter((t) => t.size !== 0 || diff?.types.some((d) => d.kind === t.kind));
   const regions = there.filter((t) => !APART.has(t.kind));
   if (sort) {
-    const value = (t: TypeTotal): unknown => (sort.column === "kind" ? t.kind : amount(t, sort.column).value);
+    const value = (t: TypeTotal): unknown => {
+      if (sort.column === "kind") return t.kind;
+      return diff ? sidesOf(diff, t, sort.column).change : amount(t, sort.column).value;
+    };
     regions.sort((a, b) => compareValues(value(a), value(b), sort.descending));
   }
   return { regions, apart: there.filter((t) => APART.has(t.kind)) };
@@ -44,31 +47,45 @@ function Cell({ row, column }: { row: TypeTotal; column: ColumnInfo }): JSX.Elem
 
 interface Sides {
   change: number | null;
-  before: number | null;
-  after: number | null;
+  /** "≥ " or "≤ " where the change is only bounded. */
+  bound: string;
+  before: Amount;
+  after: Amount;
 }
 
-function sidesOf(diff: Diff, kind: string, column: string): Sides | null {
-  const row = diff.types.find((t) => (t.kind ?? "total") === kind);
-  if (!row) return null;
-  const side = (name: string): number | null => amount(row[name] as object | undefined, column).value;
-  const counts = row[column] as { change?: unknown; before?: unknown; after?: unknown } | undefined;
-  if (counts && typeof counts === "object") {
-    const n = (v: unknown): number | null => (typeof v === "number" ? v : null);
-    return { change: n(counts.change), before: n(counts.before), after: n(counts.after) };
-  }
-  return { change: side("change"), before: side("before"), after: side("after") };
+/** Of a kind that the diff does not list nothing has changed, as far as it is known. */
+function sidesOf(diff: Diff, of: TypeTotal, column: string): Sides {
+  const row = diff.types.find((t) => (t.kind ?? "total") === of.kind);
+  const now = amount(of, column);
+  if (!row) return { change: now.value === null || now.atLeast ? null : 0, bound: "", before: now, after: now };
+  const counts = row[column] as object | undefined;
+  if (counts && typeof counts === "object")
+    return { change: amount(counts, "change").value, bound: "", before: amount(counts, "before"), after: amount(counts, "after") };
+  const given = row["change"] as { at_most?: Record<string, unknown> } | undefined;
+  const changed = amount(given, column);
+  const most = given?.at_most?.[column];
+  return {
+    change: changed.value ?? (typeof most === "number" ? most : null),
+    bound: changed.atLeast ? "≥ " : changed.value === null && typeof most === "number" ? "≤ " : "",
+    before: amount(row["before"] as object | undefined, column), after: amount(row["after"] as object | undefined, column),
+  };
 }
 
-/** What a number is less what it was; a kind that the diff does not list has not changed. */
-function ChangeCell({ diff, kind, column }: { diff: Diff; kind: string; column: ColumnInfo }): JSX.Element {
-  const sides = sidesOf(diff, kind, column.id) ?? { change: 0, before: null, after: null };
+/** Numbers that a diff tells of types: blocks and the largest are none. */
+function inDiff(diff: Diff, column: string): boolean {
+  return diff.types.some((t) => column in t || column in ((t["change"] as object | undefined) ?? {}));
+}
+
+/** What a number is less what it was. */
+function ChangeCell({ diff, row, column }: { diff: Diff; row: TypeTotal; column: ColumnInfo }): JSX.Element {
+  const sides = sidesOf(diff, row, column.id);
   const count = column.type === "count";
-  const show = count ? (v: number | null): string => (v === null ? "?" : thousands(v)) : kib;
-  const text = sides.change === 0 ? "-" : count && sides.change !== null ? (sides.change > 0 ? "+" : "−") + thousands(Math.abs(sides.change)) : change(sides.change);
-  const direction = (sides.change ?? 0) > 0 ? " grown" : (sides.change ?? 0) < 0 ? " shrunk" : "";
+  const n = sides.change;
+  const show = (a: Amount): string => (count ? (a.value === null ? "?" : thousands(a.value)) : kib(a.value, a.atLeast));
+  const text = n === 0 && !sides.bound ? "-" : count && n !== null ? (n > 0 ? "+" : "−") + thousands(Math.abs(n)) : sides.bound + change(n);
+  const direction = (n ?? 0) > 0 ? " grown" : (n ?? 0) < 0 ? " shrunk" : "";
   return (
-    <td class={sizeClass(sides.change) + direction} title={sides.before === null && sides.after === null ? undefined : `${show(sides.before)} → ${show(sides.after)}`}>
+    <td class={sizeClass(n) + direction} title={`${show(sides.before)} → ${show(sides.after)}`}>
       {text}
     </td>
   );
@@ -127,15 +144,15 @@ export function TypesTable({ snapshot, hot, onHot }: { snapshot: Snapshot; hot: 
   const { name, pid } = snapshot.head.target;
   const { total } = snapshot.head.summary;
   const all = available(info, total);
-  const columns = chosen(all, snapshot, ids);
-  const { regions, apart } = orderedTypes(snapshot, sort);
+  const columns = chosen(all, snapshot, ids).filter((c) => !diff || inDiff(diff, c.id));
+  const { regions, apart } = orderedTypes(snapshot, sort, diff);
   const onSort = (s: Sorting): void => act({ typeSort: s });
   const cells = (row: TypeTotal): JSX.Element[] => columns.map((c) =>
-    diff ? <ChangeCell key={c.id} diff={diff} kind={row.kind} column={c} /> : <Cell key={c.id} row={row} column={c} />);
+    diff ? <ChangeCell key={c.id} diff={diff} row={row} column={c} /> : <Cell key={c.id} row={row} column={c} />);
   const table = (): { columns: string[]; rows: (string | number | null)[][] } => ({
     columns: ["kind", ...columns.map((c) => c.id)],
     rows: [...regions, total, ...apart].map((t) => [t.kind, ...columns.map((c) =>
-      diff ? (sidesOf(diff, t.kind, c.id)?.change ?? null) : amount(t, c.id).atLeast ? null : amount(t, c.id).value)]),
+      diff ? ((sides) => (sides.bound ? null : sides.change))(sidesOf(diff, t, c.id)) : amount(t, c.id).atLeast ? null : amount(t, c.id).value)]),
   });
   const picture = (format: "svg" | "png"): void => {
     const bars = barsOf(snapshot.head, regions.map((t) => t.kind));
