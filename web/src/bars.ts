@@ -44,7 +44,7 @@ export const APART: ReadonlySet<string> = new Set(["page_table", "unusable", "fr
 export function barsOf(head: Pick<SnapshotJson, "summary" | "target">, order: readonly string[]): Bar[] {
   const { types, total } = head.summary;
   const live = head.target.source === "live";
-  const shown = MEASURES.filter(([id]) => (live ? id !== "stored" : amount(total, id).value !== null));
+  const shown = MEASURES.filter(([id]) => (live ? id !== "stored" : (amount(total, id).value ?? 0) > 0));
   const scale = Math.max(...shown.map(([id]) => amount(total, id).value ?? 0));
   const place = (t: TypeTotal): number => (order.indexOf(t.kind) + order.length + 1) % (order.length + 1);
   const regions = types.filter((t) => !APART.has(t.kind)).sort((a, b) => place(a) - place(b));

@@ -12,6 +12,7 @@ import { HeapDetailView } from "./heap_detail";
 import { Address, compareValues, Count, Name, SaveTable, Size, SortHead, type Sorting } from "./parts";
 import "../style/heaps.css";
 
+const LARGEST_SHOWN = 20;
 const COLUMNS: { id: keyof Heap; title: string; count?: boolean; help: string }[] = [
   { id: "size", title: "Size", help: "bytes of address range" },
   { id: "rss", title: "RSS", help: "resident bytes" },
@@ -122,6 +123,7 @@ function HeapTable({ snapshot, heaps, selected }: { snapshot: Snapshot; heaps: r
 }
 
 function Largest({ document }: { document: HeapDocument }): JSX.Element | null {
+  const [all, setAll] = useState(false);
   if (!document.largest.length) return null;
   return (
     <section class="panel long" aria-label="Largest chunks">
@@ -131,7 +133,7 @@ function Largest({ document }: { document: HeapDocument }): JSX.Element | null {
           <th scope="col">Address</th><th scope="col" class="number">Bytes</th><th scope="col">State</th><th scope="col">Heap</th><th scope="col">Begins with</th>
         </tr></thead>
         <tbody>
-          {document.largest.map((c) => (
+          {document.largest.slice(0, all ? document.largest.length : LARGEST_SHOWN).map((c) => (
             <tr key={c.address}>
               <th scope="row"><Address address={c.address} /></th>
               <td class="number">{c.size.toLocaleString("en-US")}</td>
@@ -142,6 +144,9 @@ function Largest({ document }: { document: HeapDocument }): JSX.Element | null {
           ))}
         </tbody>
       </table>
+      {!all && document.largest.length > LARGEST_SHOWN && (
+        <p class="more no-print"><button type="button" class="link" onClick={() => setAll(true)}>Show all {document.largest.length}</button></p>
+      )}
     </section>
   );
 }

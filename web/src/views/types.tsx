@@ -20,12 +20,16 @@ function available(columns: readonly ColumnInfo[], total: TypeTotal): ColumnInfo
 function chosen(all: readonly ColumnInfo[], snapshot: Snapshot, ids: readonly string[] | null): ColumnInfo[] {
   if (ids) return ids.flatMap((id) => all.find((c) => c.id === id) ?? []);
   const { types, total } = snapshot.head.summary;
-  return all.filter((c) => (c.shown || c.id === "largest") && [...types, total].some((t) => amount(t, c.id).value !== null));
+  const told = (t: TypeTotal, id: string): boolean => {
+    const { value, atLeast } = amount(t, id);
+    return value !== null && (value > 0 || (!atLeast && t.kind === "total"));
+  };
+  return all.filter((c) => (c.shown || c.id === "largest") && [...types, total].some((t) => !APART.has(t.kind) && told(t, c.id)));
 }
 
 /** Kinds with regions in the order of the sorting; then those that are in no total. Compared, those that went are there too. */
 export function orderedTypes(snapshot: Snapshot, sort: Sorting | null, diff: Diff | null): { regions: TypeTotal[]; apart: TypeTotal[] } {
-  const there = snapshot.head.summary.types.filter((t) => t.size !== 0 || diff?.types.some((d) => d.kind === t.kind));
+  const there = snapshot.head.summary.types.filter((t) => (t.size !== 0 && !(APART.has(t.kind) && t.size === null)) || diff?.types.some((d) => d.kind === t.kind));
   const regions = there.filter((t) => !APART.has(t.kind));
   if (sort) {
     const value = (t: TypeTotal): unknown => {

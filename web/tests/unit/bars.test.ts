@@ -28,7 +28,7 @@ test("an unknown total is unknown, a bound is drawn and says so", () => {
   assert.equal(bars[0]?.total.value, null);
   assert.deepEqual(bars[2]?.total, { value: 30, atLeast: true });
   assert.equal(bars[2]?.segments[0]?.share, 1);
-  assert.deepEqual(barsOf(head("core", [], type("total", 5, null, { stored: 3 })), []).map((b) => b.id), ["committed", "private", "stored"]);
+  assert.deepEqual(barsOf(head("core", [], type("total", 5, null, { stored: 3 })), []).map((b) => b.id), ["committed", "stored"]);
 });
 
 test("the picture holds no markup of a name", () => {
