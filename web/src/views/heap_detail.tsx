@@ -13,7 +13,7 @@ const SIZES_SHOWN = 12;
 /** What matters, in words; nothing is said of what is unknown. */
 function Story({ heap }: { heap: Heap }): JSX.Element {
   if (!heap.proved)
-    return <p class="story warn">Its numbers do not add up and are not shown: the program may have changed it while it was read. The notes say which check failed, and where.</p>;
+    return <p class="story warn">Its chunks were not walked, or did not add up because the program changed them meanwhile: their numbers are unknown. The notes say what failed, and where.</p>;
   return (
     <p class="story">
       {heap.used_bytes !== null && <>The program uses <b>{bytes(heap.used_bytes)}</b>{heap.used_count !== null && ` in ${thousands(heap.used_count)} ${heap.used_count === 1 ? "chunk" : "chunks"}`}. </>}
@@ -25,7 +25,7 @@ function Story({ heap }: { heap: Heap }): JSX.Element {
 
 function StatesTable({ heap }: { heap: Heap }): JSX.Element {
   return (
-    <table class="table states">
+    <table class="table state-table">
       <thead><tr><th scope="col">State</th><th scope="col" class="number">Chunks</th><th scope="col" class="number">KiB</th><th scope="col" class="number">RSS</th></tr></thead>
       <tbody>
         {STATES.map((s) => {

@@ -31,17 +31,21 @@ const COLUMNS: { id: keyof Heap; title: string; count?: boolean; help: string }[
  * The provider's document on heaps, null until it is there or where there is none. Walking heaps costs a running target
  * more than a snapshot does: there it is asked for once, and again when the reader wants it.
  */
-function useHeapDocument(snapshot: Snapshot | null): { document: HeapDocument | null; again: (() => void) | null } {
+function useHeapDocument(snapshot: Snapshot | null): { document: HeapDocument | null; loading: boolean; again: (() => void) | null } {
   const provider = useStore((s) => s.provider);
   const [document, setDocument] = useState<HeapDocument | null>(null);
+  const [loading, setLoading] = useState(true);
   const [turn, setTurn] = useState(0);
   const live = provider?.can.live ?? false;
   const any = Boolean(snapshot?.head.heaps.length);
   useEffect(() => {
     let wanted = true;
     const taken = (given: unknown): void => {
-      if (wanted) setDocument(heapDocument(given));
+      if (!wanted) return;
+      setDocument(heapDocument(given));
+      setLoading(false);
     };
+    setLoading(true);
     if (provider?.heaps && any) provider.heaps().then(taken, (e: unknown) => {
       taken(null);
       if (wanted) act({ message: e instanceof Error ? e.message : String(e) });
@@ -51,7 +55,7 @@ function useHeapDocument(snapshot: Snapshot | null): { document: HeapDocument | 
       wanted = false;
     };
   }, [provider, any, turn, live ? null : snapshot]);
-  return { document, again: live ? (): void => setTurn(turn + 1) : null };
+  return { document, loading, again: live ? (): void => setTurn(turn + 1) : null };
 }
 
 export function HeapBar({ heap, scale }: { heap: Heap; scale: number }): JSX.Element {
@@ -83,7 +87,7 @@ function HeapRow({ heap, scale, selected }: { heap: Heap; scale: number; selecte
         <HeapBar heap={heap} scale={scale} />
       </th>
       <td>{heap.proved ? <span class="dim" title="Its numbers add up">proved</span>
-        : <span class="badge warn" title="Its numbers could not be proved, and are not shown; the notes say why">not proved</span>}</td>
+        : <span class="badge warn" title="Its chunks were not walked, or did not add up: their numbers are unknown">not proved</span>}</td>
       {COLUMNS.map((c) => (c.count ? <Count key={c.id} value={heap[c.id] as number | null} /> : <Size key={c.id} value={heap[c.id] as number | null} />))}
       <td class="number">{heap.threads.length || "-"}</td>
     </tr>
@@ -154,9 +158,11 @@ function Largest({ document }: { document: HeapDocument }): JSX.Element | null {
 export function Heaps(): JSX.Element {
   const snapshot = useStore((s) => s.snapshot);
   const wanted = useStore((s) => s.heap);
-  const { document, again } = useHeapDocument(snapshot);
+  const { document, loading, again } = useHeapDocument(snapshot);
   if (!snapshot) return <p class="empty">Nothing was read.</p>;
-  const { heaps, notes, taken_at } = snapshot.head;
+  const { notes, taken_at } = snapshot.head;
+  // Snapshots that follow a running target do not walk heaps: what a walk of its own told stands in for them.
+  const heaps = snapshot.head.heaps.map((h) => (h.proved ? h : (document?.heaps.find((d) => d.id === h.id) ?? h)));
   if (!heaps.length)
     return <div class="sections"><p class="empty">No allocator that vmmap understands was found here.</p><Notes notes={notes} /></div>;
   const selected = heaps.find((h) => h.id === wanted) ?? heaps[0];
@@ -167,7 +173,8 @@ export function Heaps(): JSX.Element {
       {selected && <HeapDetailView heap={selected} detail={document?.heaps.find((h) => h.id === selected.id) ?? null} />}
       {other && <p class="dim">Sizes and chunks were looked at on their own, {moment(other)}: they may differ from the numbers above.
         {again && <> <button type="button" class="link" onClick={again}>Look again</button></>}</p>}
-      {!document && <p class="dim">Sizes of chunks and the largest of them are not stored here: vmmap heap shows them of a process, a core, or a session that keeps contents.</p>}
+      {!document && loading && <p class="dim" role="status">Heaps are being walked …</p>}
+      {!document && !loading && <p class="dim">Sizes of chunks and the largest of them are not stored here: vmmap heap shows them of a process, a core, or a session that keeps contents.</p>}
       {document && <Largest document={document} />}
       {document && document.accounts.length > 0 && <Accounts snapshot={{ ...snapshot, head: { ...snapshot.head, accounts: document.accounts } }} />}
       <Notes notes={document?.notes ?? notes} />
