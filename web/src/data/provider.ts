@@ -38,12 +38,12 @@ export interface Provider {
   mappings?(n: number): Promise<Rows>;
   memory?(address: number, length: number): Promise<MemoryBytes>;
   pages?(address: number, end: number): Promise<PageRuns>;
+  /** Chunks of a heap in a stretch, at most `limit` of them. */
+  chunks?(id: string, address: number, end: number, limit: number): Promise<ChunkPage>;
   /** Documents of `vmmap strings --json`, `vmmap at --json`, `vmmap heap --json`, `vmmap ps --json`. */
   strings?(address: number, end: number): Promise<unknown>;
   at?(address: number): Promise<unknown>;
   heaps?(): Promise<unknown>;
-  /** Chunks of a heap in a stretch, at most `limit` of them. */
-  chunks?(id: string, address: number, end: number, limit: number): Promise<ChunkPage>;
   processes?(): Promise<unknown>;
   /** Live: calls back when there is a newer snapshot, a gone target, or other news. Returns how to end it. */
   subscribe?(listener: (news: { type: "snapshot" | "gone" | "error"; n?: number; text?: string }) => void): () => void;

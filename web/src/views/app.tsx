@@ -44,7 +44,7 @@ export function App(): JSX.Element {
   return (
     <div class="app" data-ready={!loading}>
       <Header />
-      <nav class="tab-row" aria-label="Views and filter">
+      <div class="tab-row" role="navigation" aria-label="Views and filter">
         <div class="tabs" role="tablist" aria-label="Views">
           {shown.map((t) => (
             <button key={t} id={"tab-" + t} role="tab" aria-selected={t === tab} aria-controls="view" tabIndex={t === tab ? 0 : -1}
@@ -54,7 +54,7 @@ export function App(): JSX.Element {
           ))}
         </div>
         <FilterStrip />
-      </nav>
+      </div>
       <div class="message" role="status" hidden={!message}>{message}</div>
       <main class="main">
         <div id="view" role="tabpanel" aria-labelledby={"tab-" + tab} class={"view view-" + tab}>
