@@ -68,11 +68,10 @@ export function find(table: Table, order: Uint32Array, query: Query): Uint32Arra
   mark(table.blocks, wanted, TEXTS, (_, t) => t, blocks);
   const found = new Uint32Array(table.topCount + table.blocks.count);
   let n = 0;
+  const first = table.firstBlock;
   for (const row of order) {
     if (top[row]) found[n++] = row;
-    table.eachChild(row, (child) => {
-      if (blocks[child - table.topCount]) found[n++] = child;
-    });
+    for (let b = first[row] ?? 0; b < (first[row + 1] ?? 0); b++) if (blocks[b]) found[n++] = table.topCount + b;
   }
   return found.slice(0, n);
 }

@@ -88,6 +88,7 @@ export function Grid(p: GridProps): JSX.Element {
     const offset = e ? place(index, e.scrollTop, e.clientHeight) : null;
     if (e && offset !== null) e.scrollTop = offset;
   };
+  useEffect(() => setAnchor(-1), [p.table]);
   useEffect(() => {
     if (p.reveal && at >= 0) show(at, offsetAround);
   }, [p.reveal]);

@@ -97,10 +97,11 @@ export function filtered(order: Uint32Array, passes: Uint8Array | null): Uint32A
 export function flattened(table: Table, order: Uint32Array, open: ReadonlySet<number>): Uint32Array {
   if (!open.size || !(table.blocks.count + table.chunks.count)) return order;
   const rows = new Uint32Array(table.rowCount);
+  const addresses = table.top.column("address");
   let n = 0;
   for (const top of order) {
     rows[n++] = top;
-    if (open.has(table.address(top))) table.eachChild(top, (row) => (rows[n++] = row));
+    if (addresses?.type === "number" && open.has(addresses.values[top] ?? NaN)) table.eachChild(top, (row) => (rows[n++] = row));
   }
   return rows.subarray(0, n);
 }

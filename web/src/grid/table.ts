@@ -67,6 +67,11 @@ export class Table implements ExprTable {
     return block < this.blocks.count ? [this.blocks, block] : [this.chunks, block - this.blocks.count];
   }
 
+  /** Blocks of top row i are rows topCount + firstBlock[i] .. topCount + firstBlock[i + 1] - 1. */
+  get firstBlock(): Uint32Array {
+    return this.parts.firstBlock;
+  }
+
   level(row: number): 1 | 2 {
     return row < this.topCount ? 1 : 2;
   }

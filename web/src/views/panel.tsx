@@ -26,7 +26,7 @@ function Fact({ name, help, children }: { name: string; help?: string; children:
 function Part({ title, children }: { title: string; children: ComponentChildren }): JSX.Element {
   return (
     <section class="side-part">
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       {children}
     </section>
   );

@@ -72,7 +72,7 @@ export function Contents({ start, end }: { start: number; end: number }): JSX.El
 
   return (
     <section class="side-part">
-      <h3>Contents</h3>
+      <h2>Contents</h2>
       {!canRead && !canStrings ? (
         <p class="side-why">
           {provider?.info.mode === "report" ? "A report keeps no contents of memory. On the target itself, a core, or a session with contents:" : "The contents cannot be read here. By hand:"}

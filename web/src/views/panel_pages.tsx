@@ -85,7 +85,7 @@ export function Residency({ table, row }: { table: Table; row: number }): JSX.El
   if (table.mode === "changes") return null;
   return (
     <section class="side-part">
-      <h3>Pages</h3>
+      <h2>Pages</h2>
       {runs ? <Strip runs={runs} start={start} end={end} /> : <Sums table={table} row={row} />}
       {!runs && <p class="side-why">{why ? visible(why) : provider?.can.pages ? "Looking at each page…" : "In sum; a report keeps no page by page account: vmmap serve shows one."}</p>}
     </section>

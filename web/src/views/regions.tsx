@@ -97,6 +97,8 @@ export function Regions(): JSX.Element {
   const [cursor, setCursor] = useState(-1);
   const [selected, setSelected] = useState<ReadonlySet<number>>(new Set());
   const [reveal, setReveal] = useState(0);
+  const shownTable = useRef<Table | null>(null);
+  const shownText = useRef("");
 
   const diff = useDiff();
   const mappings = useMappings(snapshot, raw);
@@ -128,21 +130,34 @@ export function Regions(): JSX.Element {
   };
 
   // What another view selected is shown here; what is selected here stays, also a block that begins where its region does.
+  // A newer snapshot numbers its rows anew: the cursor stays on its address, and the reader where he has scrolled.
   useEffect(() => {
     if (!table) return;
+    const before = shownTable.current;
+    shownTable.current = table;
     if (address === null) {
       setCursor(-1);
       setSelected(new Set());
       return;
     }
-    if (cursor >= 0 && cursor < table.rowCount && table.address(table.isChunk(cursor) ? table.parent(cursor) : cursor) === address) return;
+    const own = cursor >= 0 && cursor < table.rowCount ? table.address(table.isChunk(cursor) ? table.parent(cursor) : cursor) : NaN;
+    if (before === table && own === address) return;
     const top = table.topAt(address);
-    goTo(top >= 0 && table.address(top) === address ? top : table.at(address));
+    const row = top >= 0 && table.address(top) === address ? top : table.at(address);
+    if (before === table || before?.mode !== table.mode) goTo(row);
+    if (row >= 0 && before !== null && before !== table && before.mode === table.mode && own === address) {
+      setSelected(new Set([cursor]));
+      return;
+    }
+    setCursor(row);
+    setSelected(new Set(row < 0 ? [] : [row]));
   }, [address, table]);
 
   // An address leads there as it is typed; a text shows its first match.
   useEffect(() => {
-    if (found.length && !matches?.[cursor]) goTo(found[0] ?? -1);
+    const typed = shownText.current !== text;
+    shownText.current = text;
+    if (typed && found.length && !matches?.[cursor]) goTo(found[0] ?? -1);
   }, [found]);
 
   const step = (by: 1 | -1): void => {
