@@ -2,7 +2,7 @@
 import type { MemoryBytes } from "../data/provider";
 import { hex } from "./cells";
 
-const LINE = 16;
+const LINE = 8; // bytes, so that a line with its characters fits the panel
 
 /** What is not there stands as "··": not resident, not stored, or never read (guards, devices). */
 export function hexLines(memory: MemoryBytes, from: number, to: number): string[] {
@@ -22,7 +22,7 @@ export function hexLines(memory: MemoryBytes, from: number, to: number): string[
     skipped = false;
     const digits = bytes.map((b) => (b >= 0 ? b.toString(16).padStart(2, "0") : b === -1 ? "··" : "  "));
     const text = bytes.map((b) => (b >= 0x20 && b < 0x7f ? String.fromCharCode(b) : b === -2 ? " " : b === -1 ? " " : "."));
-    lines.push(`${hex(line)}  ${digits.slice(0, 8).join(" ")}  ${digits.slice(8).join(" ")}  ${text.join("")}`);
+    lines.push(`${hex(line)}  ${digits.join(" ")}  ${text.join("")}`);
   }
   return lines;
 }

@@ -237,10 +237,8 @@ test("strips of pages", () => {
 
 test("bytes and strings", () => {
   const memory = { address: 0x1008, parts: [{ address: 0x1008, bytes: Uint8Array.from([0x41, 0x0a, 0xff]) }] };
-  assert.deepEqual(hexLines(memory, 0x1008, 0x1018), [
-    "1000                           41 0a ff ·· ·· ·· ·· ··          A..     ",
-    "1010  not there",
-  ]);
+  assert.deepEqual(hexLines(memory, 0x1008, 0x1018), ["1008  41 0a ff ·· ·· ·· ·· ··  A..     ", "1010  not there"]);
+  assert.deepEqual(hexLines(memory, 0x100a, 0x100b), ["1008        ff                   .     "]);
   assert.deepEqual(stringsOf({ strings: [{ address: "0x1", text: "<script>" }, { text: 5 }, null] }), [{ address: "0x1", text: "<script>" }]);
   assert.deepEqual(stringsOf(null), []);
 });
