@@ -135,6 +135,7 @@ struct vmm_query {
 	bool raw;                          /* kernel mappings instead of regions */
 	bool blocks;                       /* with the blocks below each region */
 	bool columns_chosen;               /* the columns were named by the user */
+	bool no_gaps;                      /* of columns: without the stretches between the regions */
 	bool unchanged;                    /* of diffs: with what did not change */
 	bool parts;                        /* with what a heap's chunks are (VMM_ROW_PART) below the blocks of its region */
 };

@@ -80,6 +80,17 @@ static size_t compare(const struct vmm_snapshot *a, const struct vmm_snapshot *b
 	return count;
 }
 
+static bool same_gaps(const struct vmm_snapshot *a, const struct vmm_snapshot *b)
+{
+	if (a->gap_count != b->gap_count)
+		return false;
+	for (uint32_t i = 0; i < a->gap_count; i++)
+		if (a->gaps[i].start != b->gaps[i].start || a->gaps[i].end != b->gaps[i].end || a->gaps[i].kind != b->gaps[i].kind ||
+		    strcmp(a->gaps[i].details, b->gaps[i].details) != 0)
+			return false;
+	return true;
+}
+
 /* Takes out of rows, which are regions with their blocks by address, those that did not change. */
 static void keep_changed(struct vmm_rows *rows, const struct vmm_snapshot *s, const bool *changed)
 {
@@ -95,7 +106,7 @@ static void keep_changed(struct vmm_rows *rows, const struct vmm_snapshot *s, co
 	rows->count = kept;
 }
 
-static int put_rows(struct vmm_out *out, const struct vmm_snapshot *now, uint32_t n, const bool *changed, const char *beside,
+static int put_rows(struct vmm_out *out, const struct vmm_snapshot *now, uint32_t n, const bool *changed, bool gaps, const char *beside,
                     struct vmm_err *err)
 {
 	struct vmm_query q;
@@ -104,6 +115,7 @@ static int put_rows(struct vmm_out *out, const struct vmm_snapshot *now, uint32_
 
 	if (code < 0)
 		return code;
+	q.no_gaps = !gaps;
 	code = vmm_rows_build(&rows, &q, now, err);
 	if (code == 0) {
 		keep_changed(&rows, now, changed);
@@ -132,7 +144,7 @@ int srv_put_changes(struct vmm_out *out, const struct vmm_snapshot *before, uint
 		vmm_out_text(beside, "],");
 		text = vmm_out_take(beside, NULL);
 		beside = NULL;
-		code = text ? put_rows(out, now, n, changed, text, err) : vmm_fail_nomem(err);
+		code = text ? put_rows(out, now, n, changed, !same_gaps(before, now), text, err) : vmm_fail_nomem(err);
 	}
 	if (gone)
 		free(vmm_out_take(gone, NULL));

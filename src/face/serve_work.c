@@ -18,6 +18,7 @@
 #define LISTENERS_MAX 16
 #define ANSWERS_MAX (UINT64_C(64) << 20) /* bytes of answers that wait for slow clients */
 #define BEHIND_MAX (UINT64_C(8) << 20)   /* bytes that wait for one listener */
+#define TRIM_NS (VMM_SECOND_NS / 2)
 #define KEPT_MAX (UINT64_C(2) << 20)     /* bytes of changes that are kept for who comes back */
 
 /* --- events --- */
@@ -405,39 +406,55 @@ static void attend(struct srv_work *w)
 	for (struct srv_listener *l = w->listeners; l; l = l->next)
 		if (l->fresh)
 			greet(w, l);
-	if (!watched && w->history.watch_from_ns) {
+	if (!watched && w->history.watch_from_ns)
 		forget_kept(w);
-#ifdef __GLIBC__
-		malloc_trim(0);
-#endif
-	}
 	srv_history_watch(&w->history, watched);
+}
+
+/* Memory of what was done goes back to the system when nothing more has come for a while. */
+static void trim(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
+/* Does one thing, without the lock meanwhile. */
+static void do_next(struct srv_work *w, struct srv_job *job)
+{
+	pthread_mutex_unlock(&w->lock);
+	if (job)
+		run_job(w, job);
+	else
+		look(w, false, NULL);
+	pthread_mutex_lock(&w->lock);
+	if (job)
+		finish_job(w, job);
 }
 
 static void *work(void *arg)
 {
 	struct srv_work *w = arg;
+	uint64_t trim_ns = vmm_now_ns() + TRIM_NS; /* 0: nothing was done since */
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->ending) {
+		uint64_t now = vmm_now_ns(), due;
 		struct srv_job *job;
-		uint64_t due;
 
 		attend(w);
 		due = srv_history_due(&w->history);
-		job = due <= vmm_now_ns() ? NULL : next_job(w);
-		if (!job && due > vmm_now_ns()) {
-			wait_for_work(w, due);
+		job = due <= now ? NULL : next_job(w);
+		if (job || due <= now) {
+			do_next(w, job);
+			trim_ns = vmm_now_ns() + TRIM_NS;
 			continue;
 		}
-		pthread_mutex_unlock(&w->lock);
-		if (job)
-			run_job(w, job);
-		else
-			look(w, false, NULL);
-		pthread_mutex_lock(&w->lock);
-		if (job)
-			finish_job(w, job);
+		if (trim_ns && trim_ns <= now && !w->listeners) {
+			trim();
+			trim_ns = 0;
+		}
+		wait_for_work(w, trim_ns && !w->listeners ? vmm_min_u64(due, trim_ns) : due);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;

@@ -236,6 +236,6 @@ void vmm__json_packed(struct vmm_out *out, const struct vmm_query *q, const stru
 		if (!out->failed)
 			put_blocks(out, q, rows, s);
 	}
-	if (!out->failed)
+	if (!out->failed && !q->no_gaps)
 		put_gaps(out, s);
 }

@@ -1,7 +1,10 @@
 /* Sessions: what is loaded is what was added, in every field; finding snapshots by name; memory running out. */
 #include "session_sample.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "../session_build.h"
 #include "model/target.h"
@@ -478,6 +481,52 @@ static void modes(void **state)
 	vmm_snapshot_destroy(s);
 }
 
+static size_t files_in(const char *folder)
+{
+	DIR *d = opendir(folder);
+	size_t count = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		count++;
+	closedir(d);
+	return count;
+}
+
+/* Nothing has a name, however much is written; all else is as with a file. */
+static void temporary_leaves_nothing(void **state)
+{
+	char folder[] = "/tmp/vmmap-temporary-XXXXXX";
+	struct vmm_session_keep keep = {.snapshots = 2};
+	struct vmm_session *session;
+	struct vmm_session_index *index;
+	uint32_t number = 0, dropped = 0;
+
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(setenv("SQLITE_TMPDIR", folder, 1), 0);
+	assert_int_equal(vmm_session_open("/nowhere/at/all", VMM_SESSION_TEMPORARY, &session, NULL), 0);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct vmm_snapshot *s = session_process(77, 3000, i), *loaded;
+
+		assert_int_equal(vmm_session_add(session, s, NULL, &number, NULL), 0);
+		assert_int_equal(number, i + 1);
+		loaded = load(session, number);
+		assert_int_equal(loaded->region_count, s->region_count);
+		vmm_snapshot_destroy(loaded);
+		vmm_snapshot_destroy(s);
+	}
+	assert_int_equal(vmm_session_drop(session, &keep, &dropped, NULL), 0);
+	assert_int_equal(dropped, 2);
+	assert_int_equal(vmm_session_index(session, &index, NULL), 0);
+	assert_int_equal(index->count, 2);
+	assert_int_equal(index->entries[0].number, 3);
+	vmm_session_index_destroy(index);
+	assert_int_equal(files_in(folder), 2); /* . and .. */
+	vmm_session_close(session);
+	assert_int_equal(unsetenv("SQLITE_TMPDIR"), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 TEST_MAIN(cmocka_unit_test(loaded_is_what_was_added), cmocka_unit_test(sql_sees_numbers_and_nulls), cmocka_unit_test(contents_are_kept),
           cmocka_unit_test(snapshots_are_found), cmocka_unit_test(index_lists_snapshots), cmocka_unit_test(every_allocation_may_fail),
-          cmocka_unit_test(modes))
+          cmocka_unit_test(modes), cmocka_unit_test(temporary_leaves_nothing))
