@@ -23,8 +23,8 @@
 
 #define CONNECTIONS_MAX 64
 #define CONNECTION_MEMORY (16 << 10) /* request line, headers, and the head of the answer */
-#define IDLE_SECONDS 15
-#define HEAD_NS (15 * VMM_SECOND_NS)  /* from the first byte of a request, or the end of the one before, to its last */
+#define IDLE_SECONDS 10
+#define HEAD_NS (10 * VMM_SECOND_NS)  /* from the first byte of a request, or the end of the one before, to its last */
 #define SEND_NS (120 * VMM_SECOND_NS) /* for an answer, however slow who takes it is */
 #define ONCE_NS (60 * VMM_SECOND_NS)
 #define EVENT_BYTES 16384
@@ -285,6 +285,8 @@ static enum MHD_Result begin(struct srv_server *s, struct MHD_Connection *c, str
 	struct collected k = {.headers = &headers};
 	int status;
 
+	if (vmm_now_ns() - s->start_ns > ONCE_NS)
+		s->guard.once[0] = '\0';
 	MHD_get_connection_values(c, MHD_HEADER_KIND, on_header, &k);
 	status = r->status ? r->status : srv_check(&s->guard, &headers, &r->job.query, &r->job.place);
 	/* Who is not let in learns nothing about the addresses either. */
