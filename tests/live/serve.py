@@ -310,7 +310,7 @@ def check_live(checks, args):
         while grown < 64 << 20:
             kind, data = events.next("changes", "reload")
             document = data if kind == "changes" else server.json("/api/snapshot?n=%d" % data["n"])
-            grown = document["summary"]["total"]["rss"] - 0
+            grown = document["summary"]["total"]["rss"] or 0  # unknown where it grew while it was read
         checks.true(kind == "reload" or data["before"] == data["n"] - 1, "the snapshot that the changes are against")
         again = Events(server, first)
         checks.true(again.next("changes", "reload")[1]["n"] > first, "what was missed")
