@@ -7,6 +7,7 @@
 #include "face/serve.h"
 #include "view/json_write.h"
 
+#define GAPS_FEW 512 /* so many cost little, and who gets them need not keep those before */
 #define FEW 64 /* regions that may all have changed before a whole snapshot is thought shorter */
 
 static bool same_metrics(const struct vmm_metrics *a, const struct vmm_metrics *b)
@@ -144,7 +145,7 @@ int srv_put_changes(struct vmm_out *out, const struct vmm_snapshot *before, uint
 		vmm_out_text(beside, "],");
 		text = vmm_out_take(beside, NULL);
 		beside = NULL;
-		code = text ? put_rows(out, now, n, changed, !same_gaps(before, now), text, err) : vmm_fail_nomem(err);
+		code = text ? put_rows(out, now, n, changed, now->gap_count <= GAPS_FEW || !same_gaps(before, now), text, err) : vmm_fail_nomem(err);
 	}
 	if (gone)
 		free(vmm_out_take(gone, NULL));
