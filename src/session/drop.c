@@ -327,6 +327,7 @@ int vmm_session_drop(struct vmm_session *session, const struct vmm_session_keep 
 
 	if (session->mode == VMM_SESSION_READ)
 		return vmm_fail(err, VMM_E_USAGE, 0, "%.200s: was opened for reading", session->path);
+	vmm_totals_forget(session);
 	vmm_sql_allow(session);
 	rc = vmm_sql_exec(session, "BEGIN IMMEDIATE", err);
 	if (rc < 0)

@@ -391,6 +391,7 @@ int vmm_session_add(struct vmm_session *session, const struct vmm_snapshot *snap
 	vmm_sql_allow(session);
 	if (session->mode == VMM_SESSION_READ)
 		return vmm_fail(err, VMM_E_USAGE, 0, "%.200s: was opened for reading", session->path);
+	vmm_totals_forget(session);
 	rc = vmm_sql_exec(session, "BEGIN IMMEDIATE", err);
 	if (rc < 0)
 		return rc;

@@ -282,6 +282,8 @@ int vmm_session_keep_memory(struct vmm_session *s, struct vmm_session_target *st
 
 /* --- totals.c --- */
 
+/* Snapshots are added or dropped: what is remembered of totals is read again. */
+void vmm_totals_forget(struct vmm_session *s);
 void vmm_total_cache_destroy(struct vmm_total_cache *c);
 
 #endif

@@ -126,7 +126,7 @@ static bool cache_has(const struct vmm_session *s, uint32_t number)
 		else
 			high = middle;
 	}
-	return s->mode == VMM_SESSION_READ && c && low < c->number_count && c->numbers[low] == number;
+	return c && low < c->number_count && c->numbers[low] == number;
 }
 
 /* Within a transaction. */
@@ -157,6 +157,12 @@ static int cache_find(struct vmm_session *s, uint32_t number, struct vmm_err *er
 	if (rc < 0)
 		c->number_count = 0;
 	return rc;
+}
+
+void vmm_totals_forget(struct vmm_session *s)
+{
+	vmm_total_cache_destroy(s->totals);
+	s->totals = NULL;
 }
 
 int vmm_session_totals(struct vmm_session *session, uint32_t number, struct vmm_type_total *ret_types,

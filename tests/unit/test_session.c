@@ -500,18 +500,22 @@ static void temporary_leaves_nothing(void **state)
 	struct vmm_session_keep keep = {.snapshots = 2};
 	struct vmm_session *session;
 	struct vmm_session_index *index;
+	struct vmm_type_total types[VMM_KIND_COUNT], total;
 	uint32_t number = 0, dropped = 0;
 
 	assert_non_null(mkdtemp(folder));
 	assert_int_equal(setenv("SQLITE_TMPDIR", folder, 1), 0);
 	assert_int_equal(vmm_session_open("/nowhere/at/all", VMM_SESSION_TEMPORARY, &session, NULL), 0);
 	for (uint32_t i = 0; i < 4; i++) {
-		struct vmm_snapshot *s = session_process(77, 3000, i), *loaded;
+		struct vmm_snapshot *s = session_process(77, 3000 + 7 * i, i), *loaded;
 
 		assert_int_equal(vmm_session_add(session, s, NULL, &number, NULL), 0);
 		assert_int_equal(number, i + 1);
 		loaded = load(session, number);
 		assert_int_equal(loaded->region_count, s->region_count);
+		/* Its own writing is seen too. */
+		assert_int_equal(vmm_session_totals(session, number, types, &total, NULL), 0);
+		assert_int_equal(total.m.value[VMM_METRIC_SIZE], s->total.m.value[VMM_METRIC_SIZE]);
 		vmm_snapshot_destroy(loaded);
 		vmm_snapshot_destroy(s);
 	}
