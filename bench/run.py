@@ -240,6 +240,49 @@ def sessions(bench, mappings, regions, snapshots):
     bench.judge("vmmap timeline: time", results["vmmap timeline"]["wall_ns"] / 1e6, 2000, " ms")
 
 
+def page(bench, mappings):
+    """A report of so many regions: what writing it costs beside --json, its size, and what it is in Chromium."""
+    print("a report of %d regions" % mappings)
+    here = os.path.dirname(os.path.abspath(__file__))
+    packages = os.path.join(os.path.dirname(bench.vmmap), "web", "node_modules")
+    with tempfile.TemporaryDirectory() as folder, bench.target("t_maps", mappings, 1, "islands") as target:
+        out = os.path.join(folder, "report.html")
+        report = [bench.vmmap, "report", str(target.pid), "-o", out]
+        done = subprocess.run(report, stderr=subprocess.PIPE)
+        if b"without its page" in done.stderr:
+            print("  vmmap was built without its page")
+            return
+        columns = [bench.vmmap, "show", str(target.pid), "--format", "json-columns", "-o", os.path.join(folder, "columns.json")]
+        results = bench.compare({"vmmap show --json": bench.show(target.pid, "-o", os.path.join(folder, "all.json")),
+                                 "vmmap show --format json-columns": columns, "vmmap report": report})
+        for name, result in results.items():
+            line(name, result)
+        for name in ("all.json", "columns.json", "report.html"):
+            print("  %-52s %8.2f MiB" % (name, os.path.getsize(os.path.join(folder, name)) / MIB))
+        over = results["vmmap report"]["wall_ns"] - results["vmmap show --json"]["wall_ns"]
+        bench.judge("report over show --json", over / 1e9, 1, " s")
+        bench.judge("size of the report", os.path.getsize(out) / 1e6, 6, " MB")
+        if not shutil.which("node") or not os.path.isdir(packages):
+            print("  no node, or no packages in %s: what it is in a browser was not measured" % packages)
+            return
+        done = subprocess.run(["node", os.path.join(here, "page.mjs"), out, str(bench.rounds)], stdout=subprocess.PIPE,
+                              env=dict(os.environ, VMMAP_PAGE_PACKAGES=packages))
+        if done.returncode:
+            print("  no Chromium: what the report is in a browser was not measured" if done.returncode == 77 else "  page.mjs failed")
+            return
+    times = json.loads(done.stdout)
+    bench.judge("first picture", times["ready"] / 1000, 1, " s")
+    print("  %-52s %8.0f ms CPU" % ("  of that in the page", times["cpu"]))
+    print("  %-52s %8.0f ms" % ("to the table of regions", times["regions"]))
+    for key, what in (("sort", "sort by RSS"), ("sort_text", "sort by text"),
+                      ("filter", "filter"), ("no_filter", "all again"), ("find", "find")):
+        if times[key] is None:
+            print("  %s: not found in the page" % what)
+        else:
+            bench.judge(what, times[key], 100, " ms")
+    print("  scrolling: a frame in %.1f ms, the longest %.1f ms" % (times["frame"] or 0, times["longest_frame"] or 0))
+
+
 def growth(bench, what, program, arguments, sizes, limit):
     """Cost per size, and how much faster than the size it grows from the smallest to the largest."""
     print("growth with %s" % what)
@@ -261,7 +304,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--smoke", action="store_true", help="one small round: shows only that everything runs")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a limit is missed")
-    parser.add_argument("--only", choices=["heaps", "cores", "diff"], help="just these")
+    parser.add_argument("--only", choices=["heaps", "cores", "diff", "page"], help="just these")
     args = parser.parse_args()
     bench = Bench(args)
     # Linear means: no more than the size grows, and a quarter for noise. Flat means: half as much again at most.
@@ -270,6 +313,8 @@ def main():
         cores(bench, 20000 if args.smoke else 40000000)
     elif args.only == "diff":
         sessions(bench, *((1000, 300, 20) if args.smoke else (60000, 5000, 600)))
+    elif args.only == "page":
+        page(bench, 2000 if args.smoke else 60000)
     elif args.only:
         heaps(bench, 20000 if args.smoke else 10000000)
         small_heap(bench)
@@ -280,6 +325,7 @@ def main():
         small_heap(bench)
         cores(bench, 20000)
         sessions(bench, 1000, 300, 20)
+        page(bench, 2000)
         growth(bench, "mappings", "t_maps", [(500, 1), (1000, 1)], [500, 1000], linear)
         growth(bench, "TiB reserved", "t_reserve", [(1,), (2,)], [1, 2], flat)
     else:
@@ -289,6 +335,7 @@ def main():
         small_heap(bench)
         cores(bench, 40000000)
         sessions(bench, 60000, 5000, 600)
+        page(bench, 60000)
         growth(bench, "mappings", "t_maps", [(n, 1) for n in (15000, 30000, 60000)], [15000, 30000, 60000], linear)
         growth(bench, "MiB resident", "t_maps", [(1000, n * 256) for n in (1, 2, 4)], [1000, 2000, 4000], linear)
         growth(bench, "TiB reserved", "t_reserve", [(n,) for n in (1, 5, 20)], [1, 5, 20], flat)
