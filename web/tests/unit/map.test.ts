@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { changesOf, mainNode, protectionClass } from "../../src/map/colours";
+import { hilbertCell, hilbertPieces, hilbertPlace, rowBoxes } from "../../src/map/layout";
+import { addressAt, lineOf, longest, pieceAtAddress, piecesOf, placeOf, type Piece } from "../../src/map/space";
+import { around, between, clamp, zoom } from "../../src/map/window";
+import { snapshotOf } from "../../src/data/snapshot";
+import type { SnapshotJson } from "../../src/data/types";
+
+function piece(start: number, size: number, kind = "private_data"): Piece {
+  return { start, size, region: kind === "free" ? -1 : 0, block: -1, gap: -1, kind };
+}
+
+const TIB = 2 ** 40;
+const SPACE = [piece(0, 65536, "unusable"), piece(65536, 80 * TIB, "free"), piece(65536 + 80 * TIB, 8192), piece(65536 + 80 * TIB + 8192, 40 * TIB, "free"),
+  piece(65536 + 120 * TIB + 8192, 1 << 20), piece(65536 + 120 * TIB + 8192 + (1 << 20), 4096)];
+
+test("no piece takes more than its share, and small ones are to scale", () => {
+  const sizes = Array.from({ length: 100 }, () => 1 << 20).concat([80 * TIB, 64 << 20]);
+  const cut = longest(sizes);
+  const total = sizes.reduce((sum, v) => sum + Math.min(v, cut), 0);
+  assert.ok(cut >= 1 << 20 && cut < 64 << 20, String(cut));
+  assert.ok(cut / total <= 1 / 13.9, String(cut / total));
+  assert.equal(longest(Array.from({ length: 30 }, () => 4096)), Infinity);
+});
+
+test("places and addresses belong to each other, cut or not", () => {
+  for (const trueScale of [false, true]) {
+    const line = lineOf(SPACE, trueScale);
+    for (const p of SPACE)
+      for (const address of [p.start, p.start + p.size / 2]) {
+        assert.equal(line.pieces[pieceAtAddress(line, address)], p);
+        assert.ok(Math.abs(addressAt(line, placeOf(line, address)) - address) <= p.size / 1e9 + 1, `${address} ${trueScale}`);
+      }
+  }
+  assert.equal(pieceAtAddress(lineOf(SPACE, false), 2 ** 47), -1);
+});
+
+test("free space between regions is filled in where a document has no gaps", () => {
+  const row = (address: string, end: string, size: number): unknown => ({ address, end, kind: "heap", size });
+  const document = { regions: [row("0x1000", "0x3000", 8192), row("0x5000", "0x6000", 4096)] } as unknown as SnapshotJson;
+  const pieces = piecesOf(snapshotOf(document));
+  assert.deepEqual(pieces.map((p) => [p.start, p.size, p.kind]), [[0, 4096, "free"], [4096, 8192, "heap"], [12288, 8192, "free"], [20480, 4096, "heap"]]);
+});
+
+test("rows tile the window; what is smaller than a pixel keeps one and is not hidden by free space", () => {
+  const line = lineOf(SPACE, false);
+  const rows = { count: 7, pitch: 20, height: 14, width: 900 };
+  const { boxes } = rowBoxes(line, { from: 0, to: line.length }, rows, 1, (i) => SPACE[i]?.kind !== "free");
+  for (let r = 0; r < rows.count; r++) {
+    const row = boxes.filter((b) => b.y === r * rows.pitch);
+    assert.ok(Math.abs(row.reduce((sum, b) => sum + b.width, 0) - 900) < row.length + 1, `row ${r}`);
+  }
+  for (const i of [0, 2, 4]) assert.ok(boxes.some((b) => b.piece === i && b.width >= 1), `piece ${i} is drawn`);
+});
+
+test("many pieces in one pixel: one is drawn, the others are counted", () => {
+  const many = Array.from({ length: 1000 }, (_, i) => piece(i * 4096, 4096, i % 2 ? "free" : "heap"));
+  const line = lineOf(many, true);
+  const { boxes, hidden } = rowBoxes(line, { from: 0, to: line.length }, { count: 1, pitch: 20, height: 14, width: 100 }, 1, (i) => i % 2 === 0);
+  assert.equal(boxes.length + hidden, 1000);
+  assert.ok(boxes.length <= 101 && boxes.every((b) => many[b.piece]?.kind === "heap"));
+});
+
+test("the Hilbert curve visits every cell once, neighbours after each other, and back", () => {
+  const seen = new Set<number>();
+  let last = hilbertCell(5, 0);
+  for (let d = 0; d < 1024; d++) {
+    const c = hilbertCell(5, d);
+    seen.add(c.y * 32 + c.x);
+    assert.equal(hilbertPlace(5, c.x, c.y), d);
+    if (d) assert.equal(Math.abs(c.x - last.x) + Math.abs(c.y - last.y), 1);
+    last = c;
+  }
+  assert.equal(seen.size, 1024);
+  const line = lineOf([piece(0, 1000, "free"), piece(1000, 24), piece(1024, 3072, "free")], true);
+  assert.ok(hilbertPieces(line, { from: 0, to: 4096 }, 3, (i) => i === 1).includes(1));
+});
+
+test("zooming keeps the place under the pointer and stays inside", () => {
+  const w = zoom({ from: 0, to: 1 << 30 }, 1 << 30, 4, 1 << 29);
+  assert.equal((1 << 29) - w.from, (w.to - w.from) / 2);
+  assert.deepEqual(zoom({ from: 0, to: 1 << 30 }, 1 << 30, 0.1, 5), { from: 0, to: 1 << 30 });
+  assert.deepEqual(clamp({ from: -50, to: 10_000_000 }, 8192), { from: 0, to: 8192 });
+  const seen = around(100_000, 104_096, 1 << 30);
+  assert.ok(seen.from < 100_000 && seen.to > 104_096);
+  assert.deepEqual(between({ from: 0, to: 100 }, { from: 40, to: 50 }, 1), { from: 40, to: 50 });
+});
+
+test("classes of protection, nodes and changes", () => {
+  assert.deepEqual(["r-xp", "rw-p", "---p", "r,rx,rw", "rwxp", "-,rw", "??", "r--s"].map(protectionClass), ["rx", "rw", "-", "rw", "rwx", "rw", "?", "r"]);
+  assert.equal(mainNode("N0=12 N1=300"), 1);
+  assert.equal(mainNode(""), -1);
+  const changes = changesOf({ types: [], regions: [{ state: "grown", kind: "heap", is: { address: "0x1000" } }, { state: "gone", kind: "heap", is: null }] });
+  assert.deepEqual([...changes], [[4096, "grown"]]);
+});
