@@ -1,27 +1,36 @@
 import { render } from "preact";
+import { acceptDrops } from "./state/drop";
 import { embeddedData, embeddedInfo, ReportProvider } from "./data/report";
-import { act } from "./state/store";
+import { ServeProvider } from "./data/serve";
+import { startFollowing, take } from "./state/follow";
+import { act, getState } from "./state/store";
 import { startUrl } from "./state/url";
 import "./style/base.css";
 import { App } from "./views/app";
 
-/** Shows a snapshot of the provider: the last one when n is null. */
+/** Data are in the page, or come from the server that it is from. */
 async function start(): Promise<void> {
   const info = embeddedInfo();
+  if (info?.mode === "serve") {
+    const provider = await ServeProvider.open();
+    if (provider.can.processes && provider.snapshots().length === 0) act({ tab: "processes" });
+    take(provider);
+    return;
+  }
   const data = await embeddedData();
   if (!info || !data) {
     act({ loading: false, message: "This page holds no data: it is the empty template of vmmap report." });
     return;
   }
-  const provider = new ReportProvider(info, data);
-  const last = provider.snapshots().at(-1);
-  act({ provider, snapshot: last ? await provider.snapshot(last.n) : null, loading: false });
+  take(new ReportProvider(info, data));
 }
 
 const root = document.getElementById("app");
 if (root) {
   startUrl();
+  startFollowing();
   root.textContent = "";
   render(<App />, root);
+  acceptDrops(() => getState().provider?.info ?? embeddedInfo());
   start().catch((e: unknown) => act({ loading: false, message: e instanceof Error ? e.message : String(e) }));
 }

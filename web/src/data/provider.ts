@@ -3,7 +3,7 @@
 import type { Rows } from "./rows";
 import type { ChunkPage } from "./chunks";
 import type { Snapshot } from "./snapshot";
-import type { Diff, Metric, PageInfo, Timeline } from "./types";
+import type { Diff, Metric, Note, PageInfo, Timeline } from "./types";
 
 export interface SnapshotEntry {
   /** Number as in FILE@N. */
@@ -25,6 +25,34 @@ export interface PageRuns {
   runs: { address: number; pages: number; state: string }[];
 }
 
+/** A row of `vmmap ps --json`. */
+export interface ProcessRow {
+  pid: number;
+  name: string;
+  cmdline?: string;
+  user?: string | null;
+  [column: string]: unknown;
+}
+
+/** How a running target is observed, and what that costs it. */
+export interface LiveStatus {
+  /** New snapshots come. */
+  live: boolean;
+  /** Why none come any more. */
+  gone: string | null;
+  /** The server does not answer. */
+  lost: boolean;
+  /** 0: paused; null: nothing that runs. */
+  interval_ms: number | null;
+  cost: { looks?: number; last_ns?: number | null; duty?: number | null; duty_limit?: number | null; next_ms?: number | null } | null;
+}
+
+export interface News {
+  type: "snapshot" | "gone" | "exec" | "error" | "status";
+  n?: number;
+  text?: string;
+}
+
 export interface Provider {
   readonly info: PageInfo;
   /** What this one can tell; a view that needs more says so instead of showing nothing. */
@@ -44,10 +72,17 @@ export interface Provider {
   strings?(address: number, end: number): Promise<unknown>;
   at?(address: number): Promise<unknown>;
   heaps?(): Promise<unknown>;
-  processes?(): Promise<unknown>;
+  processes?(): Promise<ProcessRow[]>;
   /** Live: calls back when there is a newer snapshot, a gone target, or other news. Returns how to end it. */
-  subscribe?(listener: (news: { type: "snapshot" | "gone" | "error"; n?: number; text?: string }) => void): () => void;
+  subscribe?(listener: (news: News) => void): () => void;
+  status?(): LiveStatus;
+  /** What the data leave out, and why. */
+  notes?(): Note[];
+  /** The snapshot to show first; null or absent: the last one. */
+  readonly shown?: number | null;
   /** Live: look now; set the interval in milliseconds, 0 pauses. */
   look?(): Promise<void>;
   setInterval?(ms: number): Promise<void>;
+  /** Shows another process: the provider of it. */
+  choose?(pid: number): Promise<Provider>;
 }

@@ -1,4 +1,5 @@
 // A report: everything stands in the page itself, as gzip and base64 or as plain JSON.
+import { diffOf } from "./compare";
 import type { Provider, SnapshotEntry } from "./provider";
 import { snapshotOf, type Snapshot } from "./snapshot";
 import type { Diff, Metric, Note, PageInfo, SnapshotJson, Timeline } from "./types";
@@ -47,7 +48,7 @@ export class ReportProvider implements Provider {
     readonly info: PageInfo,
     private readonly data: ReportData,
   ) {
-    this.can = { live: false, memory: false, pages: false, strings: false, processes: false, diff: (data.diffs?.length ?? 0) > 0 };
+    this.can = { live: false, memory: false, pages: false, strings: false, processes: false, diff: data.snapshots.length > 1 };
   }
 
   snapshots(): SnapshotEntry[] {
@@ -68,8 +69,13 @@ export class ReportProvider implements Provider {
     return Promise.resolve(this.data.timelines?.[measure] ?? null);
   }
 
-  diff(before: number, after: number): Promise<Diff | null> {
-    return Promise.resolve(this.data.diffs?.find((d) => d.before === before && d.after === after)?.diff ?? null);
+  async diff(before: number, after: number): Promise<Diff | null> {
+    const made = this.data.diffs?.find((d) => d.before === before && d.after === after)?.diff;
+    return made ?? diffOf(await this.snapshot(before), await this.snapshot(after));
+  }
+
+  notes(): Note[] {
+    return this.data.notes ?? [];
   }
 
   heaps(): Promise<unknown> {

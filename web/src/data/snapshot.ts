@@ -21,7 +21,7 @@ function packed(rows: RowJson[] | PackedRows | undefined): rows is PackedRows {
   return rows !== undefined && !Array.isArray(rows);
 }
 
-function firstBlocks(regions: Rows, blocks: Rows): Uint32Array {
+export function firstBlocks(regions: Rows, blocks: Rows): Uint32Array {
   const first = new Uint32Array(regions.count + 1);
   for (let b = 0; b < blocks.count; b++) {
     const r = blocks.number("region", b);

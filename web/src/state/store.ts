@@ -1,6 +1,6 @@
 // The one place where the page's state lies. Views are functions of it; what they want changed they say by act().
 import { useEffect, useState } from "preact/hooks";
-import type { Provider } from "../data/provider";
+import type { LiveStatus, Provider } from "../data/provider";
 import type { Snapshot } from "../data/snapshot";
 import type { Diff, Metric } from "../data/types";
 
@@ -40,6 +40,10 @@ export interface State extends ViewState {
   provider: Provider | null;
   snapshot: Snapshot | null;
   diff: Diff | null;
+  /** Number of the last snapshot that there is. */
+  newest: number | null;
+  /** How a running target is observed; null: nothing that runs. */
+  live: LiveStatus | null;
   /** Region addresses whose blocks are shown. */
   expanded: ReadonlySet<number>;
   /** Widths of the region table's columns in pixels, by id, where somebody changed them. */
@@ -57,7 +61,7 @@ export const initialView: ViewState = {
 };
 
 let state: State = {
-  ...initialView, provider: null, snapshot: null, diff: null, expanded: new Set(), widths: {}, panel: null, message: "", loading: true,
+  ...initialView, provider: null, snapshot: null, diff: null, newest: null, live: null, expanded: new Set(), widths: {}, panel: null, message: "", loading: true,
 };
 const listeners = new Set<(s: State) => void>();
 

@@ -8,6 +8,7 @@ import { AddressMap } from "./map";
 import { Heaps } from "./heaps";
 import { Time } from "./time";
 import { Processes } from "./processes";
+import { CompareStrip } from "./changes";
 
 const VIEWS: Record<Tab, { label: string; view: ComponentType }> = {
   overview: { label: "Overview", view: Overview },
@@ -55,6 +56,7 @@ export function App(): JSX.Element {
         </div>
         <FilterStrip />
       </div>
+      <CompareStrip />
       <div class="message" role="status" hidden={!message}>{message}</div>
       <main class="main">
         <div id="view" role="tabpanel" aria-labelledby={"tab-" + tab} class={"view view-" + tab}>

@@ -6,6 +6,7 @@ import type { Snapshot } from "../data/snapshot";
 import { bytes, moment, nanoseconds, thousands } from "../format";
 import { act, getState, useStore, type Theme } from "../state/store";
 import { visible } from "../text";
+import { Live } from "./live";
 import "../style/header.css";
 
 const SIGNALS: Record<number, string> = {
@@ -154,6 +155,7 @@ export function Header(): JSX.Element {
         </div>
       )}
       {t && <Command text={t.cmdline} />}
+      {provider && <Live provider={provider} />}
     </header>
   );
 }
