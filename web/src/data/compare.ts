@@ -43,7 +43,7 @@ function typeRows(before: Snapshot, after: Snapshot): DiffRow[] {
     return { state: direction(both.change.size), kind, ...both };
   });
   const total = sides(totalsOf(was.total), totalsOf(is.total));
-  return [...rows.filter(differs), { state: direction(total.change.size), kind: null, ...total }];
+  return [...rows.filter(differs), { state: direction(total.change.size), kind: "total", ...total }];
 }
 
 function numbersOf(rows: Rows, i: number): Numbers {

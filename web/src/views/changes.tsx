@@ -82,7 +82,7 @@ export function ChangePanel(): JSX.Element | null {
         <thead><tr><th scope="col">Type</th><th scope="col" class="number">Before</th><th scope="col" class="number">After</th><th scope="col" class="number">Change</th></tr></thead>
         <tbody>
           {types.map((row) => (
-            <Row key={row.kind ?? "total"} row={row} measure={measure} label={row.kind
+            <Row key={row.kind ?? "total"} row={row} measure={measure} label={row.kind && row.kind !== "total"
               ? <button type="button" class="kind-button" onClick={() => row.kind && pickKind(row.kind, false)}><Swatch kind={row.kind} />{kindLabel(kinds, row.kind)}</button>
               : <b>Total</b>} />
           ))}
