@@ -137,10 +137,41 @@ static int put_rows(struct vmm_out *out, const struct vmm_look *look, const stru
 	return 0;
 }
 
+/* One of them, on the next line where this one is full. Returns the column behind it. */
+static size_t put_state(struct vmm_out *out, const struct vmm_look *look, size_t column, uint64_t count, const char *id, int64_t size)
+{
+	struct vmm_out *plain = vmm_out_create_memory();
+	VMM_CLEANUP_FREE char *text = NULL;
+	size_t width;
+
+	if (plain) {
+		vmm_put_count(plain, count);
+		vmm_out_printf(plain, " %s ", id);
+		if (size)
+			vmm_put_change(plain, look, size);
+		text = vmm_out_take(plain, NULL);
+	}
+	width = text ? vmm_text_width(text, strlen(text)) : 0;
+	if (column && look->style.width && column + 3 + width > look->style.width) {
+		vmm_out_char(out, '\n');
+		column = 0;
+	} else if (column) {
+		vmm_out_text(out, " · ");
+		column += 3;
+	}
+	vmm_put_count(out, count);
+	vmm_out_printf(out, " %s", id);
+	if (size) {
+		vmm_out_char(out, ' ');
+		put_signed(out, look, size);
+	}
+	return column + width - (size ? 0 : 1);
+}
+
 /* "3 new +1,234 KiB · 1 gone -12 KiB · 120 same": every region is in one of them. */
 static void put_states(struct vmm_out *out, const struct vmm_look *look, const struct vmm_diff *d)
 {
-	bool first = true;
+	size_t column = 0;
 
 	for (unsigned place = 0; place <= VMM_CHANGE_COUNT; place++) {
 		const char *id = place < VMM_CHANGE_COUNT ? vmm_change_id_at(place) : vmm_change_id(0);
@@ -160,15 +191,7 @@ static void put_states(struct vmm_out *out, const struct vmm_look *look, const s
 		}
 		if (!count)
 			continue;
-		vmm_out_text(out, first ? "" : " · ");
-		vmm_put_count(out, count);
-		vmm_out_char(out, ' ');
-		vmm_out_text(out, id);
-		if (known && size) {
-			vmm_out_char(out, ' ');
-			put_signed(out, look, size);
-		}
-		first = false;
+		column = put_state(out, look, column, count, id, known ? size : 0);
 	}
 	vmm_out_char(out, '\n');
 }
@@ -248,7 +271,7 @@ static void put_accounts(struct vmm_out *out, const struct vmm_look *look, const
 	vmm_out_char(out, '\n');
 	if (known == right) {
 		vmm_put_dim(out, look);
-		vmm_out_printf(out, "sum of regions = sum of types = total: remainder 0 in all %u numbers known on both sides", known);
+		vmm_out_printf(out, "sum of regions = sum of types = total: remainder 0 in all %u numbers known", known);
 		vmm_put_plain(out, look);
 		vmm_out_char(out, '\n');
 		return;
@@ -293,13 +316,17 @@ static bool has_note(const struct vmm_snapshot *s, const struct vmm_note *n)
 	return false;
 }
 
-static void put_note(struct vmm_out *out, const char *side, const struct vmm_note *n)
+static void put_note(struct vmm_out *out, const struct vmm_look *look, const char *side, const struct vmm_note *n)
 {
-	vmm_out_printf(out, "  %s", side);
-	vmm_out_escaped(out, n->from, 0);
-	vmm_out_text(out, ": ");
-	vmm_out_escaped(out, n->text, 0);
-	vmm_out_char(out, '\n');
+	struct vmm_out *text = vmm_out_create_memory();
+
+	if (!text)
+		return;
+	vmm_out_text(text, side);
+	vmm_out_escaped(text, n->from, 0);
+	vmm_out_text(text, ": ");
+	vmm_out_escaped(text, n->text, 0);
+	vmm_put_sentence(out, look, text);
 }
 
 static void put_notes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_diff *d)
@@ -307,10 +334,10 @@ static void put_notes(struct vmm_out *out, const struct vmm_look *look, const st
 	if (d->a->note_count || d->b->note_count)
 		vmm_put_heading(out, look, "Notes");
 	for (uint32_t i = 0; i < d->a->note_count; i++)
-		put_note(out, has_note(d->b, &d->a->notes[i]) ? "both, " : "before, ", &d->a->notes[i]);
+		put_note(out, look, has_note(d->b, &d->a->notes[i]) ? "both, " : "before, ", &d->a->notes[i]);
 	for (uint32_t i = 0; i < d->b->note_count; i++)
 		if (!has_note(d->a, &d->b->notes[i]))
-			put_note(out, "after, ", &d->b->notes[i]);
+			put_note(out, look, "after, ", &d->b->notes[i]);
 }
 
 void vmm_diff_row_name(const struct vmm_diff_row *row, char *ret, size_t size)

@@ -261,6 +261,29 @@ void vmm_line_add(struct vmm_line *line, const char *text)
 	line->started = true;
 }
 
+void vmm_put_sentence(struct vmm_out *out, const struct vmm_look *look, struct vmm_out *text)
+{
+	VMM_CLEANUP_FREE char *all = vmm_out_take(text, NULL);
+	size_t width = look->style.width, column = 2;
+
+	vmm_out_text(out, "  ");
+	for (const char *p = all ? all : ""; *p;) {
+		size_t n = strcspn(p, " "), columns = vmm_text_width(p, n);
+
+		if (width && p > all && column + 1 + columns > width) {
+			vmm_out_text(out, "\n    ");
+			column = 4;
+		} else if (p > all) {
+			vmm_out_char(out, ' ');
+			column++;
+		}
+		vmm_out_bytes(out, p, n);
+		column += columns;
+		p += n + (p[n] == ' ');
+	}
+	vmm_out_char(out, '\n');
+}
+
 void vmm_line_end(struct vmm_line *line)
 {
 	vmm_out_char(line->out, '\n');

@@ -50,6 +50,9 @@ void vmm_put_heading(struct vmm_out *out, const struct vmm_look *look, const cha
 /* "I Image  H Heap ...": the key to letters and colours, wrapped to the width. bit i of kinds: enum vmm_kind i. */
 void vmm_put_legend(struct vmm_out *out, const struct vmm_look *look, uint32_t kinds);
 
+/* A sentence between 2 columns and the look's width, wrapped at its words. Destroys text, which is safe to print. */
+void vmm_put_sentence(struct vmm_out *out, const struct vmm_look *look, struct vmm_out *text);
+
 /*
  * Words of a line that is wrapped at the look's width, joined by " · " and indented on the lines after the first.
  * Start with {.out, .look, .indent}; column is where the cursor stands.

@@ -293,7 +293,7 @@ static bool limit_matters(const struct vmm_limit *l)
 
 static void put_limits(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s)
 {
-	size_t width = 0;
+	size_t width = 0, used;
 
 	for (uint32_t i = 0; i < s->limit_count; i++)
 		if (limit_matters(&s->limits[i]))
@@ -305,7 +305,9 @@ static void put_limits(struct vmm_out *out, const struct vmm_look *look, const s
 
 		if (!limit_matters(l))
 			continue;
-		vmm_out_printf(out, "  %-*s  ", (int)width, l->text);
+		vmm_out_text(out, "  ");
+		used = vmm_out_escaped(out, l->text, 0);
+		vmm_out_repeat(out, " ", width + 2 - vmm_min_u64(used, width));
 		if (l->used_known && l->soft != UINT64_MAX) {
 			put_amount(out, l, l->used);
 			vmm_out_text(out, " of ");
@@ -322,17 +324,21 @@ void vmm_summary_notes(struct vmm_out *out, const struct vmm_look *look, const s
 	for (uint32_t i = 0; i < s->note_count; i++) {
 		const struct vmm_note *n = &s->notes[i];
 
-		vmm_out_text(out, "  ");
-		vmm_out_escaped(out, n->from, 0);
-		vmm_out_text(out, ": ");
-		vmm_out_escaped(out, n->text, 0);
+		struct vmm_out *text = vmm_out_create_memory();
+
+		if (!text)
+			return;
+		vmm_out_escaped(text, n->from, 0);
+		vmm_out_text(text, ": ");
+		text->backslashes = out->backslashes;
+		vmm_out_escaped(text, n->text, 0);
 		if (n->address)
-			vmm_out_printf(out, " (%sat 0x%llx)", n->count > 1 ? "first " : "", (unsigned long long)n->address);
+			vmm_out_printf(text, " (%sat 0x%llx)", n->count > 1 ? "first " : "", (unsigned long long)n->address);
 		if (n->count > 1) {
-			vmm_out_text(out, " ×");
-			vmm_put_count(out, n->count);
+			vmm_out_text(text, " ×");
+			vmm_put_count(text, n->count);
 		}
-		vmm_out_char(out, '\n');
+		vmm_put_sentence(out, look, text);
 	}
 }
 

@@ -114,7 +114,7 @@ static int create(struct vmm_timeline *t, struct vmm_session *session, struct vm
 	t->by = t->together && !t->ask->by_chosen ? VMM_TIMELINE_TARGET : t->ask->by;
 	if (t->together && (t->by == VMM_TIMELINE_HEAP || t->by == VMM_TIMELINE_REGION || t->ask->where))
 		return vmm_fail(err, VMM_E_USAGE, 0,
-				"the session has %u targets: vmm_timeline_choose one with --target, as --target %u", t->target_count,
+				"the session has %u targets: choose one with --target, as --target %u", t->target_count,
 				t->targets[t->target_count - 1].target);
 	code = fill(t, session, c, err);
 	if (code == 0)

@@ -252,6 +252,32 @@ def check_refusals(checks, args, folder):
     checks.true(not os.path.exists(os.path.join(folder, "no.vmmap")), "a file is left of what was refused")
 
 
+KINDS = ("image", "mapped_file", "shareable", "heap", "managed_heap", "stack", "private_data", "device", "system", "page_table", "unusable", "free", "total")
+
+
+def check_hostile_texts(checks, args, folder):
+    """Every text of a session may hold what a terminal would obey, and lines that look like ours: none comes out as it is."""
+    file = os.path.join(folder, "texts.vmmap")
+    with Target([os.path.join(args.targets, "t_alloc_static"), "2", "100"]) as target:
+        save(args, target.pid, file, "--with-memory", "heap,stack")
+        save(args, target.pid, file, "--append")
+    db = sqlite3.connect(file)
+    changed = db.execute("UPDATE text SET value = value || char(27) || '[31mX' || char(10) || 'FORGED' WHERE value NOT IN (%s)" %
+                         ",".join("?" * len(KINDS)), KINDS).rowcount
+    db.execute("UPDATE target SET name = name || char(27) || '[31m'")
+    db.commit()
+    db.close()
+    checks.true(changed > 20, "texts that were changed: %d" % changed)
+    shown = ([["show", "--view", v] for v in TABLES + ["summary", "regions", "tree", "heaps"]] + [["show", "--raw"], ["show", "--json"], ["show", "--csv"]] +
+             [["show", "--format", "vmmap-csv"], ["show", "--format", "vmmap-txt"], ["heap"], ["heap", "--json"], ["free", "--map"],
+              ["at", "0x400010"], ["timeline"], ["timeline", "--by", "heap"], ["timeline", "--csv", "--by", "region"], ["diff"], ["diff", "--json"]])
+    for words in shown:
+        done = run(args, *command(words, file))
+        checks.equal(done.returncode, 0, "%s: exit status with hostile texts (%s)" % (" ".join(words), done.stderr.decode(errors="replace")))
+        checks.true(b"\x1b" not in done.stdout + done.stderr, "%s: an escape sequence came out" % " ".join(words))
+        checks.true(not re.search(rb"^FORGED", done.stdout, re.M), "%s: a line was forged" % " ".join(words))
+
+
 def check_names(checks, args, folder):
     """Several targets in one file, and a file with @ in its name."""
     file = os.path.join(folder, "several@home.vmmap")
@@ -300,6 +326,7 @@ def main():
         check_none(checks, args, folder)
         check_names(checks, args, folder)
         check_refusals(checks, args, folder)
+        check_hostile_texts(checks, args, folder)
     checks.finish()
 
 
