@@ -34,7 +34,13 @@ static uint64_t gap_below(const struct vmm_snapshot *s, const struct vmm_vma *ne
 /* Windows reserves address space in 64 KiB steps: nobody else can have what is left of a region's last one. */
 static uint64_t unusable_behind(const struct vmm_snapshot *s, uint64_t at, uint64_t end)
 {
-	return strcmp(s->target.arch, "windows") == 0 ? vmm_min_u64(vmm_align_up(at, WINDOWS_GRANULE), end) : at;
+	uint64_t step;
+
+	if (strcmp(s->target.arch, "windows") != 0)
+		return at;
+	step = vmm_align_up(at, WINDOWS_GRANULE);
+	/* In the last step of all 64 bits there is no next one. */
+	return step < at ? end : vmm_min_u64(step, end);
 }
 
 /* One stretch between two mappings: what is left of a step, low addresses that are refused, free ones, the gap below a stack. */
