@@ -142,5 +142,7 @@ export function applyChanges(before: Snapshot, document: ChangesJson): Snapshot 
   const owned = blockSources(before, changed, from);
   const region: Column = { type: "number", values: owned.region, atLeast: new Set() };
   const blocks = gather(before.blocks, changed.blocks, owned.from, new Map([["region", region]]));
-  return { ...changed, regions, blocks, firstBlock: firstBlocks(regions, blocks) };
+  // Many gaps that are as they were are not sent again.
+  const gaps = document.gaps ? changed.gaps : before.gaps;
+  return { ...changed, regions, blocks, gaps, firstBlock: firstBlocks(regions, blocks) };
 }
