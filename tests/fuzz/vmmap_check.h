@@ -63,6 +63,15 @@ static inline void check_export(const struct vmm_snapshot *s, bool exact)
 	free(vmm_out_take(out, NULL));
 }
 
+/* A block without a size ends where the next row begins: what the snapshot writes has no such row behind its last. */
+static inline bool sizes_known(const struct vmm_snapshot *s)
+{
+	for (uint32_t i = 0; i < s->block_count; i++)
+		if (!vmm_metric_known(&s->blocks[i].m, VMM_METRIC_SIZE))
+			return false;
+	return true;
+}
+
 static inline void check_file(const uint8_t *data, size_t size, bool xml, const char *which)
 {
 	struct vmm_take take = {.needs = VMM_NEED_DEFAULT};
@@ -73,7 +82,7 @@ static inline void check_file(const uint8_t *data, size_t size, bool xml, const 
 		return;
 	if (vmm_target_snapshot(t, &take, &s, NULL) == 0) {
 		check_snapshot(s);
-		check_export(s, !xml);
+		check_export(s, !xml && sizes_known(s));
 		vmm_snapshot_destroy(s);
 	}
 	vmm_target_close(t);
