@@ -67,7 +67,7 @@ static inline void check_export(const struct vmm_snapshot *s, bool exact)
 static inline bool sizes_known(const struct vmm_snapshot *s)
 {
 	for (uint32_t i = 0; i < s->block_count; i++)
-		if (!vmm_metric_known(&s->blocks[i].m, VMM_METRIC_SIZE))
+		if (!vmm_metric_known(s->blocks[i].m, VMM_METRIC_SIZE))
 			return false;
 	return true;
 }
