@@ -22,7 +22,7 @@ export interface ExprTable {
 export type Compare = "=" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~";
 
 export type Node =
-  | { op: "number"; value: number }
+  | { op: "number"; value: bigint }
   | { op: "column"; column: ExprColumn; kind: string | null }
   | { op: "percent"; thousandths: number; column: ExprColumn; kind: string | null }
   | { op: "add" | "sub"; left: Node; right: Node }

@@ -2,10 +2,10 @@
 // with an unknown value is neither true nor false; a lower bound is used as far as it goes (src/view/expr_eval.c).
 import type { Column } from "../data/rows";
 import type { Compare, ExprColumn, Node } from "./ast";
+import { exactly, mustBeExact } from "./exact";
+import { compareBounds, NO, UNSURE, YES, type Bounds } from "./truth";
 
-export const NO = 0;
-export const YES = 1;
-export const UNSURE = 2;
+export { NO, UNSURE, YES } from "./truth";
 
 /** Where the values come from. */
 export interface ExprRows {
@@ -56,11 +56,16 @@ function columnRanges(rows: ExprRows, column: ExprColumn, kind: string | null): 
   return { low: c.values, high: c.values, lowOpen: null, highOpen };
 }
 
+/** Thousandths of a percent, rounded down; the product may need more bits than a number has. */
+export function shareOf(before: number, thousandths: number): number {
+  const product = before * thousandths;
+  return Number.isSafeInteger(product) || !Number.isFinite(product) ? Math.floor(product / 100000) : Number((BigInt(before) * BigInt(thousandths)) / 100000n);
+}
+
 function percentRanges(rows: ExprRows, node: Node & { op: "percent" }): Ranges {
   const low = new Float64Array(rows.count);
   for (let i = 0; i < rows.count; i++) {
-    const before = rows.before?.(node.column.id, node.kind, i) ?? NaN;
-    low[i] = Math.floor((before * node.thousandths) / 100000);
+    low[i] = shareOf(rows.before?.(node.column.id, node.kind, i) ?? NaN, node.thousandths);
   }
   return { low, high: low, lowOpen: null, highOpen: null };
 }
@@ -86,7 +91,7 @@ function combine(a: Ranges, b: Ranges, minus: boolean): Ranges {
 function numbers(node: Node, rows: ExprRows): Ranges {
   switch (node.op) {
     case "number":
-      return constant(rows.count, node.value);
+      return constant(rows.count, Number(node.value));
     case "column":
       return columnRanges(rows, node.column, node.kind);
     case "percent":
@@ -99,40 +104,8 @@ function numbers(node: Node, rows: ExprRows): Ranges {
   }
 }
 
-type Bounds = { low: number; high: number; lowOpen: boolean; highOpen: boolean };
-
-function less(a: Bounds, b: Bounds): number {
-  if (!a.highOpen && !b.lowOpen && a.high < b.low) return YES;
-  if (!a.lowOpen && !b.highOpen && a.low >= b.high) return NO;
-  return UNSURE;
-}
-
 function not(t: number): number {
   return t === UNSURE ? UNSURE : 1 - t;
-}
-
-function equal(a: Bounds, b: Bounds): number {
-  const exact = (x: Bounds): boolean => !x.lowOpen && !x.highOpen && x.low === x.high;
-  if (less(a, b) === YES || less(b, a) === YES) return NO;
-  return exact(a) && exact(b) ? YES : UNSURE;
-}
-
-function compareBounds(how: Compare, a: Bounds, b: Bounds): number {
-  if (Number.isNaN(a.low) || Number.isNaN(b.low)) return UNSURE;
-  switch (how) {
-    case "=":
-      return equal(a, b);
-    case "!=":
-      return not(equal(a, b));
-    case "<":
-      return less(a, b);
-    case ">=":
-      return not(less(a, b));
-    case ">":
-      return less(b, a);
-    default:
-      return not(less(b, a));
-  }
 }
 
 /** The same where all numbers are exact, as nearly always. */
@@ -152,13 +125,14 @@ function compareExact(how: Compare, a: Float64Array, b: Float64Array, truth: Uin
 }
 
 function compareNumbers(node: Node & { op: "compare" }, rows: ExprRows): Uint8Array {
+  if (mustBeExact(node.left, rows) || mustBeExact(node.right, rows)) return exactly(node, rows);
   const left = numbers(node.left, rows);
   const right = numbers(node.right, rows);
   const truth = new Uint8Array(rows.count);
   if (!left.lowOpen && !left.highOpen && !right.lowOpen && !right.highOpen) return compareExact(node.how, left.low, right.low, truth);
-  const a: Bounds = { low: 0, high: 0, lowOpen: false, highOpen: false };
-  const b: Bounds = { ...a };
-  const fill = (x: Bounds, r: Ranges, i: number): void => {
+  const a: Bounds<number> = { low: 0, high: 0, lowOpen: false, highOpen: false };
+  const b: Bounds<number> = { ...a };
+  const fill = (x: Bounds<number>, r: Ranges, i: number): void => {
     x.low = r.low[i] ?? NaN;
     x.high = r.high[i] ?? NaN;
     x.lowOpen = r.lowOpen?.[i] === 1;
@@ -167,7 +141,7 @@ function compareNumbers(node: Node & { op: "compare" }, rows: ExprRows): Uint8Ar
   for (let i = 0; i < rows.count; i++) {
     fill(a, left, i);
     fill(b, right, i);
-    truth[i] = compareBounds(node.how, a, b);
+    truth[i] = Number.isNaN(a.low) || Number.isNaN(b.low) ? UNSURE : compareBounds(node.how, a, b);
   }
   return truth;
 }

@@ -157,7 +157,7 @@ class Parser {
     const minus = this.take("-");
     if (!minus && !this.take("+")) return this.primary();
     const right = this.number(this.primary());
-    return { type: "number", node: minus ? { op: "sub", left: { op: "number", value: 0 }, right } : right, at };
+    return { type: "number", node: minus ? { op: "sub", left: { op: "number", value: 0n }, right } : right, at };
   }
 
   private primary(): Part {
@@ -198,14 +198,14 @@ class Parser {
   }
 
   /** A decimal number with an optional fraction and suffix, or 0x and hexadecimal digits; null when malformed. */
-  private amount(): number | null {
+  private amount(): bigint | null {
     const word = /^[A-Za-z0-9_.]*/.exec(this.text.slice(this.p))?.[0] ?? "";
     const hex = /^0[xX]([0-9a-fA-F]+)/.exec(word);
     if (hex || /^0[xX]/.test(word)) {
       const rest = this.name(this.p + (hex?.[0].length ?? 0));
       if (!hex || rest || BigInt("0x" + hex[1]) > U64_MAX) return null;
       this.p += hex[0].length;
-      return Number(BigInt("0x" + hex[1]));
+      return BigInt("0x" + hex[1]);
     }
     const m = /^(\d+)(?:\.(\d*))?([A-Za-z0-9_]*)/.exec(word);
     const fraction = m?.[2] ?? "";
@@ -214,7 +214,7 @@ class Parser {
     const value = BigInt(m[1] ?? "0") * factor + (BigInt(fraction || "0") * factor) / 10n ** BigInt(fraction.length);
     if (value > U64_MAX) return null;
     this.p += m[0].length;
-    return Number(value);
+    return value;
   }
 
   private column(): Part {
