@@ -30,7 +30,7 @@ export interface TableData {
 /** As vmm_out_csv: quoted where it must be, controls escaped; unknown is an empty field. */
 function csvField(cell: Cell): string {
   if (cell === null || cell === undefined || (typeof cell === "number" && Number.isNaN(cell))) return "";
-  if (typeof cell === "boolean") return cell ? "1" : "0";
+  if (typeof cell === "boolean") return String(cell);
   if (typeof cell === "number") return String(cell);
   const text = visible(cell);
   // A spreadsheet would take such a field for a formula.

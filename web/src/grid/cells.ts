@@ -1,4 +1,5 @@
 // What stands in a cell: as `vmmap show` writes it for people, and as --csv writes it for programs.
+import type { Cell, TableData } from "../export";
 import { thousands } from "../format";
 import { visible } from "../text";
 import type { GridColumn, Table } from "./table";
@@ -14,6 +15,11 @@ const UNKNOWN: CellText = { text: "?", tone: "unknown" };
 const NOTHING: CellText = { text: "-", tone: "zero" };
 
 const CHUNK_WORDS: Readonly<Record<string, string>> = { meta: "overhead" };
+
+/** What chunks of a state are called: used, cached, free, top, overhead... */
+export function stateWord(state: string): string {
+  return CHUNK_WORDS[state] ?? visible(state);
+}
 
 /** Bytes as whole KiB, halves up; less than half of one is "<1". As format_bytes() of src/view/emit_text.c. */
 export function kibExact(bytes: number): string {
@@ -39,10 +45,8 @@ function numberCell(column: GridColumn, value: number, atLeast: boolean): CellTe
   return { text: bound + sign + (column.type === "bytes" ? kibExact(size) : thousands(size)), tone: "told" };
 }
 
-/** What chunks of a state are called: used, cached, free, top, overhead... */
 export function chunkWord(table: Table, row: number): string {
-  const state = table.text("state", row);
-  return CHUNK_WORDS[state] ?? visible(state);
+  return stateWord(table.text("state", row));
 }
 
 /** What a state of a heap's chunks says: "used: 79,464 bytes in 779 chunks". */
@@ -70,23 +74,19 @@ export function cell(table: Table, column: GridColumn, row: number): CellText {
   return numberCell(column, value, table.atLeast(column.id, row));
 }
 
-/** As --csv: bytes as integers, unknown and lower bounds empty. */
-export function csvCell(table: Table, column: GridColumn, row: number): string {
-  if (column.type === "text") {
-    const text = column.id === "details" && table.isChunk(row) ? chunkDetails(table, row) : visible(table.text(column.id, row));
-    return /[",\s]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  }
-  if (!table.has(column.id, row) || (table.isChunk(row) && column.type === "address")) return "";
-  if (column.type === "flag") return table.flag(column.id, row) ? "true" : "false";
+/** As --csv and --json have it: bytes as integers, addresses as texts; unknown and lower bounds are null. */
+export function dataCell(table: Table, column: GridColumn, row: number): Cell {
+  if (column.type === "text") return column.id === "details" && table.isChunk(row) ? chunkDetails(table, row) : table.text(column.id, row);
+  if (!table.has(column.id, row) || (table.isChunk(row) && column.type === "address")) return null;
+  if (column.type === "flag") return table.flag(column.id, row);
   const value = table.number(column.id, row);
-  if (Number.isNaN(value) || table.atLeast(column.id, row)) return "";
-  return column.type === "address" ? "0x" + hex(value) : String(value);
+  if (Number.isNaN(value) || table.atLeast(column.id, row)) return null;
+  return column.type === "address" ? "0x" + hex(value) : value;
 }
 
-export function rowsAsCsv(table: Table, columns: readonly GridColumn[], rows: Iterable<number>): string {
-  const lines = [["depth", ...columns.map((c) => c.id)].join(",")];
-  for (const row of rows) lines.push([String(table.level(row) - 1), ...columns.map((c) => csvCell(table, c, row))].join(","));
-  return lines.join("\n") + "\n";
+/** Rows as a table to be saved or copied; blocks have depth 1. */
+export function rowsAsData(table: Table, columns: readonly GridColumn[], rows: readonly number[]): TableData {
+  return { columns: ["depth", ...columns.map((c) => c.id)], rows: rows.map((row) => [table.level(row) - 1, ...columns.map((c) => dataCell(table, c, row))]) };
 }
 
 /** Columns that align in a fixed-width font, under their titles. */

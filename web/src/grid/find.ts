@@ -1,6 +1,7 @@
 // Finding: an address leads to what holds it; a text is looked for in what rows are called, also below closed ones.
 import { fold } from "../expr/eval";
 import type { Rows } from "../data/rows";
+import { stateWord } from "./cells";
 import type { Table } from "./table";
 
 export type Query = { type: "nothing" } | { type: "address"; address: number } | { type: "text"; text: string };
@@ -21,13 +22,14 @@ export function parseQuery(table: Table, text: string): Query {
 const TEXTS = ["details", "path", "label", "heap", "build_id", "state", "protection"];
 
 /** Marks rows of a level of which some text holds the wanted one. */
-function mark(rows: Rows, wanted: string, columns: readonly string[], say: (id: string, text: string) => string, hits: Uint8Array): void {
+function mark(rows: Rows, wanted: string, columns: readonly string[], say: (id: string, text: string) => string, hits: Uint8Array, places = true): void {
   for (const id of columns) {
     const c = rows.column(id);
     if (c?.type !== "text") continue;
     const of = c.texts.map((t) => t !== "" && fold(say(id, t)).includes(wanted));
     if (of.includes(true)) for (let i = 0; i < rows.count; i++) if (of[c.index[i] ?? 0]) hits[i] = 1;
   }
+  if (!places) return; // rows without addresses of their own
   const tid = rows.column("tid");
   if (/^\d{1,10}$/.test(wanted) && tid?.type === "number") {
     const n = Number(wanted);
@@ -52,8 +54,8 @@ function markAddresses(addresses: Float64Array, wanted: string, hits: Uint8Array
 }
 
 /**
- * Rows that a query finds, in the order of the table, also those below closed rows. Kinds are looked for in top rows
- * alone: blocks have their region's.
+ * Rows that a query finds, in the order of the table, also those below closed rows: blocks, and what a heap's chunks are.
+ * Kinds are looked for in top rows alone: blocks have their region's.
  */
 export function find(table: Table, order: Uint32Array, query: Query): Uint32Array {
   if (query.type === "nothing") return new Uint32Array(0);
@@ -63,15 +65,20 @@ export function find(table: Table, order: Uint32Array, query: Query): Uint32Arra
   }
   const wanted = fold(query.text);
   const top = new Uint8Array(table.topCount);
-  const blocks = new Uint8Array(table.blocks.count);
+  const below = new Uint8Array(table.blocks.count + table.chunks.count);
   mark(table.top, wanted, [...TEXTS, "kind"], (id, t) => (id === "kind" ? table.kindLabel(t) : t), top);
-  mark(table.blocks, wanted, TEXTS, (_, t) => t, blocks);
-  const found = new Uint32Array(table.topCount + table.blocks.count);
+  mark(table.blocks, wanted, TEXTS, (_, t) => t, below);
+  mark(table.chunks, wanted, ["state"], (_, t) => stateWord(t), below.subarray(table.blocks.count), false);
+  const found = new Uint32Array(table.rowCount);
   let n = 0;
-  const first = table.firstBlock;
+  const { firstBlock, firstChunk } = table;
+  const take = (first: Uint32Array, row: number, offset: number): void => {
+    for (let i = offset + (first[row] ?? 0); i < offset + (first[row + 1] ?? 0); i++) if (below[i]) found[n++] = table.topCount + i;
+  };
   for (const row of order) {
     if (top[row]) found[n++] = row;
-    for (let b = first[row] ?? 0; b < (first[row + 1] ?? 0); b++) if (blocks[b]) found[n++] = table.topCount + b;
+    take(firstBlock, row, 0);
+    take(firstChunk, row, table.blocks.count);
   }
   return found.slice(0, n);
 }

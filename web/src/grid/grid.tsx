@@ -1,6 +1,7 @@
 // The table itself: rows on the screen, cursor and selection, keys, copying. What is shown it is given.
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { thousands } from "../format";
 import { rowsAsText } from "./cells";
 import { defaultWidth, template, totalWidth, widthOf } from "./columns";
 import { Head } from "./head";
@@ -35,6 +36,9 @@ export interface GridProps {
 }
 
 const TYPE_AHEAD_MS = 900;
+const PRINT_MOST = 2000; // rows on paper: some 40 sheets
+const PRINT_WIDTH = 1440; // pixels that a sheet across has
+const ASIDE = 120; // pixels that Ctrl with an arrow key goes aside
 
 function toggledOpen(table: Table, open: ReadonlySet<number>, row: number): Set<number> {
   const next = new Set(open);
@@ -75,11 +79,30 @@ export function slots(from: number, to: number): number[] {
   return rows;
 }
 
+/** On paper all rows stand, not those alone that the screen shows. */
+function usePrinting(): boolean {
+  const [printing, setPrinting] = useState(false);
+  useEffect(() => {
+    const begin = (): void => setPrinting(true);
+    const end = (): void => setPrinting(false);
+    addEventListener("beforeprint", begin);
+    addEventListener("afterprint", end);
+    return () => {
+      removeEventListener("beforeprint", begin);
+      removeEventListener("afterprint", end);
+    };
+  }, []);
+  return printing;
+}
+
 export function Grid(p: GridProps): JSX.Element {
   const scroller = useRef<HTMLDivElement>(null);
   const [anchor, setAnchor] = useState(-1);
-  const typed = useRef({ text: "", at: 0 });
-  const { from, to } = useWindow(scroller, p.visible.length);
+  const typed = useRef({ text: "", at: -TYPE_AHEAD_MS });
+  const seen = useWindow(scroller, p.visible.length);
+  const printed = usePrinting();
+  const from = printed ? 0 : seen.from;
+  const to = printed ? Math.min(p.visible.length, PRINT_MOST) : seen.to;
   const at = useMemo(() => (p.cursor < 0 ? -1 : p.visible.indexOf(p.cursor)), [p.visible, p.cursor]);
   const bar = useMemo(() => barOf(p.table, p.columns, p.sort), [p.table, p.columns, p.sort]);
 
@@ -93,13 +116,30 @@ export function Grid(p: GridProps): JSX.Element {
     if (p.reveal && at >= 0) show(at, offsetAround);
   }, [p.reveal]);
 
-  const moveTo = (to: number, extend: boolean): void => {
+  const moveTo = (to: number, extend: boolean, keep = false): void => {
     const row = p.visible[to];
     if (row === undefined) return;
     const start = extend ? (anchor >= 0 ? p.visible.indexOf(anchor) : at) : -1;
     if (!extend || start < 0) setAnchor(row);
-    p.onCursor(row, extend && start >= 0 ? range(p.visible, start, to) : new Set([row]));
+    const next = extend && start >= 0 ? range(p.visible, start, to) : new Set([row]);
+    p.onCursor(row, keep ? new Set([...p.selected, ...next]) : next);
     show(to, offsetFor);
+  };
+
+  /** Goes there and leaves what is selected, so that Ctrl+Space can pick rows one by one. */
+  const walkTo = (to: number): void => {
+    const row = p.visible[to];
+    if (row === undefined) return;
+    setAnchor(row);
+    p.onCursor(row, p.selected);
+    show(to, offsetFor);
+  };
+
+  const pick = (row: number): void => {
+    const next = new Set(p.selected);
+    if (!next.delete(row)) next.add(row);
+    setAnchor(row);
+    p.onCursor(row, next);
   };
 
   const type = (key: string): void => {
@@ -112,20 +152,24 @@ export function Grid(p: GridProps): JSX.Element {
 
   const onKey = (e: KeyboardEvent): void => {
     if (e.target !== e.currentTarget) return;
-    if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "a") {
-      e.preventDefault();
-      p.onCursor(p.cursor >= 0 ? p.cursor : (p.visible[0] ?? -1), new Set(p.visible));
-      return;
-    }
-    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    const control = e.ctrlKey || e.metaKey;
+    const typing = !control && performance.now() - typed.current.at < TYPE_AHEAD_MS;
     const page = Math.max(1, Math.floor(((scroller.current?.clientHeight ?? 400) - HEAD) / ROW) - 1);
-    const action = keyAction(e.key, { table: p.table, visible: p.visible, at, page, open: p.open });
+    const action = keyAction(e.key, { table: p.table, visible: p.visible, at, page, open: p.open, control, alt: e.altKey, typing });
     if (!action) {
-      if (e.key.length === 1 && e.key !== " " && e.key !== "/") type(e.key);
+      if (control || e.altKey || e.key.length !== 1 || e.key === "/") return;
+      if (e.key === " ") e.preventDefault(); // it would scroll
+      type(e.key);
       return;
     }
     e.preventDefault();
-    if (action.do === "move") moveTo(action.to, e.shiftKey);
+    typed.current = { text: "", at: -TYPE_AHEAD_MS };
+    if (action.do === "move" && control && !e.shiftKey) walkTo(action.to);
+    else if (action.do === "move") moveTo(action.to, e.shiftKey, control);
+    else if (action.do === "all") p.onCursor(p.cursor >= 0 ? p.cursor : (p.visible[0] ?? -1), new Set(p.visible));
+    else if (action.do === "pick") pick(action.row);
+    else if (action.do === "only") p.onCursor(p.cursor, new Set(p.cursor < 0 ? [] : [p.cursor]));
+    else if (action.do === "aside") scroller.current?.scrollBy(action.by * ASIDE, 0);
     else if (action.do === "open" || action.do === "close") {
       if (p.open.has(p.table.address(action.top)) === (action.do === "close")) p.onOpen(toggledOpen(p.table, p.open, action.top));
     } else if (action.do === "open-all") p.onOpen(allOpen(p.table));
@@ -140,12 +184,8 @@ export function Grid(p: GridProps): JSX.Element {
     const index = Number(target?.dataset["index"] ?? NaN);
     const row = p.visible[index];
     if (row === undefined) return;
-    if (e.ctrlKey || e.metaKey) {
-      const next = new Set(p.selected);
-      if (!next.delete(row)) next.add(row);
-      setAnchor(row);
-      p.onCursor(row, next);
-    } else moveTo(index, e.shiftKey);
+    if ((e.ctrlKey || e.metaKey) && !e.shiftKey) pick(row);
+    else moveTo(index, e.shiftKey, e.ctrlKey || e.metaKey);
   };
 
   const onDouble = (e: MouseEvent): void => {
@@ -166,9 +206,9 @@ export function Grid(p: GridProps): JSX.Element {
   const width = totalWidth(p.columns, p.widths);
   const onToggle = useMemo(() => (row: number) => p.onOpen(toggledOpen(p.table, p.open, row)), [p.table, p.open, p.onOpen]);
   return (
-    <div class={"grid" + (tight ? " tight" : "")} ref={scroller} role="treegrid" tabIndex={0} aria-label={p.label} aria-rowcount={p.visible.length + 1}
+    <div class={"grid" + (tight ? " tight" : "") + (seen.aside ? " aside" : "")} ref={scroller} role="treegrid" tabIndex={0} aria-label={p.label} aria-rowcount={p.visible.length + 1}
       aria-colcount={p.columns.length} aria-multiselectable="true" aria-activedescendant={onScreen ? "row-" + p.cursor : undefined}
-      onKeyDown={onKey} onCopy={onCopy} style={{ "--grid-columns": template(p.columns, p.widths), "--grid-width": `${width}px` }}>
+      onKeyDown={onKey} onCopy={onCopy} style={{ "--grid-columns": template(p.columns, p.widths), "--grid-width": `${width}px`, "--print-scale": Math.min(1, PRINT_WIDTH / width).toFixed(3) }}>
       <Head table={p.table} columns={p.columns} widths={p.widths} sort={p.sort} onSort={p.onSort} onColumns={p.onColumns}
         onWidths={p.onWidths} onScreen={() => [...p.visible.subarray(from, to)]} />
       <div class="grid-body" role="rowgroup" onClick={onClick} onDblClick={onDouble} style={{ height: `${HEAD + p.visible.length * ROW}px` }}>
@@ -183,6 +223,9 @@ export function Grid(p: GridProps): JSX.Element {
           );
         })}
       </div>
+      {printed && p.visible.length > to && (
+        <p class="grid-rest">{thousands(p.visible.length - to)} more rows are not printed: filter them, or save the table.</p>
+      )}
     </div>
   );
 }

@@ -9,6 +9,11 @@ export interface KeyState {
   /** Rows that fit on the screen. */
   page: number;
   open: ReadonlySet<number>;
+  /** Control, or Command, is held. */
+  control: boolean;
+  alt: boolean;
+  /** A name is being typed: a blank is a part of it. */
+  typing: boolean;
 }
 
 export type KeyAction =
@@ -16,6 +21,11 @@ export type KeyAction =
   | { do: "open" | "close"; top: number }
   | { do: "open-all" | "close-all" }
   | { do: "panel" }
+  | { do: "all" }
+  | { do: "pick"; row: number }
+  /** The cursor's row alone is selected. */
+  | { do: "only" }
+  | { do: "aside"; by: 1 | -1 }
   | null;
 
 function clamp(n: number, state: KeyState): number {
@@ -32,10 +42,33 @@ function left(s: KeyState, row: number): KeyAction {
   return s.open.has(s.table.address(row)) && s.table.childCount(row) ? { do: "close", top: row } : null;
 }
 
+/** With Control: the cursor goes and the selection stays. */
+function withControl(key: string, s: KeyState): KeyAction {
+  const row = s.visible[s.at];
+  switch (key) {
+    case "a":
+    case "A": return { do: "all" };
+    case " ": return row === undefined ? null : { do: "pick", row };
+    case "ArrowRight": return { do: "aside", by: 1 };
+    case "ArrowLeft": return { do: "aside", by: -1 };
+    case "ArrowDown":
+    case "ArrowUp":
+    case "PageDown":
+    case "PageUp":
+    case "Home":
+    case "End": return plain(key, s);
+    default: return null;
+  }
+}
+
 /** null: the key is not the table's own. */
 export function keyAction(key: string, s: KeyState): KeyAction {
+  if (!s.visible.length || s.alt) return null;
+  return s.control ? withControl(key, s) : plain(key, s);
+}
+
+function plain(key: string, s: KeyState): KeyAction {
   const row = s.visible[s.at];
-  if (!s.visible.length) return null;
   switch (key) {
     case "ArrowDown": return { do: "move", to: clamp(s.at + 1, s) };
     case "ArrowUp": return { do: "move", to: s.at < 0 ? 0 : clamp(s.at - 1, s) };
@@ -49,6 +82,8 @@ export function keyAction(key: string, s: KeyState): KeyAction {
     case "ArrowRight": return row === undefined ? null : right(s, row);
     case "ArrowLeft": return row === undefined ? null : left(s, row);
     case "+": return row !== undefined && s.table.level(row) === 1 ? { do: "open", top: row } : null;
+    case " ": return s.typing || row === undefined ? null : { do: "pick", row };
+    case "Escape": return { do: "only" };
     case "Enter": return row === undefined ? null : { do: "panel" };
     default: return null;
   }

@@ -72,6 +72,11 @@ export class Table implements ExprTable {
     return this.parts.firstBlock;
   }
 
+  /** Chunk states of top row i are rows topCount + blocks.count + firstChunk[i] and following. */
+  get firstChunk(): Uint32Array {
+    return this.parts.firstChunk;
+  }
+
   level(row: number): 1 | 2 {
     return row < this.topCount ? 1 : 2;
   }

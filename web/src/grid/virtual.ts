@@ -33,15 +33,16 @@ export function offsetAround(row: number, scrollTop: number, height: number): nu
   return offsetFor(row, scrollTop, height) === null ? null : Math.max(0, row * ROW - Math.floor((height - HEAD) / 3 / ROW) * ROW);
 }
 
-export function useWindow(scroller: RefObject<HTMLDivElement>, count: number): Window {
-  const [place, setPlace] = useState({ top: 0, height: 900 });
+export function useWindow(scroller: RefObject<HTMLDivElement>, count: number): Window & { aside: boolean } {
+  const [place, setPlace] = useState({ top: 0, height: 900, aside: false });
   useLayoutEffect(() => {
     const e = scroller.current;
     if (!e) return undefined;
     const update = (): void => {
       const top = e.scrollTop - (e.scrollTop % ROW);
       const height = e.clientHeight;
-      setPlace((old) => (old.top === top && old.height === height ? old : { top, height }));
+      const aside = e.scrollLeft > 0;
+      setPlace((old) => (old.top === top && old.height === height && old.aside === aside ? old : { top, height, aside }));
     };
     const observer = new ResizeObserver(update);
     observer.observe(e);
@@ -54,5 +55,5 @@ export function useWindow(scroller: RefObject<HTMLDivElement>, count: number): W
   }, []);
   // After a filter the scroller stands beyond the end until the browser has moved it.
   const top = Math.min(place.top, Math.max(0, count * ROW + HEAD - place.height));
-  return windowOf(top, place.height + ROW, count);
+  return { ...windowOf(top, place.height + ROW, count), aside: place.aside };
 }

@@ -4,7 +4,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Kind, PageInfo, TypeTotal } from "../data/types";
 import type { ExprError } from "../expr/ast";
 import { hasTerm, toggleTerm } from "../expr/terms";
-import { rowsAsCsv, rowsAsText } from "../grid/cells";
+import { csvOf, saveTable, type TableData } from "../export";
+import { rowsAsData, rowsAsText } from "../grid/cells";
 import { toggled } from "../grid/columns";
 import type { Query } from "../grid/find";
 import type { GridColumn, Table } from "../grid/table";
@@ -41,10 +42,16 @@ function Drop({ label, title, set, right, children }: { label: string; title: st
     e.preventDefault();
     e.stopPropagation();
   };
+  /** What a button does is done; boxes stay open for more. */
+  const onPick = (e: MouseEvent): void => {
+    if (!(e.target instanceof Element) || !e.target.closest("button.drop-item")) return;
+    setOpen(false);
+    box.current?.querySelector("button")?.focus();
+  };
   return (
     <div class={"drop" + (right ? " right" : "")} ref={box} onKeyDown={onKey}>
       <button class={"drop-button" + (set ? " set" : "")} aria-expanded={open} title={title} onClick={() => setOpen(!open)}>{label}</button>
-      {open && <div class="drop-body" role="group" aria-label={title}>{children}</div>}
+      {open && <div class="drop-body" role="group" aria-label={title} onClick={onPick}>{children}</div>}
     </div>
   );
 }
@@ -202,6 +209,9 @@ function Where({ error }: { error: ExprError | null }): JSX.Element {
 export function ToolBar(p: ToolProps): JSX.Element {
   const where = useStore((s) => s.where);
   const raw = useStore((s) => s.raw);
+  const target = useStore((s) => s.snapshot?.head.target);
+  const name = [target?.name ?? "", target?.pid ?? null, p.table.mode];
+  const data = (): TableData => rowsAsData(p.table, p.columns, p.rows());
   const what = p.selected > 1 ? `${thousands(p.selected)} selected rows` : "all rows that are shown";
   return (
     <div class="tools">
@@ -214,9 +224,12 @@ export function ToolBar(p: ToolProps): JSX.Element {
         <button class="tool" aria-pressed={raw} disabled={!p.rawPossible} onClick={() => act({ raw: !raw })}
           title={p.rawPossible ? "The kernel's mappings as they are, without owners" : "These data do not hold the kernel's mappings: vmmap show TARGET --raw tells them"}>Raw</button>
       )}
-      <Drop label="Copy" title="Copy rows" right>
-        <button class="drop-item" onClick={() => void copy(rowsAsText(p.table, p.columns, p.rows()))}><b>As text</b><small>{what}; Ctrl+C copies those selected</small></button>
-        <button class="drop-item" onClick={() => void copy(rowsAsCsv(p.table, p.columns, p.rows()))}><b>As CSV</b><small>{what}, exact bytes</small></button>
+      <Drop label="Export" title="Copy or save rows" right>
+        <button class="drop-item" onClick={() => void copy(rowsAsText(p.table, p.columns, p.rows()))}><b>Copy text</b><small>{what}; Ctrl+C copies those selected</small></button>
+        <button class="drop-item" onClick={() => void copy(csvOf(data()))}><b>Copy CSV</b><small>{what}, exact bytes</small></button>
+        <div class="drop-line" />
+        <button class="drop-item" onClick={() => saveTable(name, "csv", data())}><b>Save CSV</b><small>{what}, exact bytes</small></button>
+        <button class="drop-item" onClick={() => saveTable(name, "json", data())}><b>Save JSON</b><small>{what}, exact bytes; unknown is null</small></button>
       </Drop>
       <Columns table={p.table} columns={p.columns} />
       <button class="tool" aria-pressed={p.panel} onClick={() => act({ panel: !p.panel })} title="What is known of the selected row (Enter)">Details</button>

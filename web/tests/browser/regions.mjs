@@ -1,6 +1,6 @@
 // The table of regions: what vmmap show says, by keyboard alone; find, filter, columns, the panel; names that would do
 // harm; 60,000 regions, with figures of how long things take (no check is about time).
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const HOSTILE = `
@@ -166,6 +166,88 @@ async function keyboard(b, page, file) {
   b.check(copied[0].startsWith("Address") && copied[1].startsWith((await shown(page))[0][0]), "as text: " + copied[0]);
   await page.keyboard.press("Enter");
   b.check(await page.$(".side"), "Enter opens the panel");
+  await page.keyboard.press("Enter");
+  await picking(b, page);
+}
+
+/** What Control does, as in a file manager. */
+async function picking(b, page) {
+  const picked = () => page.evaluate(() => [...document.querySelectorAll('.grid-row[aria-selected="true"]')].map((r) => Number(r.dataset.index)).sort((x, y) => x - y));
+  await page.keyboard.press("Home");
+  await page.keyboard.press("Control+ArrowDown");
+  await page.keyboard.press("Control+ArrowDown");
+  b.equal([await picked(), (await active(page)).index], [[0], 2], "Control with an arrow leaves the selection");
+  await page.keyboard.press("Control+Space");
+  b.equal(await picked(), [0, 2], "Control+Space adds a row");
+  await page.keyboard.press("Control+ArrowDown");
+  await page.keyboard.press("Control+ArrowDown");
+  await page.keyboard.press("Control+Shift+ArrowDown");
+  b.equal(await picked(), [0, 2, 4, 5], "with Shift a range is added");
+  await page.keyboard.press("Control+Space");
+  b.equal(await picked(), [0, 2, 4], "once more takes the row away");
+  await page.keyboard.press("Escape");
+  b.equal(await picked(), [5], "Escape leaves the cursor's row");
+  await page.keyboard.press("Control+a");
+  b.equal((await page.textContent(".grid-status")).includes(`${await total(page)} rows selected`), true, "Control+A selects all");
+  await page.keyboard.press("Home");
+  await page.keyboard.type("private d");
+  await settled(page);
+  const row = await active(page);
+  b.check(row?.text.includes("Private Data"), "a blank belongs to the name that is typed: " + row?.text);
+  await page.keyboard.press("Home");
+}
+
+/** Tables that are saved hold what vmmap says. */
+async function saving(b, page, file) {
+  await page.fill('[aria-label="Filter by an expression"]', "rss>100K && kind=image");
+  await settled(page);
+  const save = async (what) => {
+    await page.click('.drop-button:text-is("Export")');
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click(`.drop-item:has-text("Save ${what}")`)]);
+    return { name: download.suggestedFilename(), text: readFileSync(await download.path(), "utf8") };
+  };
+  // What is shared with others changes with them: it is left out.
+  const own = "address,kind,size,committed,private,rss,blocks,protection,details".split(",");
+  await page.evaluate((ids) => (location.hash = location.hash.replace(/&columns=[^&]*/, "") + "&columns=" + ids), own);
+  await page.click("#tab-regions");
+  await settled(page);
+  const csv = await save("CSV");
+  b.check(/^python3.*-regions\.csv$/.test(csv.name), "the file is named after the target: " + csv.name);
+  const wanted = b.run("show", file, "--view", "regions", "--csv", "--columns", own.join(","), "--where", "rss>100K && kind=image");
+  b.equal(csv.text.trim().split("\n").filter((l) => /^(0|depth),/.test(l)).map((l) => l.replace(/^\w+,/, "")), wanted.trim().split("\n"), "saved CSV is that of vmmap show");
+  const rows = JSON.parse((await save("JSON")).text);
+  const doc = JSON.parse(b.run("show", file, "--json", "--where", "rss>100K && kind=image"));
+  b.equal(rows.filter((r) => r.depth === 0).map((r) => [r.address, r.rss, r.details]), doc.regions.map((r) => [r.address, r.rss, r.details]), "saved JSON is that of vmmap show");
+  await page.fill('[aria-label="Filter by an expression"]', "");
+  await page.click("text=Columns");
+  await page.click("text=As when nobody has chosen");
+}
+
+/** On paper stand all rows, under a heading on every sheet; at 1024 pixels the address stays in sight. */
+async function narrowAndPaper(b, url) {
+  const page = await b.open(url + "#tab=regions", { width: 1024 });
+  await page.focus(".grid");
+  await page.keyboard.press("Home");
+  for (let i = 0; i < 4; i++) await page.keyboard.press("Control+ArrowRight");
+  await settled(page);
+  const place = await page.evaluate(() => [document.querySelector(".grid").scrollLeft > 100, document.querySelector(".grid-row > :first-child").getBoundingClientRect().left,
+    document.querySelector(".grid-title").getBoundingClientRect().left]);
+  b.equal(place, [true, 0, 0], "scrolled aside the address stays");
+  await b.picture(page, "regions-1024");
+  await page.keyboard.press("*");
+  const all = await total(page);
+  await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+  await page.emulateMedia({ media: "print" });
+  await settled(page);
+  b.equal((await shown(page)).length, all, "on paper stand all rows");
+  await page.evaluate(() => dispatchEvent(new Event("afterprint")));
+  await page.emulateMedia({ media: "screen" });
+  const paper = await page.context().newCDPSession(page);
+  const { data } = await paper.send("Page.printToPDF", { printBackground: true, preferCSSPageSize: true });
+  writeFileSync(join(b.pictures, "regions.pdf"), Buffer.from(data, "base64"));
+  await settled(page);
+  b.check((await shown(page)).length < all, "and the screen is as it was");
+  await page.context().close();
 }
 
 /** Rows of chunk states that the page has below heaps: those of the JSON document with bytes. */
@@ -195,6 +277,10 @@ async function finding(b, page, file) {
   await page.fill('[aria-label="Find"]', "0x" + (BigInt(block.address) + 1n).toString(16));
   await settled(page);
   b.equal((await active(page)).text[0], block.address.slice(2), "an address leads to the block that holds it");
+  const chunks = doc.regions.filter((r) => r.chunks?.meta?.bytes).length;
+  await page.fill('[aria-label="Find"]', "overhead");
+  await settled(page);
+  b.equal((await page.textContent(".tool-field .count")).replace(/^\d+ of /, ""), String(chunks), "what a heap's chunks are is found below closed rows");
   await page.fill('[aria-label="Find"]', "0x10");
   await settled(page);
   b.check((await page.textContent(".tool-field .count")).includes("not mapped"), "an address of nothing is told");
@@ -354,8 +440,10 @@ export default async function (b) {
     await page.waitForSelector(".app[data-ready=true]");
     await keyboard(b, page, pid);
     await finding(b, page, pid);
+    await saving(b, page, pid);
     await columns(b, page);
     await page.context().close();
+    await narrowAndPaper(b, b.report(pid, "narrow"));
   } finally {
     process.kill(pid, "SIGCONT");
   }

@@ -7,7 +7,8 @@ import { rowsOf } from "../../src/data/rows";
 import { snapshotOf } from "../../src/data/snapshot";
 import type { ColumnInfo, Diff, PageInfo, RowJson, SnapshotJson } from "../../src/data/types";
 import { changeTable, mappingTable, regionTable } from "../../src/grid/build";
-import { cell, csvCell, hex, kibExact, rowsAsCsv, rowsAsText } from "../../src/grid/cells";
+import { csvOf, jsonOf } from "../../src/export";
+import { cell, dataCell, hex, kibExact, rowsAsData, rowsAsText } from "../../src/grid/cells";
 import { moved, shownColumns, toggled } from "../../src/grid/columns";
 import { find, nextMatch, parseQuery } from "../../src/grid/find";
 import { keyAction, typeAhead, type KeyState } from "../../src/grid/keys";
@@ -104,6 +105,9 @@ test("a text finds rows below closed ones too", () => {
   assert.deepEqual(texts("4711"), ["thread 4711 <b>\u202eevil"]);
   assert.deepEqual(texts("glibc.0"), ["glibc main arena"]);
   assert.deepEqual(texts("7ffe0"), ["thread 4711 <b>\u202eevil"]); // an address's first digits
+  const chunks = (text: string): string[] => [...find(table, all, parseQuery(table, text))].filter((r) => table.isChunk(r)).map((r) => cell(table, col(table, "details"), r).text);
+  assert.deepEqual(chunks("used"), ["used: 1,000 bytes in 3 chunks"]); // what a heap's chunks are
+  assert.deepEqual(chunks("overhead"), ["overhead: 24 bytes"]);
   assert.deepEqual(texts("  "), []);
   assert.deepEqual(texts("(.*"), []);
 });
@@ -143,11 +147,16 @@ test("cells as vmmap show writes them", () => {
 
 test("copied rows", () => {
   const columns = ["address", "size", "rss", "details"].map((id) => col(table, id));
-  assert.equal(rowsAsCsv(table, columns, [0, 1, 3]), "depth,address,size,rss,details\n0,0x1000,8192,4096,/usr/lib/libdemo.so\n0,0x10000,65536,,\n" +
+  assert.equal(csvOf(rowsAsData(table, columns, [0, 1, 3])), "depth,address,size,rss,details\n0,0x1000,8192,4096,/usr/lib/libdemo.so\n0,0x10000,65536,,\n" +
     "0,0x7ffe00000000,135168,20480,\"thread 4711 <b>\\u{202e}evil\"\n");
   assert.equal(rowsAsText(table, columns, [0, table.topCount]),
     "Address  Size KiB  RSS  Details\n1000            8    4  /usr/lib/libdemo.so\n  1000          4    4  .text\n");
-  assert.equal(csvCell(table, col(table, "wx"), 1), "true");
+  assert.equal(dataCell(table, col(table, "wx"), 1), true);
+  assert.equal(csvOf(rowsAsData(table, [col(table, "wx")], [1])), "depth,wx\n0,true\n");
+  assert.deepEqual(JSON.parse(jsonOf(rowsAsData(table, columns, [1, 3]))), [
+    { depth: 0, address: "0x10000", size: 65536, rss: null, details: "" },
+    { depth: 0, address: "0x7ffe00000000", size: 135168, rss: 20480, details: "thread 4711 <b>\u202eevil" },
+  ]);
 });
 
 test("columns: what says nothing is not shown unless it is chosen", () => {
@@ -165,7 +174,7 @@ test("columns: what says nothing is not shown unless it is chosen", () => {
 test("keys as in a file manager", () => {
   const open = new Set([0x1000]);
   const visible = flattened(table, all, open);
-  const state = (at: number, o: ReadonlySet<number> = open): KeyState => ({ table, visible: flattened(table, all, o), at, page: 3, open: o });
+  const state = (at: number, o: ReadonlySet<number> = open): KeyState => ({ table, visible: flattened(table, all, o), at, page: 3, open: o, control: false, alt: false, typing: false });
   assert.deepEqual(keyAction("ArrowDown", state(-1)), { do: "move", to: 0 });
   assert.deepEqual(keyAction("ArrowUp", state(0)), { do: "move", to: 0 });
   assert.deepEqual(keyAction("End", state(0)), { do: "move", to: visible.length - 1 });
@@ -179,6 +188,12 @@ test("keys as in a file manager", () => {
   assert.deepEqual(keyAction("*", state(0)), { do: "open-all" });
   assert.deepEqual(keyAction("Enter", state(0)), { do: "panel" });
   assert.equal(keyAction("q", state(0)), null);
+  const control = (key: string): ReturnType<typeof keyAction> => keyAction(key, { ...state(1), control: true });
+  assert.deepEqual([control("ArrowDown"), control("End"), control("a"), control(" "), control("ArrowRight"), control("c")],
+    [{ do: "move", to: 2 }, { do: "move", to: visible.length - 1 }, { do: "all" }, { do: "pick", row: visible[1] }, { do: "aside", by: 1 }, null]);
+  assert.deepEqual(keyAction(" ", state(0)), { do: "pick", row: visible[0] });
+  assert.equal(keyAction(" ", { ...state(0), typing: true }), null); // a part of the name
+  assert.equal(keyAction("ArrowLeft", { ...state(0), alt: true }), null); // the browser goes back
   assert.equal(typeAhead(table, visible, 0, "libd"), 0);
   assert.equal(typeAhead(table, visible, 0, "stack"), visible.indexOf(3));
   assert.equal(typeAhead(table, visible, 0, "7ffe"), visible.indexOf(3));

@@ -27,7 +27,7 @@ test("numbers for people: unknown is ?, what is there is never 0", () => {
 
 test("saved tables: fields are quoted, formulas are texts, unknown is empty or null", () => {
   const table = { columns: ["a", "b"], rows: [["x,\"y\"", null], ["=1+1", 5], ["\u001b", NaN], [true, undefined]] };
-  assert.equal(csvOf(table), 'a,b\n"x,""y""",\n"\'=1+1",5\n\\e,\n1,\n');
+  assert.equal(csvOf(table), 'a,b\n"x,""y""",\n"\'=1+1",5\n\\e,\ntrue,\n');
   assert.deepEqual(JSON.parse(jsonOf(table)), [{ a: 'x,"y"', b: null }, { a: "=1+1", b: 5 }, { a: "\u001b", b: null }, { a: true, b: null }]);
 });
 
