@@ -23,8 +23,9 @@ function packed(rows: RowJson[] | PackedRows | undefined): rows is PackedRows {
 
 export function firstBlocks(regions: Rows, blocks: Rows): Uint32Array {
   const first = new Uint32Array(regions.count + 1);
-  for (let b = 0; b < blocks.count; b++) {
-    const r = blocks.number("region", b);
+  const owner = blocks.column("region");
+  for (let b = 0; owner?.type === "number" && b < blocks.count; b++) {
+    const r = owner.values[b] ?? NaN;
     if (r >= 0 && r < regions.count) first[r + 1]!++;
   }
   for (let r = 0; r < regions.count; r++) first[r + 1]! += first[r]!;
