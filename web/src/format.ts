@@ -3,9 +3,16 @@ const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 // One for all: to make it costs much more than to use it.
 const GROUPED = new Intl.NumberFormat("en-US");
+const TENTHS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
+const HUNDREDTHS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 
 export function thousands(n: number): string {
   return GROUPED.format(Math.trunc(n));
+}
+
+/** "12.34 %" of a share from 0 to 1. */
+export function percent(share: number): string {
+  return HUNDREDTHS.format(share * 100) + " %";
 }
 
 /** A figure behind the point below 100, and a unit: "1.2 MiB", "8 MiB", as vmm_put_short_size. */
@@ -19,7 +26,7 @@ export function bytes(n: number | null | undefined, atLeast = false): string {
     unit++;
   }
   const tenths = v < 100 ? Math.round(v * 10) / 10 : Math.round(v);
-  return `${sign}${tenths.toLocaleString("en-US", { maximumFractionDigits: 1 })} ${UNITS[unit]}`;
+  return `${sign}${TENTHS.format(tenths)} ${UNITS[unit]}`;
 }
 
 /** Bytes in KiB with thousands separators, as the tables of the command line show them. */

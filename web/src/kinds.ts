@@ -58,11 +58,21 @@ export function luminance(colour: string): number {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
+const MIXED_MAX = 4096;
+/** What was mixed before: a map mixes a few colours for thousands of stretches. */
+const mixtures = new Map<string, string>();
+
 /** From one colour towards another, share 0 to 1. */
 export function mixed(from: string, to: string, share: number): string {
+  const key = from + to + share;
+  const had = mixtures.get(key);
+  if (had !== undefined) return had;
   const a = rgb(from);
   const b = rgb(to);
-  return hex([0, 1, 2].map((i) => (a[i] ?? 0) * (1 - share) + (b[i] ?? 0) * share) as Rgb);
+  const colour = hex([0, 1, 2].map((i) => (a[i] ?? 0) * (1 - share) + (b[i] ?? 0) * share) as Rgb);
+  if (mixtures.size >= MIXED_MAX) mixtures.clear();
+  mixtures.set(key, colour);
+  return colour;
 }
 
 function lookOf(fill: string, pattern: Pattern, dark: boolean): KindLook {

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { Provider } from "../data/provider";
-import { nanoseconds } from "../format";
+import { nanoseconds, percent } from "../format";
 import { act, useStore } from "../state/store";
 import { visible } from "../text";
 
@@ -23,7 +23,7 @@ function every(ms: number): string {
 function costText(cost: { last_ns?: number | null; duty?: number | null } | null): string {
   const parts: string[] = [];
   if (typeof cost?.last_ns === "number") parts.push(`a look took ${nanoseconds(cost.last_ns)}`);
-  if (typeof cost?.duty === "number") parts.push(`${(cost.duty * 100).toLocaleString("en-US", { maximumFractionDigits: 2 })} % of the time`);
+  if (typeof cost?.duty === "number") parts.push(`${percent(cost.duty)} of the time`);
   return parts.join(", ");
 }
 

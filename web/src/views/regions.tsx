@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Rows } from "../data/rows";
 import type { Snapshot } from "../data/snapshot";
 import type { Diff, PageInfo } from "../data/types";
@@ -7,6 +7,7 @@ import { ExprError } from "../expr/ast";
 import { evaluate, YES } from "../expr/eval";
 import { compile } from "../expr/parse";
 import { changeTable, mappingTable, regionTable } from "../grid/build";
+import { carried, rowAt } from "../grid/carry";
 import { shownColumns } from "../grid/columns";
 import { find, nextMatch, parseQuery } from "../grid/find";
 import { Grid } from "../grid/grid";
@@ -98,6 +99,8 @@ export function Regions(): JSX.Element {
   const [selected, setSelected] = useState<ReadonlySet<number>>(new Set());
   const [reveal, setReveal] = useState(0);
   const shownTable = useRef<Table | null>(null);
+  const shownAddress = useRef<number | null>(null);
+  const carriedTo = useRef<Table | null>(null);
   const shownText = useRef("");
 
   const diff = useDiff();
@@ -129,12 +132,26 @@ export function Regions(): JSX.Element {
     setReveal((n) => n + 1);
   };
 
+  // A newer snapshot numbers its rows anew: cursor and selection stay on what they are on, and the reader where he has scrolled.
+  useLayoutEffect(() => {
+    const before = carriedTo.current;
+    carriedTo.current = table;
+    if (!table || !before || before === table || before.mode !== table.mode || table.mode === "changes") return;
+    const same = carried(before, table, cursor);
+    const row = same >= 0 || address === null ? same : rowAt(table, address);
+    const rows = [...selected].map((r) => carried(before, table, r)).filter((r) => r >= 0);
+    setCursor(row);
+    setSelected(new Set(rows.length || row < 0 ? rows : [row]));
+  }, [table]);
+
   // What another view selected is shown here; what is selected here stays, also a block that begins where its region does.
-  // A newer snapshot numbers its rows anew: the cursor stays on its address, and the reader where he has scrolled.
   useEffect(() => {
     if (!table) return;
     const before = shownTable.current;
+    const seen = shownAddress.current;
     shownTable.current = table;
+    shownAddress.current = address;
+    if (before && before !== table && before.mode === table.mode && table.mode !== "changes" && seen === address) return;
     if (address === null) {
       setCursor(-1);
       setSelected(new Set());
@@ -142,13 +159,8 @@ export function Regions(): JSX.Element {
     }
     const own = cursor >= 0 && cursor < table.rowCount ? table.address(table.isChunk(cursor) ? table.parent(cursor) : cursor) : NaN;
     if (before === table && own === address) return;
-    const top = table.topAt(address);
-    const row = top >= 0 && table.address(top) === address ? top : table.at(address);
+    const row = rowAt(table, address);
     if (before === table || before?.mode !== table.mode) goTo(row);
-    if (row >= 0 && before !== null && before !== table && before.mode === table.mode && own === address) {
-      setSelected(new Set([cursor]));
-      return;
-    }
     setCursor(row);
     setSelected(new Set(row < 0 ? [] : [row]));
   }, [address, table]);
