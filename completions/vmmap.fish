@@ -38,7 +38,7 @@ complete -c vmmap -l measure -x -a 'rss committed private size pss uss swap used
 complete -c vmmap -l from -x -d 'from this snapshot on: a number, 14:05, \'2026-11-22 14:05\', -20'
 complete -c vmmap -l to -x -d 'up to this snapshot'
 complete -c vmmap -l target -x -d 'only this one of a session\'s targets'
-complete -c vmmap -l snapshots -x -d 'so many of a session\'s snapshots, evenly chosen (all, or as many as stay small)'
+complete -c vmmap -l snapshots -x -d 'so many snapshots of each of a session\'s targets, evenly chosen (all, or as many as stay small)'
 complete -c vmmap -l width -x -d 'as wide as this instead of the terminal'
 complete -c vmmap -l all -d 'also what did not change'
 complete -c vmmap -l fail-if -x -d 'exit with status 1 when this holds: \'rss>+10M\', \'heap.used>+5%\'; may be given several times'

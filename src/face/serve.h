@@ -23,6 +23,7 @@ struct vmm_out;
 
 struct srv_entry {
 	uint64_t n; /* number of the snapshot */
+	uint32_t target; /* of a file: the number of its target; 0: there is one alone */
 	int32_t pid; /* 0: none */
 	struct timespec taken_at;
 };

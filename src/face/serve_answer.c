@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/out.h"
 #include "face/cli.h"
@@ -420,9 +421,49 @@ static void put_entries(struct vmm_out *out, const struct srv_history *h)
 		vmm_out_text(out, ",\"taken_at\":");
 		vmm__json_time(out, &h->entries[i].taken_at);
 		vmm__json_key_number(out, ",\"pid\":", h->entries[i].pid > 0, (uint64_t)h->entries[i].pid);
+		if (h->entries[i].target)
+			vmm__json_key_number(out, ",\"target\":", true, h->entries[i].target);
 		vmm_out_char(out, '}');
 	}
 	vmm_out_char(out, ']');
+}
+
+/* The targets of a file, by their first snapshots. */
+static int put_targets(struct vmm_out *out, const struct srv_history *h, struct vmm_err *err)
+{
+	VMM_CLEANUP_FREE uint32_t *counts = NULL;
+	struct vmm_session_index *x;
+	size_t capacity = 0;
+	bool any = false;
+	int code = vmm_session_index(h->session, &x, err);
+
+	if (code < 0)
+		return code;
+	if (!vmm_grow(&counts, &capacity, (size_t)x->target_count + 1, sizeof(*counts))) {
+		vmm_session_index_destroy(x);
+		return vmm_fail_nomem(err);
+	}
+	memset(counts, 0, ((size_t)x->target_count + 1) * sizeof(*counts));
+	for (uint32_t i = 0; i < x->count; i++)
+		if (x->entries[i].target <= x->target_count)
+			counts[x->entries[i].target]++;
+	vmm_out_text(out, ",\"targets\":[");
+	for (uint32_t i = 0; i < x->count; i++) {
+		const struct vmm_session_entry *e = &x->entries[i];
+
+		if (e->target > x->target_count || !counts[e->target])
+			continue;
+		vmm__json_key_number(out, any ? ",\n{\"target\":" : "\n{\"target\":", true, e->target);
+		vmm__json_key_number(out, ",\"pid\":", e->pid > 0, (uint64_t)e->pid);
+		vmm__json_key_text(out, ",\"name\":", e->name);
+		vmm__json_key_number(out, ",\"snapshots\":", true, counts[e->target]);
+		vmm_out_char(out, '}');
+		counts[e->target] = 0;
+		any = true;
+	}
+	vmm_out_char(out, ']');
+	vmm_session_index_destroy(x);
+	return 0;
 }
 
 int srv_answer_info(const struct srv_ask *a, struct vmm_err *err)
@@ -430,6 +471,7 @@ int srv_answer_info(const struct srv_ask *a, struct vmm_err *err)
 	const struct srv_history *h = a->history;
 	struct vmm_out *memory = vmm_out_create_memory(), *out = a->out;
 	size_t length = 0;
+	int code = 0;
 	char *text;
 
 	if (!memory)
@@ -452,9 +494,11 @@ int srv_answer_info(const struct srv_ask *a, struct vmm_err *err)
 	vmm__json_key_number(out, ",\"interval_ms\":", h->live, h->interval_ns / 1000000);
 	vmm__json_key_number(out, ",\"shown\":", h->last.snapshot != NULL, h->last.n);
 	put_entries(out, h);
+	if (h->file && h->session)
+		code = put_targets(out, h, err);
 	srv_history_cost(out, h);
 	vmm_out_text(out, "}\n");
-	return 0;
+	return code;
 }
 
 int srv_answer(const struct srv_ask *a, struct vmm_err *err)

@@ -56,11 +56,11 @@ void srv_history_close(struct srv_history *h)
 	forget(h);
 }
 
-static bool add_entry(struct srv_history *h, uint32_t n, int32_t pid, const struct timespec *taken_at)
+static bool add_entry(struct srv_history *h, uint32_t n, uint32_t target, int32_t pid, const struct timespec *taken_at)
 {
 	if (!vmm_grow(&h->entries, &h->capacity, h->count + 1, sizeof(*h->entries)))
 		return false;
-	h->entries[h->count++] = (struct srv_entry){n, pid, *taken_at};
+	h->entries[h->count++] = (struct srv_entry){n, target, pid, *taken_at};
 	return true;
 }
 
@@ -74,8 +74,10 @@ static int read_entries(struct srv_history *h, struct vmm_err *err)
 		return code;
 	h->count = 0;
 	for (uint32_t i = 0; i < index->count && code == 0; i++) {
-		h->has_memory |= index->entries[i].has_memory;
-		if (!add_entry(h, index->entries[i].number, index->entries[i].pid, &index->entries[i].taken_at))
+		const struct vmm_session_entry *e = &index->entries[i];
+
+		h->has_memory |= e->has_memory;
+		if (!add_entry(h, e->number, h->file ? e->target : 0, e->pid, &e->taken_at))
 			code = vmm_fail_nomem(err);
 	}
 	vmm_session_index_destroy(index);
@@ -128,7 +130,7 @@ static int open_target(struct srv_history *h, const char *given, struct vmm_err 
 		return code < 0 ? code : read_entries(h, err);
 	}
 	h->last.n = 1;
-	return add_entry(h, 1, s->target.pid, &s->taken_at) ? 0 : vmm_fail_nomem(err);
+	return add_entry(h, 1, 0, s->target.pid, &s->taken_at) ? 0 : vmm_fail_nomem(err);
 }
 
 /* --- processes --- */
@@ -208,7 +210,7 @@ static int keep(struct srv_history *h, struct srv_view *v, struct vmm_err *err)
 {
 	int code = vmm_session_add(h->session, v->snapshot, NULL, &v->n, err);
 
-	if (code == 0 && !add_entry(h, v->n, v->snapshot->target.pid, &v->snapshot->taken_at))
+	if (code == 0 && !add_entry(h, v->n, 0, v->snapshot->target.pid, &v->snapshot->taken_at))
 		code = vmm_fail_nomem(err);
 	return code < 0 ? code : drop_old(h, err);
 }

@@ -75,6 +75,9 @@ int vmm_timeline_create(struct vmm_session *session, const struct vmm_timeline_a
 			struct vmm_err *err);
 void vmm_timeline_destroy(struct vmm_timeline *t);
 
+/* Whether entry i is of the target that --target names: a PID, a name, or else the number of a target, also as "target:2". NULL: all. */
+bool vmm_timeline_fits(const struct vmm_session_index *index, const char *wanted, uint32_t i);
+
 /* Chart, table and what grows. */
 int vmm_timeline_text(struct vmm_out *out, const struct vmm_look *look, const struct vmm_timeline *t,
 		      struct vmm_err *err);

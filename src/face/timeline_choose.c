@@ -12,16 +12,23 @@ static bool number_is(const char *text, uint64_t *ret)
 	return vmm_scan_dec(&s, ret) && vmm_scan_done(&s);
 }
 
-/* --target: a PID, a name, or else the number of a target. */
-static bool fits_target(const struct vmm_session_index *index, const char *text, uint32_t i)
+/* The number of a target by itself, where one number may be a PID and a target's: "target:2". */
+static bool is_number_of_target(const char *text, uint64_t *ret)
+{
+	return strncmp(text, "target:", 7) == 0 && number_is(text + 7, ret);
+}
+
+bool vmm_timeline_fits(const struct vmm_session_index *index, const char *wanted, uint32_t i)
 {
 	const struct vmm_session_entry *e = &index->entries[i];
 	uint64_t number;
 
-	if (!text)
+	if (!wanted)
 		return true;
-	if (!number_is(text, &number))
-		return strcmp(e->name, text) == 0;
+	if (is_number_of_target(wanted, &number))
+		return e->target == number;
+	if (!number_is(wanted, &number))
+		return strcmp(e->name, wanted) == 0;
 	for (uint32_t k = 0; k < index->count; k++)
 		if (index->entries[k].pid > 0 && (uint64_t)index->entries[k].pid == number)
 			return e->pid > 0 && (uint64_t)e->pid == number;
@@ -60,7 +67,7 @@ int vmm_timeline_choose(const struct vmm_timeline_ask *ask, struct vmm_timeline_
 	for (uint32_t i = 0; i < c->index->count && code == 0; i++) {
 		const struct vmm_session_entry *e = &c->index->entries[i];
 
-		if (e->number < from || e->number > to || !fits_target(c->index, ask->target, i) ||
+		if (e->number < from || e->number > to || !vmm_timeline_fits(c->index, ask->target, i) ||
 		    (ask->target_number && e->target != ask->target_number))
 			continue;
 		if (!vmm_grow(&c->v, &c->capacity, c->count + 1, sizeof(*c->v)))

@@ -4,6 +4,7 @@ input, and safe whatever names are in it."""
 import base64
 import gzip
 import html.parser
+import itertools
 import json
 import os
 import sys
@@ -84,21 +85,46 @@ def record(args, checks, target, session, count):
     return sizes
 
 
+def addresses(regions):
+    """Where regions that are packed begin."""
+    found, last, column = [], 0, regions["columns"]["address"]
+    for row, delta in enumerate(column["deltas"]):
+        last = int(column["at"][str(row)], 16) if str(row) in column.get("at", {}) else last + delta * column.get("unit", 1)
+        found.append(last)
+    return found
+
+
+def check_same(args, checks, session, data, before, after):
+    """Which region is which: as vmmap diff pairs them."""
+    same = data["targets"][0]["same"]
+    sides = [addresses(next(s for s in data["snapshots"] if s["n"] == n)["regions"]) for n in (before, after)]
+    ids = [list(itertools.accumulate(same["ids"][n - 1])) for n in (before, after)]
+    checks.equal([len(side) for side in ids], [len(side) for side in sides], "a number for each region")
+    pairs = {b: ids[0].index(number) if number in ids[0] else None for b, number in enumerate(ids[1])}
+    for other in same["other"]:
+        if (other["before"], other["after"]) == (before, after):
+            for b, a in zip(other["regions"][::2], other["regions"][1::2]):
+                pairs[b] = a if a >= 0 else None
+    found = {(None if a is None else sides[0][a], sides[1][b]) for b, a in pairs.items()}
+    found |= {(at, None) for a, at in enumerate(sides[0]) if a not in pairs.values()}
+    diff = json.loads(run(args, "diff", "%s@%d" % (session, before), "%s@%d" % (session, after), "--json", "--all").stdout)
+    expected = {tuple(int(row[side]["address"], 16) if row[side] else None for side in ("was", "is")) for row in diff["regions"]}
+    checks.equal(sorted(found, key=str), sorted(expected, key=str), "which region is which from %d to %d" % (before, after))
+
+
 def check_session(args, checks, session, sizes):
     data = data_of(report(args, checks, session))
-    count = len(sizes)
+    count, target = len(sizes), data["targets"][0]
+    checks.equal([target["target"], target["snapshots"], target["shown"], data["shown"]], [1, count, count, count], "its target")
     checks.equal([s["n"] for s in data["snapshots"]], list(range(1, count + 1)), "numbers of the snapshots")
     checks.equal([s["summary"]["total"]["size"] for s in data["snapshots"]], sizes, "sizes, as the kernel told them")
     for name in ("size", "rss", "private"):
         totals = [s["summary"]["total"][name] for s in data["snapshots"]]
         checks.true(all(b - a >= GROWN for a, b in zip(totals, totals[1:])), "%s grew by what was allocated: %s" % (name, totals))
-        checks.equal(data["timelines"][name]["total"]["values"], totals, "timeline of %s" % name)
-    pairs = {(d["before"], d["after"]): d["diff"] for d in data["diffs"]}
-    expected = [(n, n + 1) for n in range(1, count)] + ([(1, count)] if count > 2 else [])
-    checks.equal(sorted(pairs), sorted(expected), "differences")
-    for (before, after), diff in pairs.items():
-        total = next(row for row in diff["types"] if row["kind"] == "total")
-        checks.equal(total["change"]["size"], sizes[after - 1] - sizes[before - 1], "change of size from %d to %d" % (before, after))
+        checks.equal(target["timelines"][name]["total"]["values"], totals, "timeline of %s" % name)
+    for before in range(1, count):
+        for after in range(before + 1, count + 1):
+            check_same(args, checks, session, data, before, after)
     checks.equal(data["notes"], [], "nothing is left out")
     last = json.loads(run(args, "show", session, "--format", "json-columns").stdout)
     shown = data["snapshots"][-1]
@@ -114,10 +140,27 @@ def check_thinned(args, checks, session, count):
         checks.equal(numbers[-1], count, "--snapshots %d: the last one is there" % most)
         checks.true(most == 1 or numbers[0] == 1, "--snapshots %d: the first one is there" % most)
         checks.equal([n["count"] for n in data["notes"]], [count - most] if most < count else [], "--snapshots %d: a note says so" % most)
-        checks.equal(len(data["timelines"]["rss"]["looks"]), count, "--snapshots %d: timelines have all" % most)
+        checks.equal(len(data["targets"][0]["timelines"]["rss"]["looks"]), count, "--snapshots %d: timelines have all" % most)
     alone = data_of(report(args, checks, "%s@2" % session))
     checks.equal([s["n"] for s in alone["snapshots"]], [2], "one snapshot by its number")
-    checks.true("timelines" not in alone, "one snapshot has no timeline")
+    checks.true("targets" not in alone, "one snapshot has no timeline")
+
+
+def check_targets(args, checks, folder):
+    """Two targets in one session: both are there, the one looked at last is shown; --target takes one."""
+    session = os.path.join(folder, "two.vmmap")
+    with Target([sys.executable, "-c", PROGRAM, ""]) as one, Target([sys.executable, "-c", PROGRAM, ""]) as two:
+        for number, pid in enumerate((one.pid, two.pid, one.pid)):
+            checks.equal(run(args, "save", pid, "-o", session, *(["--append"] if number else [])).returncode, 0, "save of two targets")
+        data = data_of(report(args, checks, session))
+        checks.equal([(t["target"], t["pid"], t["snapshots"]) for t in data["targets"]], [(1, one.pid, 2), (2, two.pid, 1)], "two targets")
+        checks.equal([(s["n"], s["of"]) for s in data["snapshots"]], [(1, 1), (3, 1), (2, 2)], "whose the snapshots are")
+        checks.equal(data["shown"], 3, "the snapshot looked at last is shown")
+        for wanted in (two.pid, "target:2"):
+            alone = data_of(report(args, checks, session, "--target", wanted))
+            checks.equal([[s["n"] for s in alone["snapshots"]], alone["shown"], len(alone["targets"])], [[2], 2, 1], "--target %s" % wanted)
+        checks.equal(run(args, "report", session, "--target", "nobody", "-o", "-").returncode, 3, "--target of none")
+        checks.equal(run(args, "report", one.pid, "--target", "1", "-o", "-").returncode, 2, "--target of a process")
 
 
 def check_files(args, checks, session, folder):
@@ -190,6 +233,7 @@ def main():
             check_session(args, checks, session, sizes)
             check_thinned(args, checks, session, 5)
         check_files(args, checks, session, folder)
+        check_targets(args, checks, folder)
         check_hostile(args, checks, folder)
     check_heaps(args, checks)
     checks.finish()

@@ -2,7 +2,7 @@
 import { bytes } from "./format";
 import { svgDocument, xmlText } from "./export";
 import { lookOfKind, type KindLook } from "./kinds";
-import type { Kind, SnapshotJson, TypeTotal } from "./data/types";
+import { APART, type Kind, type SnapshotJson, type TypeTotal } from "./data/types";
 
 export interface Amount {
   value: number | null;
@@ -37,9 +37,6 @@ export interface Bar {
 
 const MEASURES = [["committed", "Committed"], ["private", "Private"], ["rss", "Resident"], ["stored", "Stored"]] as const;
 
-/** Kinds that are no regions: in no total, and in no bar. */
-export const APART: ReadonlySet<string> = new Set(["page_table", "unusable", "free"]);
-
 /** Of what runs the first three, known or not; of files those that they tell. Segments in the order of `order`. */
 export function barsOf(head: Pick<SnapshotJson, "summary" | "target">, order: readonly string[]): Bar[] {
   const { types, total } = head.summary;
@@ -57,7 +54,7 @@ export function barsOf(head: Pick<SnapshotJson, "summary" | "target">, order: re
 }
 
 /** The pattern of a look as an SVG <pattern>, and how a rectangle is filled with it. */
-function svgPaint(id: string, look: KindLook): { defs: string; fill: string } {
+export function svgPaint(id: string, look: KindLook): { defs: string; fill: string } {
   if (look.pattern === "solid") return { defs: "", fill: look.fill };
   const path = {
     rise: "M0 6L6 0M-1 1L1 -1M5 7L7 5", fall: "M0 0L6 6M-1 5L1 7M5 -1L7 1", across: "M0 3H6", upright: "M3 0V6",

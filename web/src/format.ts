@@ -43,6 +43,11 @@ export function change(n: number | null | undefined): string {
   return (n > 0 ? "+" : "") + kib(n);
 }
 
+/** A signed size with its unit: "+1.2 MiB"; no change is "±0". */
+export function changedBytes(n: number | null | undefined): string {
+  return n === 0 ? "±0" : (n ?? 0) > 0 ? "+" + bytes(n) : bytes(n);
+}
+
 /** "2026-11-22 19:40:05 UTC" of an RFC 3339 time; what is none stays as it is. */
 export function moment(time: string): string {
   const found = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/.exec(time);

@@ -38,8 +38,8 @@ struct reported {
 static int open_session(struct reported *r, struct vmm_err *err)
 {
 	struct vmm_session *session;
+	struct vmm_report_wish wish = {.target = r->args->option[VMM_OPTION_TARGET]};
 	struct vmm_err own;
-	uint64_t most = 0;
 	int code;
 
 	if (r->name[strspn(r->name, "0123456789")] == '\0' || access(r->name, F_OK) < 0 ||
@@ -48,9 +48,9 @@ static int open_session(struct reported *r, struct vmm_err *err)
 	r->of_session = true;
 	r->session.session = session;
 	code = vmm_args_has(r->args, VMM_OPTION_SNAPSHOTS)
-	           ? vmm_cli_number("snapshots", r->args->option[VMM_OPTION_SNAPSHOTS], &most, err)
+	           ? vmm_cli_number("snapshots", r->args->option[VMM_OPTION_SNAPSHOTS], &wish.most, err)
 	           : 0;
-	return code < 0 ? code : vmm_report_session_choose(&r->session, session, r->name, most, err);
+	return code < 0 ? code : vmm_report_session_choose(&r->session, session, r->name, &wish, err);
 }
 
 /* Of which snapshot heaps are told. */
@@ -77,7 +77,7 @@ static void survey_heaps(struct reported *r)
 static void survey_last(struct reported *r)
 {
 	const struct vmm_report_session *session = &r->session;
-	uint32_t last = session->numbers[session->count - 1], i = 0;
+	uint32_t last = vmm_report_session_last(session), i = 0;
 	char number[16];
 	char *name;
 
@@ -136,7 +136,7 @@ static int put_data(struct vmm_out *out, struct reported *r, struct vmm_err *err
 	if (r->of_session) {
 		code = vmm_report_put_session(pack, &r->session, &r->snapshot, err);
 	} else {
-		code = vmm_report_put_snapshot(pack, r->snapshot, r->snapshot->session_number, err);
+		code = vmm_report_put_snapshot(pack, r->snapshot, r->snapshot->session_number, 0, err);
 		vmm_page_pack_text(pack, "]");
 	}
 	if (code == 0)
@@ -210,6 +210,8 @@ static int prepare(struct reported *r, struct vmm_err *err)
 		return code;
 	if (vmm_args_has(r->args, VMM_OPTION_SNAPSHOTS))
 		return vmm_fail(err, VMM_E_USAGE, 0, "--snapshots is for sessions: %.200s is none", r->name);
+	if (vmm_args_has(r->args, VMM_OPTION_TARGET))
+		return vmm_fail(err, VMM_E_USAGE, 0, "--target is for sessions: %.200s is none", r->name);
 	code = vmm_query_init(&q, "tree", NULL, NULL, NULL, NULL, err);
 	if (code < 0)
 		return code;

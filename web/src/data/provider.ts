@@ -12,6 +12,15 @@ export interface SnapshotEntry {
   pid: number | null;
 }
 
+/** One target of a session. */
+export interface TargetEntry {
+  target: number;
+  pid: number | null;
+  name: string;
+  /** How many snapshots there are of it. */
+  snapshots: number;
+}
+
 /** Bytes of memory; what is not resident or not stored is not there. */
 export interface MemoryBytes {
   address: number;
@@ -57,6 +66,10 @@ export interface Provider {
   readonly info: PageInfo;
   /** What this one can tell; a view that needs more says so instead of showing nothing. */
   readonly can: { live: boolean; memory: boolean; pages: boolean; strings: boolean; processes: boolean; diff: boolean };
+  /** Of a session: what it has snapshots of, which of these this one shows, and the provider of another (null: the first shown). */
+  targets?(): TargetEntry[];
+  readonly target?: number | null;
+  withTarget?(target: number | null): Provider;
   /** In order of time; at least one unless the target could not be read. */
   snapshots(): SnapshotEntry[];
   snapshot(n: number): Promise<Snapshot>;

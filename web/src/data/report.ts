@@ -1,14 +1,17 @@
 // A report: everything stands in the page itself, as gzip and base64 or as plain JSON.
 import { diffOf } from "./compare";
-import type { Provider, SnapshotEntry } from "./provider";
+import type { Provider, SnapshotEntry, TargetEntry } from "./provider";
+import { matesByAddress, Same, type SameJson } from "./same";
 import { snapshotOf, type Snapshot } from "./snapshot";
 import type { Diff, Metric, Note, PageInfo, SnapshotJson, Timeline } from "./types";
 
 /** What a report holds. */
 export interface ReportData {
-  snapshots: (SnapshotJson & { n?: number })[];
-  timelines?: Record<string, Timeline>;
-  diffs?: { before: number; after: number; diff: Diff }[];
+  snapshots: (SnapshotJson & { n?: number; of?: number })[];
+  /** Of a session. */
+  targets?: (TargetEntry & { same: SameJson; timelines: Record<string, Timeline> })[];
+  /** Number of the snapshot that is shown first, and that `heaps` is of. */
+  shown?: number;
   heaps?: unknown;
   /** What is not in the report. */
   notes?: Note[];
@@ -42,36 +45,65 @@ export async function embeddedData(): Promise<ReportData | null> {
 
 export class ReportProvider implements Provider {
   readonly can;
+  readonly target: number | null;
   private readonly made = new Map<number, Promise<Snapshot>>();
+  private readonly mine: { n: number; json: SnapshotJson }[];
+  private readonly same: Same | null;
 
+  /** Of one target of a session: the one that was looked at last unless another is named. */
   constructor(
     readonly info: PageInfo,
     private readonly data: ReportData,
+    target: number | null = null,
   ) {
-    this.can = { live: false, memory: false, pages: false, strings: false, processes: false, diff: data.snapshots.length > 1 };
+    this.target = this.targets().find((t) => t.target === target)?.target ?? this.first();
+    this.mine = data.snapshots.flatMap((json, i) => (this.target === null || json.of === this.target ? [{ n: json.n ?? i, json }] : []));
+    const { same } = this.ofTarget() ?? {};
+    this.same = same ? new Same(same, this.mine.map((s) => s.n)) : null;
+    this.can = { live: false, memory: false, pages: false, strings: false, processes: false, diff: this.mine.length > 1 };
+  }
+
+  private first(): number | null {
+    const { snapshots, shown, targets } = this.data;
+    return snapshots.find((s) => s.n === shown)?.of ?? targets?.[0]?.target ?? null;
+  }
+
+  private ofTarget(): NonNullable<ReportData["targets"]>[number] | undefined {
+    return this.data.targets?.find((t) => t.target === this.target);
+  }
+
+  targets(): TargetEntry[] {
+    return this.data.targets ?? [];
+  }
+
+  withTarget(target: number | null): Provider {
+    return new ReportProvider(this.info, this.data, target);
   }
 
   snapshots(): SnapshotEntry[] {
-    return this.data.snapshots.map((s, i) => ({ n: s.n ?? i, taken_at: s.taken_at ?? "", pid: s.target.pid }));
+    return this.mine.map(({ n, json }) => ({ n, taken_at: json.taken_at ?? "", pid: json.target.pid }));
   }
 
   snapshot(n: number): Promise<Snapshot> {
     let made = this.made.get(n);
     if (!made) {
-      const found = this.data.snapshots.find((s, i) => (s.n ?? i) === n);
+      const found = this.mine.find((s) => s.n === n)?.json;
       made = found ? Promise.resolve(snapshotOf({ ...found, notes: [...found.notes, ...(this.data.notes ?? [])] })) : Promise.reject(new Error(`snapshot ${n} is not in this report`));
       this.made.set(n, made);
     }
     return made;
   }
 
+  /** What grows is told once, beside what is resident. */
   timeline(measure: Metric): Promise<Timeline | null> {
-    return Promise.resolve(this.data.timelines?.[measure] ?? null);
+    const timelines = this.ofTarget()?.timelines;
+    const found = timelines?.[measure];
+    return Promise.resolve(found ? { ...found, growth: timelines?.["rss"]?.growth ?? null } : null);
   }
 
   async diff(before: number, after: number): Promise<Diff | null> {
-    const made = this.data.diffs?.find((d) => d.before === before && d.after === after)?.diff;
-    return made ?? diffOf(await this.snapshot(before), await this.snapshot(after));
+    const [a, b] = await Promise.all([this.snapshot(before), this.snapshot(after)]);
+    return diffOf(a, b, this.same?.mates(before, after) ?? matesByAddress(a.regions, b.regions));
   }
 
   notes(): Note[] {
@@ -79,6 +111,6 @@ export class ReportProvider implements Provider {
   }
 
   heaps(): Promise<unknown> {
-    return Promise.resolve(this.data.heaps ?? null);
+    return Promise.resolve(this.target === this.first() ? (this.data.heaps ?? null) : null);
   }
 }

@@ -1,7 +1,7 @@
 // A server: vmmap serve. One request gives a snapshot whole; from then on come changes of it, as server-sent events.
 import type { ChunkPage } from "./chunks";
 import { applyChanges, type ChangesJson } from "./changes";
-import type { LiveStatus, MemoryBytes, News, PageRuns, Provider, ProcessRow, SnapshotEntry } from "./provider";
+import type { LiveStatus, MemoryBytes, News, PageRuns, Provider, ProcessRow, SnapshotEntry, TargetEntry } from "./provider";
 import { unpackRows, rowsOf, type Rows } from "./rows";
 import { snapshotOf, type Snapshot } from "./snapshot";
 import type { Diff, Metric, PageInfo, SnapshotJson, Target, Timeline } from "./types";
@@ -13,7 +13,9 @@ export interface ServeInfo extends PageInfo {
   gone: string | null;
   interval_ms: number | null;
   shown: number | null;
-  snapshots: SnapshotEntry[];
+  snapshots: (SnapshotEntry & { target?: number })[];
+  /** Of a session in a file. */
+  targets?: TargetEntry[];
   cost: LiveStatus["cost"];
 }
 
@@ -64,16 +66,28 @@ export class ServeProvider implements Provider {
   private now: LiveStatus;
   readonly can;
   readonly shown: number | null;
+  readonly target: number | null;
 
-  constructor(readonly info: ServeInfo) {
+  /** Of one target of a session: the one whose snapshot the server shows unless another is named. */
+  constructor(readonly info: ServeInfo, target: number | null = null) {
     this.can = { ...info.can, live: info.live };
-    this.entries = [...info.snapshots];
-    this.shown = info.shown;
+    const first = info.snapshots.find((s) => s.n === info.shown)?.target ?? null;
+    this.target = this.targets().find((t) => t.target === target)?.target ?? first;
+    this.entries = info.snapshots.filter((s) => this.target === null || s.target === this.target);
+    this.shown = this.target === first ? info.shown : null;
     this.now = { live: info.live, gone: info.gone, lost: false, interval_ms: info.interval_ms, cost: info.cost };
   }
 
   static async open(): Promise<ServeProvider> {
     return new ServeProvider(await ask<ServeInfo>("info"));
+  }
+
+  targets(): TargetEntry[] {
+    return this.info.targets ?? [];
+  }
+
+  withTarget(target: number | null): Provider {
+    return new ServeProvider(this.info, target);
   }
 
   status(): LiveStatus {
@@ -102,7 +116,7 @@ export class ServeProvider implements Provider {
   }
 
   timeline(measure: Metric): Promise<Timeline | null> {
-    return ask<Timeline>("timeline", { measure, by: "kind" });
+    return ask<Timeline>("timeline", { measure, by: "kind", ...(this.targets().length > 1 ? { target: `target:${this.target}` } : {}) });
   }
 
   diff(before: number, after: number): Promise<Diff | null> {

@@ -7,6 +7,9 @@ export const METRICS = [
 ] as const;
 export type Metric = (typeof METRICS)[number];
 
+/** Kinds that are no regions: in no total, and in no bar. */
+export const APART: ReadonlySet<string> = new Set(["page_table", "unusable", "free"]);
+
 export type Bytes = number | null;
 /** Numbers of a row; those in at_least are lower bounds. */
 export type Metrics = { [M in Metric]?: Bytes } & { at_least?: { [M in Metric]?: number } };
@@ -228,7 +231,7 @@ export interface Timeline {
 /** Numbers of a row of a diff: what it is less what it was, and both. */
 export interface DiffRow {
   state: string;
-  changes?: string;
+  changes?: readonly string[];
   kind: string | null;
   address?: string | null;
   end?: string | null;

@@ -56,16 +56,23 @@ function onNews(provider: Provider, news: News): void {
 }
 
 /** Takes a provider into the page: its first snapshot is shown, and what comes after it followed. */
-export function take(provider: Provider): void {
+export function take(given: Provider): void {
+  const { target } = getState();
+  const provider = target !== null && given.withTarget && given.target !== target ? given.withTarget(target) : given;
   const at = provider.shown !== undefined && provider.shown !== null && provider.shown !== newest(provider) ? provider.shown : null;
   const state = getState();
   const wanted = state.at !== null && provider.snapshots().some((s) => s.n === state.at) ? state.at : at;
   act({ provider, newest: newest(provider), live: provider.status?.() ?? null, at: wanted, ...(newest(provider) === null ? { loading: false } : {}) });
 }
 
+/** Shows another target of the session. */
+export function chooseTarget(target: number | null): void {
+  act({ target, at: null, compare: null, selected: null, heap: null, expanded: new Set(), message: "" });
+}
+
 /** Leaves what was shown, for another provider. */
 export function replace(provider: Provider): void {
-  act({ snapshot: null, diff: null, compare: null, at: null, selected: null, kinds: null, heap: null, expanded: new Set(), message: "", loading: true });
+  act({ snapshot: null, diff: null, target: null, compare: null, at: null, selected: null, kinds: null, heap: null, expanded: new Set(), message: "", loading: true });
   take(provider);
 }
 
@@ -74,9 +81,19 @@ export function startFollowing(): void {
   let shown = "";
   let followed: Provider | null = null;
   let stop: (() => void) | undefined;
+  let target: number | null = getState().target;
   subscribe((s) => {
     const { provider } = s;
     if (!provider) return;
+    if (s.target !== target) {
+      // By the chooser, a link, or going back: then the snapshots are other ones.
+      target = s.target;
+      const next = provider.withTarget?.(target);
+      if (next && next.target !== provider.target) {
+        act({ provider: next, newest: newest(next), at: s.at ?? next.shown ?? null });
+        return;
+      }
+    }
     if (provider !== followed) {
       stop?.();
       followed = provider;

@@ -12,6 +12,8 @@ export type Palette = "kinds" | "safe";
 /** What is kept in the URL: enough to find the same picture again. */
 export interface ViewState {
   tab: Tab;
+  /** Which of a session's targets; null is the one looked at last. */
+  target: number | null;
   /** Number of the snapshot shown; null is the last one. */
   at: number | null;
   /** Two snapshots compared: every view then shows signed differences. */
@@ -56,7 +58,7 @@ export interface State extends ViewState {
 }
 
 export const initialView: ViewState = {
-  tab: "overview", at: null, compare: null, kinds: null, where: "", find: "", raw: false, sort: null, columns: null,
+  tab: "overview", target: null, at: null, compare: null, kinds: null, where: "", find: "", raw: false, sort: null, columns: null,
   typeSort: null, typeColumns: null, heap: null, selected: null, measure: "rss", theme: "auto", palette: "kinds",
 };
 

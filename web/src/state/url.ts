@@ -30,7 +30,9 @@ function sorting(text: string | null): ViewState["sort"] {
 
 function comparing(text: string | null): ViewState["compare"] {
   const found = /^(\d{1,9})\.\.(\d{1,9})$/.exec(text ?? "");
-  return found ? { before: Number(found[1]), after: Number(found[2]) } : null;
+  if (!found || Number(found[1]) === Number(found[2])) return null;
+  const [a, b] = [Number(found[1]), Number(found[2])];
+  return { before: Math.min(a, b), after: Math.max(a, b) };
 }
 
 function address(text: string | null): number | null {
@@ -43,6 +45,7 @@ export function viewOfHash(hash: string): ViewState {
   const p = new URLSearchParams(hash.replace(/^#/, "").slice(0, 4 * TEXT_MAX));
   return {
     tab: oneOf<Tab>(TABS, p.get("tab"), initialView.tab),
+    target: count(p.get("target")),
     at: count(p.get("at")),
     compare: comparing(p.get("compare")),
     kinds: list(p.get("kind")),
@@ -68,6 +71,7 @@ export function hashOfView(v: ViewState): string {
     if (value) p.set(key, value);
   };
   put("tab", v.tab === initialView.tab ? "" : v.tab);
+  put("target", v.target === null ? "" : String(v.target));
   put("at", v.at === null ? "" : String(v.at));
   put("compare", v.compare ? `${v.compare.before}..${v.compare.after}` : "");
   put("kind", v.kinds?.join(",") ?? "");
@@ -89,7 +93,7 @@ export function hashOfView(v: ViewState): string {
 }
 
 /** Changes of these are steps to go back to; others (typing, sorting, selecting) change the step that one is on. */
-const STEPS = ["tab", "at", "compare", "kinds", "raw"] as const;
+const STEPS = ["tab", "target", "at", "compare", "kinds", "raw"] as const;
 
 /** Takes the view of the URL, and keeps both the same from then on. */
 export function startUrl(): void {

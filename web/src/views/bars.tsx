@@ -15,7 +15,7 @@ interface Tip {
 }
 
 /** Arrow keys go along a bar; up and down to the same kind, or the first, of the next one. */
-function onBarKey(e: KeyboardEvent): void {
+export function onBarKey(e: KeyboardEvent): void {
   if (!(e.target instanceof HTMLElement)) return;
   const bars = [...document.querySelectorAll<HTMLElement>(".bar-track")];
   const bar = e.target.closest<HTMLElement>(".bar-track");

@@ -27,7 +27,8 @@ export function CompareStrip(): JSX.Element | null {
       <span>snapshot {compare.before} <span class="dim">{whenOf(entries, compare.before)}</span> with {compare.after} <span class="dim">{whenOf(entries, compare.after)}</span></span>
       {elapsed !== null && <span class="dim">{span(elapsed)} {elapsed < 0 ? "earlier" : "later"}</span>}
       <span class="dim">every number is after less before</span>
-      {diff?.["by_page"] === true && <span class="dim" title="Reports hold the library's differences of neighbours and of first and last. Others are matched by address here: what moved counts as gone and new. vmmap diff FILE@A FILE@B knows better.">regions matched by address</span>}
+      {diff?.["matched_by"] === "steps" && <span class="dim" title="This report is too large to hold which region is which between any two snapshots: they are followed from snapshot to snapshot, and what came back after it was gone is new. vmmap diff FILE@A FILE@B compares the two alone.">regions followed step by step</span>}
+      {diff?.["matched_by"] === "address" && <span class="dim" title="These snapshots came without what tells which region is which: what moved counts as gone and new. vmmap diff A B knows better.">regions matched by address</span>}
       <button type="button" class="button small no-print" onClick={() => act({ compare: null })}>Stop comparing</button>
     </div>
   );

@@ -14,6 +14,9 @@ interface Rate {
 export interface Trend extends Rate {
   verdict: string;
   points: number;
+  first?: number | null;
+  last?: number | null;
+  seconds?: number | null;
 }
 
 interface Finding extends Rate {
@@ -41,6 +44,7 @@ interface Forecast {
 
 export interface Growth {
   total?: Record<string, Trend>;
+  kinds?: { kind: string; rss?: Trend }[];
   findings: Finding[];
   forecasts: Forecast[];
   looked_at: number;
@@ -73,7 +77,40 @@ export function span(seconds: number): string {
 export function trendText(t: Trend | null): string {
   if (!t) return "";
   if (t.verdict === "steady") return rate(t.per_second);
-  return { flat: "flat", noise: "up and down", jump: "jumped", ending: "grew, then stopped", too_few: "" }[t.verdict] ?? t.verdict;
+  return { flat: "no growth", noise: "up and down", jump: "jumped", ending: "grew, then stopped", too_few: "" }[t.verdict] ?? t.verdict;
+}
+
+/** What the words or the rate of a trend rest on. */
+export function trendTitle(t: Trend | null): string {
+  if (!t) return "";
+  const { first, last, seconds } = t;
+  const ends = typeof first === "number" && typeof last === "number" && seconds
+    ? `first to last: ${bytes(first)} to ${bytes(last)} in ${span(seconds)}` : "";
+  const why = {
+    steady: `the median slope between all pairs of ${thousands(t.points)} snapshots; 99 % certain between ${rate(t.low)} and ${rate(t.high)}`,
+    flat: "it does not rise", noise: "it rises and falls: what it gained from first to last is no steady growth",
+    jump: "most of it came at once", ending: "it grew, and has stopped", too_few: "too few snapshots tell of it: eight, with time between them",
+  }[t.verdict] ?? "";
+  return [why, ends].filter((x) => x).join(" · ");
+}
+
+/** Why nothing is named although numbers grow: a total may grow by many things of which none does so steadily. */
+function Nothing({ growth }: { growth: Growth }): JSX.Element {
+  const kinds = (growth.kinds ?? []).flatMap(({ kind, rss: t }) => (t?.verdict === "steady" ? [{ kind, t }] : []));
+  const total = growth.total?.["rss"];
+  if (kinds.length) {
+    return (
+      <p class="body dim">
+        No single heap, region or sort of regions grows steadily by an amount worth naming, though as a whole {kinds.map(({ kind, t }, i) => (
+          <span key={kind}>{i > 0 && ", "}<KindName kind={kind} /> does, by <span title={trendTitle(t)}>{rate(t.per_second)}</span></span>
+        ))}.
+      </p>
+    );
+  }
+  const words = total?.verdict === "steady" ? `resident memory as a whole does, by ${rate(total.per_second)}, but no single thing in it`
+    : { noise: "resident memory rises and falls", flat: "resident memory does not rise", jump: "resident memory jumped once", ending: "resident memory grew, then stopped",
+      too_few: "there are too few snapshots to tell" }[total?.verdict ?? ""];
+  return <p class="body dim" title={trendTitle(total ?? null)}>Nothing grows steadily{words ? ": " + words : ""}.</p>;
 }
 
 function Where({ f }: { f: Finding }): JSX.Element {
@@ -90,12 +127,15 @@ function Where({ f }: { f: Finding }): JSX.Element {
 export function GrowthPanel({ growth }: { growth: Growth | null }): JSX.Element {
   return (
     <section class="panel growth" aria-label="Growth">
-      <header><h2>Growth</h2><span class="dim">{growth ? `of ${thousands(growth.looked_at)} snapshots` : ""}</span></header>
+      <header>
+        <h2>Growth</h2>
+        <span class="dim">{growth ? `steady growth of single heaps, regions and sorts of regions, over ${thousands(growth.looked_at)} snapshots: not the difference of two of them` : ""}</span>
+      </header>
       {!growth && <p class="body dim">Told when there are enough snapshots of one target.</p>}
-      {growth && growth.findings.length === 0 && <p class="body dim">Nothing grows steadily.</p>}
+      {growth && growth.findings.length === 0 && <Nothing growth={growth} />}
       {growth && growth.findings.length > 0 && (
         <table class="table">
-          <thead><tr><th scope="col">What grows</th><th scope="col" class="number">By</th><th scope="col" class="number">Between</th><th scope="col">Where</th></tr></thead>
+          <thead><tr><th scope="col">What grows</th><th scope="col" class="number" title="The median of the slopes between all pairs of snapshots: outliers hardly move it">Steady rate</th><th scope="col" class="number" title="99 % certain to lie between these">Between</th><th scope="col">Where</th></tr></thead>
           <tbody>
             {growth.findings.map((f, i) => (
               <tr key={i}>

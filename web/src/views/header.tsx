@@ -1,9 +1,10 @@
 // What is looked at, when, and what that cost; the switches of the page's looks.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { SnapshotEntry } from "../data/provider";
+import type { Provider, SnapshotEntry } from "../data/provider";
 import type { Snapshot } from "../data/snapshot";
 import { bytes, moment, nanoseconds, thousands } from "../format";
+import { chooseTarget } from "../state/follow";
 import { act, getState, useStore, type Theme } from "../state/store";
 import { visible } from "../text";
 import { Live } from "./live";
@@ -36,7 +37,7 @@ function Badges({ s }: { s: Snapshot }): JSX.Element {
   );
 }
 
-function facts(s: Snapshot): { text: string; title?: string }[] {
+function facts(s: Snapshot, compared: boolean): { text: string; title?: string }[] {
   const { target: t, limits, cost, taken_at, threads } = s.head;
   const mappings = limits["max_map_count"]?.used;
   const out: { text: string; title?: string }[] = [];
@@ -47,7 +48,7 @@ function facts(s: Snapshot): { text: string; title?: string }[] {
   if (typeof mappings === "number") add(thousands(mappings) + " mappings", "As the kernel counts them for vm.max_map_count");
   if (t.page_size) add(bytes(t.page_size) + " pages");
   if (t.started_at) add("started " + moment(t.started_at));
-  add(taken_at ? "taken " + moment(taken_at) : "time unknown", taken_at ?? undefined);
+  add((compared ? "the later one " : "") + (taken_at ? "taken " + moment(taken_at) : "time unknown"), taken_at ?? undefined);
   if (typeof cost["total_ns"] === "number") {
     const stopped = cost["stopped_ns"];
     add(`reading it took ${nanoseconds(cost["total_ns"])}` + (typeof stopped === "number" ? `, held it for ${nanoseconds(stopped)}` : ""),
@@ -70,15 +71,47 @@ function Command({ text }: { text: string }): JSX.Element | null {
   );
 }
 
+/** Its number, and its place where that is another: some may have been left out, or be of another target. */
+function placeText(entries: SnapshotEntry[], i: number): string {
+  const n = entries[i]?.n ?? i + 1;
+  return n === i + 1 ? `snapshot ${thousands(n)} of ${thousands(entries.length)}` : `snapshot ${thousands(n)} (${thousands(i + 1)} of ${thousands(entries.length)})`;
+}
+
+/** A session may have several processes, or cores. */
+function Targets({ provider }: { provider: Provider }): JSX.Element | null {
+  const all = provider.targets?.() ?? [];
+  if (all.length < 2) return null;
+  const show = (to: string): void => chooseTarget(Number(to));
+  return (
+    <label class="targets"><span class="dim">Target</span>
+      <select value={String(provider.target)} onChange={(e) => show(e.currentTarget.value)}>
+        {all.map((t) => (
+          <option key={t.target} value={String(t.target)}>
+            {visible(t.name).slice(0, 60)}{t.pid === null ? "" : " " + t.pid}, {t.snapshots === 1 ? "1 snapshot" : thousands(t.snapshots) + " snapshots"}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
 function Snapshots({ entries }: { entries: SnapshotEntry[] }): JSX.Element | null {
   const at = useStore((s) => s.at);
+  const compare = useStore((s) => s.compare);
   if (entries.length < 2) return null;
+  if (compare) {
+    return (
+      <span class="snapshots" role="group" aria-label="Snapshots that are compared">
+        <span>snapshots {thousands(compare.before)} → {thousands(compare.after)} of {thousands(entries.length)}</span>
+      </span>
+    );
+  }
   const i = at === null ? entries.length - 1 : Math.max(0, entries.findIndex((e) => e.n === at));
   const go = (to: number): void => act({ at: entries[to]?.n ?? null, compare: null });
   return (
     <span class="snapshots" role="group" aria-label="Snapshot">
       <button type="button" class="button small" disabled={i <= 0} aria-label="Snapshot before" onClick={() => go(i - 1)}>‹</button>
-      <span>snapshot {thousands(i + 1)} of {thousands(entries.length)}</span>
+      <span>{placeText(entries, i)}</span>
       <button type="button" class="button small" disabled={i >= entries.length - 1} aria-label="Next snapshot" onClick={() => go(i + 1)}>›</button>
     </span>
   );
@@ -137,6 +170,7 @@ export function Header(): JSX.Element {
   const snapshot = useStore((s) => s.snapshot);
   const provider = useStore((s) => s.provider);
   const t = snapshot?.head.target;
+  const compare = useStore((s) => s.compare);
   const entries = provider?.snapshots() ?? [];
   return (
     <header class="header">
@@ -146,12 +180,13 @@ export function Header(): JSX.Element {
         {snapshot && <Badges s={snapshot} />}
         {t?.exe && <bdi class="name mono exe cut" title={visible(t.exe)}>{visible(t.exe)}</bdi>}
         <span class="grow" />
+        {provider && <Targets provider={provider} />}
         <Snapshots entries={entries} />
         <Switches />
       </div>
       {snapshot && (
         <div class="facts">
-          {facts(snapshot).map((f) => <span key={f.text} title={f.title}>{f.text}</span>)}
+          {facts(snapshot, compare !== null).map((f) => <span key={f.text} title={f.title}>{f.text}</span>)}
         </div>
       )}
       {t && <Command text={t.cmdline} />}

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { useStore } from "../state/store";
 import { Accounts, Limits, Notes, Verdicts } from "./accounts";
 import { Bars } from "./bars";
+import { ChangeBarsPanel } from "./changebars";
 import { Modules, Threads } from "./lists";
 import { orderedTypes, TypesTable } from "./types";
 import "../style/overview.css";
@@ -13,11 +14,15 @@ export function Overview(): JSX.Element {
   const diff = useStore((s) => s.diff);
   const [hot, setHot] = useState("");
   if (!snapshot) return <p class="empty">Nothing was read.</p>;
+  const order = orderedTypes(snapshot, sort, diff).regions.map((t) => t.kind);
   return (
     <div class="sections overview">
       <Verdicts verdicts={snapshot.head.verdicts} />
-      <Bars snapshot={snapshot} order={orderedTypes(snapshot, sort, diff).regions.map((t) => t.kind)} hot={hot} onHot={setHot} />
+      {diff
+        ? <ChangeBarsPanel diff={diff} order={order} hot={hot} onHot={setHot} />
+        : <Bars snapshot={snapshot} order={order} hot={hot} onHot={setHot} />}
       <TypesTable snapshot={snapshot} hot={hot} onHot={setHot} />
+      {diff && <p class="dim later">From here on: the later of the two as it is.</p>}
       <div class="pair">
         <Accounts snapshot={snapshot} />
         <Limits snapshot={snapshot} />

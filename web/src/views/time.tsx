@@ -1,13 +1,15 @@
 // Time: where memory went from snapshot to snapshot. A press shows one, a stretch compares two, play goes through them.
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { chartSvg } from "../chart";
 import type { Provider, SnapshotEntry } from "../data/provider";
 import { extended, lookTimes, stackOf } from "../data/stack";
 import type { Metric, Timeline } from "../data/types";
+import { savePicture } from "../export";
 import { moment, thousands } from "../format";
 import { act, getState, useStore } from "../state/store";
 import { ChangePanel } from "./changes";
-import { growthOf, GrowthPanel, trendText, type Trend } from "./growth";
+import { growthOf, GrowthPanel, trendText, trendTitle, type Trend } from "./growth";
 import { pickKind, Swatch, useDark, useKindLooks } from "./kinds";
 import { Count, SaveTable, Size } from "./parts";
 import { TimeChart, type Tick } from "./timechart";
@@ -94,7 +96,8 @@ function usePlay(entries: readonly SnapshotEntry[]): { playing: boolean; toggle:
 function Controls({ entries, playing, toggle }: { entries: readonly SnapshotEntry[]; playing: boolean; toggle: () => void }): JSX.Element {
   const at = useStore((s) => s.at);
   const newest = useStore((s) => s.newest);
-  const i = entries.findIndex((e) => e.n === (at ?? newest));
+  const after = useStore((s) => s.compare?.after ?? null);
+  const i = entries.findIndex((e) => e.n === (after ?? at ?? newest));
   const go = (to: number): void => act({ at: entries[to]?.n ?? null, compare: null });
   return (
     <div class="play no-print" role="group" aria-label="Go through the snapshots">
@@ -117,7 +120,7 @@ function Legend({ timeline, look, hovered }: { timeline: Timeline; look: number;
     <section class="timelegend" aria-label="Kinds at this moment">
       <p class="dim">{at ? `${hovered ? "" : "Shown: "}snapshot ${at.snapshot}, ${moment(at.taken_at).slice(11)}` : ""}</p>
       <table class="table">
-        <thead><tr><th scope="col">Kind</th><th scope="col" class="number">KiB</th><th scope="col">Trend</th></tr></thead>
+        <thead><tr><th scope="col">Kind</th><th scope="col" class="number">KiB</th><th scope="col" title="A rate where it grows or shrinks steadily: the median slope between all pairs of snapshots, not the first against the last">Steady rate</th></tr></thead>
         <tbody>
           {[...timeline.rows].reverse().map((r) => (
             <tr key={r.id} class={picked && r.kind && !picked.includes(r.kind) ? "off" : ""} data-kind={r.kind}>
@@ -128,12 +131,12 @@ function Legend({ timeline, look, hovered }: { timeline: Timeline; look: number;
                 </button>
               </th>
               <Size value={r.values[look] ?? null} />
-              <td class="dim">{trendText(r.trend as Trend | null)}</td>
+              <td class="dim" title={trendTitle(r.trend as Trend | null)}>{trendText(r.trend as Trend | null)}</td>
             </tr>
           ))}
         </tbody>
         <tbody class="sum">
-          <tr><th scope="row">Total</th><Size value={timeline.total.values[look] ?? null} /><td class="dim">{trendText(timeline.total.trend as Trend | null)}</td></tr>
+          <tr><th scope="row">Total</th><Size value={timeline.total.values[look] ?? null} /><td class="dim" title={trendTitle(timeline.total.trend as Trend | null)}>{trendText(timeline.total.trend as Trend | null)}</td></tr>
         </tbody>
       </table>
     </section>
@@ -219,6 +222,14 @@ export function Time(): JSX.Element {
     columns: ["snapshot", "taken_at", ...(timeline?.rows ?? []).map((r) => r.id), "total"],
     rows: (timeline?.looks ?? []).map((l, i) => [l.snapshot, l.taken_at, ...(timeline?.rows ?? []).map((r) => r.values[i] ?? null), timeline?.total.values[i] ?? null]),
   });
+  const picture = (format: "svg" | "png"): void => {
+    if (!stack || !timeline) return;
+    const numbers = compare ? [compare.before, compare.after] : shown !== null ? [shown] : [];
+    const marks = ticks.flatMap((t) => (numbers.includes(t.n) ? [{ time: t.time, text: String(t.n) }] : []));
+    const title = `${label} of ${target?.name ?? ""}${target?.pid ? " " + target.pid : ""}`;
+    const svg = chartSvg({ stack, total: kinds === null ? timeline.total.values : null, title, marks, ticks: ticks.map((t) => t.time) }, looks, dark);
+    void savePicture([target?.name ?? "", target?.pid ?? null, "timeline", measure], format, svg);
+  };
   return (
     <div class="sections time">
       <section class="panel" aria-label="Memory over time">
@@ -232,7 +243,7 @@ export function Time(): JSX.Element {
           <span class="grow" />
           {entries.length > 1 && <Controls entries={entries} playing={playing} toggle={toggle} />}
           <button type="button" class="button small" aria-pressed={table} onClick={() => setTable(!table)}>Table</button>
-          {timeline && <SaveTable name={[target?.name ?? "", target?.pid ?? null, "timeline", measure]} data={values} />}
+          {timeline && <SaveTable name={[target?.name ?? "", target?.pid ?? null, "timeline", measure]} data={values} picture={picture} />}
         </header>
         {!timeline && <p class="empty">{asked ? `There is no timeline of this measure: ${label.toLowerCase()}.` : "The timeline is read…"}</p>}
         {timeline && stack && (

@@ -116,12 +116,14 @@ function drawOver(u: uPlot, p: Drawn): void {
   const a = pair ? timeOf(p.ticks, pair.from) : null;
   const b = pair ? timeOf(p.ticks, pair.to) : null;
   if (pair && a !== null && b !== null) {
-    const x0 = u.valToPos(Math.min(a, b), "x", true);
-    const x1 = u.valToPos(Math.max(a, b), "x", true);
+    // What lies outside steps back, so that colours between the two stay those of the kinds.
+    const inside = (t: number): number => Math.max(bbox.left, Math.min(bbox.left + bbox.width, u.valToPos(t, "x", true)));
+    const [x0, x1] = [inside(Math.min(a, b)), inside(Math.max(a, b))];
     ctx.save();
-    ctx.globalAlpha = 0.2;
-    ctx.fillStyle = accent;
-    ctx.fillRect(x0, bbox.top, x1 - x0, bbox.height);
+    ctx.globalAlpha = 0.62;
+    ctx.fillStyle = themeColour("--ground");
+    ctx.fillRect(bbox.left, bbox.top, x0 - bbox.left, bbox.height);
+    ctx.fillRect(x1, bbox.top, bbox.left + bbox.width - x1, bbox.height);
     ctx.restore();
     mark(u, a, accent, String(pair.from));
     mark(u, b, accent, String(pair.to));

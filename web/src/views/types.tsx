@@ -1,8 +1,9 @@
 // The table of types: the colour key, the filter, and every number that there is of each kind.
 import type { ComponentChildren, JSX } from "preact";
-import { amount, APART, barsOf, barsSvg, type Amount } from "../bars";
+import { amount, barsOf, barsSvg, type Amount } from "../bars";
+import { changeBarsOf, changeBarsSvg } from "../changebars";
 import type { Snapshot } from "../data/snapshot";
-import type { ColumnInfo, Diff, TypeTotal } from "../data/types";
+import { APART, type ColumnInfo, type Diff, type TypeTotal } from "../data/types";
 import { savePicture } from "../export";
 import { bytes, change, kib, thousands } from "../format";
 import { act, useStore } from "../state/store";
@@ -145,7 +146,9 @@ export function TypesTable({ snapshot, hot, onHot }: { snapshot: Snapshot; hot: 
   const kinds = useKinds();
   const looks = useKindLooks();
   const dark = useDark();
+  const compare = useStore((s) => s.compare);
   const { name, pid } = snapshot.head.target;
+  const pair = compare ? `change-${compare.before}-${compare.after}` : null;
   const { total } = snapshot.head.summary;
   const all = available(info, total);
   const columns = chosen(all, snapshot, ids).filter((c) => !diff || inDiff(diff, c.id));
@@ -159,8 +162,12 @@ export function TypesTable({ snapshot, hot, onHot }: { snapshot: Snapshot; hot: 
       diff ? ((sides) => (sides.bound ? null : sides.change))(sidesOf(diff, t, c.id)) : amount(t, c.id).atLeast ? null : amount(t, c.id).value)]),
   });
   const picture = (format: "svg" | "png"): void => {
-    const bars = barsOf(snapshot.head, regions.map((t) => t.kind));
-    void savePicture([name, pid, "bars"], format, barsSvg(bars, kinds, looks, `${name}${pid === null ? "" : " " + pid}`, dark));
+    const order = regions.map((t) => t.kind);
+    const title = `${name}${pid === null ? "" : " " + pid}`;
+    const svg = diff
+      ? changeBarsSvg(changeBarsOf(diff, order, APART), kinds, looks, `${title}: snapshot ${compare?.after} less ${compare?.before}`, dark)
+      : barsSvg(barsOf(snapshot.head, order), kinds, looks, title, dark);
+    void savePicture([name, pid, "bars", pair], format, svg);
   };
   return (
     <section class="panel types" aria-label="Types">
@@ -169,7 +176,7 @@ export function TypesTable({ snapshot, hot, onHot }: { snapshot: Snapshot; hot: 
         <span class="dim">{diff ? "change in KiB, after less before" : "KiB"}</span>
         <span class="grow" />
         <ColumnMenu all={all} shown={columns} />
-        <SaveTable name={[name, pid, "types"]} data={table} picture={picture} />
+        <SaveTable name={[name, pid, "types", pair]} data={table} picture={picture} />
       </header>
       <div class="scroll">
         <table class="table types-table">

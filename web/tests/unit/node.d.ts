@@ -39,6 +39,14 @@ declare module "node:assert/strict" {
 
 declare module "node:child_process" {
   export function execFileSync(file: string, args: string[], options: { encoding: "utf8"; maxBuffer?: number }): string;
+  interface Child {
+    pid?: number;
+    stdin: { write(text: string): void };
+    stdout: { once(event: "data", then: (data: unknown) => void): void };
+    once(event: "exit", then: () => void): void;
+    kill(signal: "SIGKILL"): void;
+  }
+  export function spawn(file: string, args: string[], options: { stdio: ["pipe", "pipe", "inherit"] }): Child;
   export function spawnSync(file: string, args: string[], options?: { stdio?: "ignore" }): { status: number | null };
 }
 
@@ -46,6 +54,10 @@ declare module "node:fs" {
   export function mkdtempSync(prefix: string): string;
   export function readFileSync(path: string, encoding: "utf8"): string;
   export function rmSync(path: string, options?: { recursive?: boolean; force?: boolean }): void;
+}
+
+declare module "node:zlib" {
+  export function gunzipSync(packed: Uint8Array): { toString(): string };
 }
 
 declare module "node:os" {
