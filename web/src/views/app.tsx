@@ -60,7 +60,7 @@ export function App(): JSX.Element {
       <div class="message" role="status" hidden={!message}>{message}</div>
       <main class="main">
         <div id="view" role="tabpanel" aria-labelledby={"tab-" + tab} class={"view view-" + tab}>
-          <View />
+          {loading ? <p class="empty">Reading…</p> : <View />}
         </div>
       </main>
     </div>

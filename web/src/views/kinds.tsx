@@ -1,6 +1,6 @@
 // What stands for a kind everywhere: a swatch in its colour beside its label. Colour never carries meaning alone.
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import type { Kind } from "../data/types";
 import { kindLooks, kindSheet, type KindLook } from "../kinds";
 import { act, getState, useStore } from "../state/store";
@@ -57,14 +57,15 @@ export function useAppearance(): void {
   const theme = useStore((s) => s.theme);
   const palette = useStore((s) => s.palette);
   const kinds = useKinds();
-  useEffect(() => {
+  // Before anything is painted: no frame without colours.
+  useLayoutEffect(() => {
     const data = document.documentElement.dataset;
     if (theme === "auto") delete data["theme"];
     else data["theme"] = theme;
     if (palette === "kinds") delete data["palette"];
     else data["palette"] = palette;
   }, [theme, palette]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const next = new CSSStyleSheet();
     next.replaceSync(kindSheet(kinds));
     document.adoptedStyleSheets = [...document.adoptedStyleSheets.filter((s) => s !== sheet), next];
