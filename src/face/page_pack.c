@@ -140,7 +140,7 @@ static void end_gzip(struct vmm_page_pack *pack)
 }
 #endif
 
-int vmm_page_pack_open(struct vmm_out *out, struct vmm_page_pack **ret_pack, struct vmm_err *err)
+int vmm_page_pack_open(struct vmm_out *out, const char *id, struct vmm_page_pack **ret_pack, struct vmm_err *err)
 {
 	struct vmm_page_pack *pack = vmm_alloc_hook(NULL, sizeof(*pack));
 
@@ -151,9 +151,8 @@ int vmm_page_pack_open(struct vmm_out *out, struct vmm_page_pack **ret_pack, str
 		free(pack);
 		return vmm_fail_nomem(err);
 	}
-	vmm_out_text(out, pack->archive
-	                      ? "<script type=\"application/octet-stream\" id=\"vmmap-data\" data-encoding=\"gzip\">"
-	                      : "<script type=\"application/json\" id=\"vmmap-data\">");
+	vmm_out_printf(out, pack->archive ? "<script type=\"application/octet-stream\" id=\"%s\" data-encoding=\"gzip\">"
+	                                  : "<script type=\"application/json\" id=\"%s\">", id);
 	*ret_pack = pack;
 	return 0;
 }

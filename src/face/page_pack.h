@@ -9,8 +9,8 @@
 
 struct vmm_page_pack;
 
-/* Opens the element "vmmap-data" in out, which must outlive it. *ret_pack: vmm_page_pack_close(). VMM_E_NOMEM, VMM_E_IO. */
-int vmm_page_pack_open(struct vmm_out *out, struct vmm_page_pack **ret_pack, struct vmm_err *err);
+/* Opens the element with this id in out, which must outlive it. *ret_pack: vmm_page_pack_close(). VMM_E_NOMEM, VMM_E_IO. */
+int vmm_page_pack_open(struct vmm_out *out, const char *id, struct vmm_page_pack **ret_pack, struct vmm_err *err);
 void vmm_page_pack_bytes(struct vmm_page_pack *pack, const char *json, size_t length);
 void vmm_page_pack_text(struct vmm_page_pack *pack, const char *json);
 /* Feeds what was written into memory, and destroys it. VMM_E_NOMEM when its memory was out. */

@@ -7,6 +7,7 @@
 #include "base/out.h"
 #include "base/search.h"
 #include "face/cli.h"
+#include "face/page_runs.h"
 #include "face/serve.h"
 #include "model/target.h"
 #include "view/json_write.h"
@@ -66,22 +67,6 @@ static int keep_run(void *arg, const struct vmm_page_run *run)
 	return 0;
 }
 
-/* What a page is, in one word: what keeps it from being read before what it is made of. */
-static const char *state_of(uint32_t what)
-{
-	if (what & VMM_PAGE_GUARD)
-		return "guard";
-	if (what & VMM_PAGE_SWAPPED)
-		return "swapped";
-	if (!(what & VMM_PAGE_PRESENT))
-		return "absent";
-	if (what & VMM_PAGE_ZERO)
-		return "zero";
-	if (what & VMM_PAGE_HUGE)
-		return "huge";
-	return what & VMM_PAGE_FILE ? "file" : "present";
-}
-
 static void put_run(struct vmm_out *out, bool *first, uint64_t start, uint64_t end, const char *state)
 {
 	if (start >= end)
@@ -124,7 +109,7 @@ int srv_answer_pages(const struct srv_ask *a, struct vmm_err *err)
 	for (size_t i = 0; i < runs->count; i++) {
 		put_run(a->out, &first, at, vmm_max_u64(at, runs->v[i].start), "absent");
 		at = vmm_max_u64(at, runs->v[i].start);
-		put_run(a->out, &first, at, vmm_min_u64(runs->v[i].end, stop), state_of(runs->v[i].what));
+		put_run(a->out, &first, at, vmm_min_u64(runs->v[i].end, stop), vmm_page_state(runs->v[i].what));
 		at = vmm_max_u64(at, vmm_min_u64(runs->v[i].end, stop));
 	}
 	if (!walked) {
@@ -201,14 +186,6 @@ static void read_run(struct reading *r, uint64_t start, uint64_t end, uint32_t w
 		read_part(r, start, end, zero);
 }
 
-/* Whether a mapping's pages are memory: reading a device may do things. */
-static bool is_memory(const struct vmm_vma *v)
-{
-	if (v->backing == VMM_BACKING_DEVICE || v->vm_flags & (VMM_VF(io) | VMM_VF(pf)))
-		return false;
-	return v->backing != VMM_BACKING_SPECIAL || strcmp(v->name, "[vdso]") == 0;
-}
-
 static int read_vma(struct reading *r, uint64_t start, uint64_t end, struct runs *runs, struct vmm_err *err)
 {
 	uint64_t at = start;
@@ -242,7 +219,7 @@ static int read_all(struct reading *r, uint64_t start, uint64_t end, struct vmm_
 		uint64_t from = vmm_max_u64(at, s->vmas[i].start), to = vmm_min_u64(end, s->vmas[i].end);
 
 		put_missing(r, at, from, "not mapped");
-		if (is_memory(&s->vmas[i]))
+		if (vmm_page_memory(&s->vmas[i]))
 			code = read_vma(r, from, to, runs, err);
 		else
 			put_missing(r, from, to, "device");

@@ -7,6 +7,7 @@ import html.parser
 import itertools
 import json
 import os
+import struct
 import sys
 
 from live import Checks, Target, arguments, run, skip, wait_asleep, work_folder
@@ -47,9 +48,9 @@ class Elements(html.parser.HTMLParser):
             self.scripts[self.inside] += data
 
 
-def data_of(page):
+def data_of(page, name="vmmap-data"):
     scripts = Elements(page.decode()).scripts
-    text = scripts["vmmap-data"]
+    text = scripts[name]
     if text.startswith("{"):
         return json.loads(text)
     return json.loads(gzip.decompress(base64.b64decode(text, validate=True)))
@@ -185,11 +186,12 @@ def check_hostile(args, checks, folder):
     place = os.path.join(folder, HOSTILE.replace("/", "_"))
     with Target([sys.executable, "-c", PROGRAM, HOSTILE]) as target:
         checks.equal(run(args, "save", target.pid, "-o", place).returncode, 0, "save under a hostile name")
-        for name in (place, target.pid):
+        for name, more in ((place, {"vmmap-mappings"}), (target.pid, {"vmmap-mappings", "vmmap-pages"})):
             page = report(args, checks, name)
             found = Elements(page.decode())
-            checks.equal(sorted(found.scripts), ["code", "vmmap-data", "vmmap-info"], "no other script")
-            checks.equal(found.tags.count("script"), 3, "three script elements")
+            own = set(found.scripts) - {"code", "vmmap-data", "vmmap-info"}
+            checks.true(own <= more and "vmmap-mappings" in own, "no other script: %s" % own)
+            checks.equal(found.tags.count("script"), 3 + len(own), "no script element twice")
             checks.true("img" not in found.tags, "no other element")
             checks.equal(page.count(b"<script>alert"), 0, "the name stands nowhere as markup")
             checks.true(data_of(page)["snapshots"][0]["target"]["cmdline"].endswith(HOSTILE), "the arguments are as they were")
@@ -220,6 +222,63 @@ def check_heaps(args, checks):
         checks.true("heaps" not in fast and fast["snapshots"][0]["summary"]["total"]["pss"] is None, "--fast leaves them out")
 
 
+def kernel_pages(pid, mappings):
+    """Of pages in [start, end): how many the kernel's page map has in memory, and how many in swap."""
+    present = swapped = 0
+    with open("/proc/%d/pagemap" % pid, "rb", buffering=0) as pagemap:
+        for start, end in mappings:
+            entries = os.pread(pagemap.fileno(), (end - start) // 4096 * 8, start // 4096 * 8)
+            for (entry,) in struct.iter_unpack("<Q", entries):
+                present += entry >> 63 & 1
+                swapped += entry >> 62 & 1
+    return present, swapped
+
+
+def check_more(args, checks):
+    """Mappings as the kernel has them, pages as its page map has them, contents as they stand in memory."""
+    with Target([sys.executable, "-c", PROGRAM, ""]) as target:
+        wait_asleep(target.pid)
+        page = report(args, checks, target.pid, "--with-memory", "stack,heap")
+        with open("/proc/%d/maps" % target.pid, encoding="utf-8", errors="surrogateescape") as file:
+            wanted = [tuple(int(a, 16) for a in line.split()[0].split("-")) for line in file]
+        rows = data_of(page, "vmmap-mappings")["mappings"]
+        checks.equal(rows["rows"], len(wanted), "as many mappings as /proc/PID/maps")
+        user = [(start, end) for start, end in wanted if end < 1 << 63]
+        runs = data_of(page, "vmmap-pages")
+        counted = {}
+        at, outside = 0, 0
+        for skip_pages, pages, state in zip(runs["skip"], runs["pages"], runs["states"], strict=True):
+            start, end = at + skip_pages * 4096, at + (skip_pages + pages) * 4096
+            outside += not any(a <= start and end <= b for a, b in merged(user))
+            counted[state] = counted.get(state, 0) + pages
+            at = end
+        checks.equal(outside, 0, "no page outside what is mapped")
+        if runs["up_to"] is None or int(runs["up_to"], 16) >= user[-1][1]:
+            present, swapped = kernel_pages(target.pid, user)
+            checks.equal(counted.get("s", 0), swapped, "pages in swap")
+            checks.equal(sum(n for state, n in counted.items() if state in "pfhz"), present, "pages in memory")
+        memory = data_of(page, "vmmap-memory")
+        checks.true(memory["parts"], "there are contents")
+        different = 0
+        with open("/proc/%d/mem" % target.pid, "rb", buffering=0) as mem:
+            for part in memory["parts"]:
+                stored = bytes.fromhex(part["hex"])
+                different += os.pread(mem.fileno(), len(stored), int(part["address"], 16)) != stored
+        checks.equal(different, 0, "contents are those of the target's memory")
+        checks.true("vmmap-memory" not in Elements(report(args, checks, target.pid).decode()).scripts, "no contents unless they are asked for")
+        checks.equal(run(args, "report", target.pid, "-o", "-", "--with-memory", "nothing").returncode, 2, "contents of no kind")
+
+
+def merged(ranges):
+    out = []
+    for start, end in ranges:
+        if out and out[-1][1] == start:
+            out[-1] = (out[-1][0], end)
+        else:
+            out.append((start, end))
+    return out
+
+
 def main():
     args = arguments(__doc__)
     done = run(args, "report", os.getpid(), "-o", "-", "--fast")
@@ -236,6 +295,7 @@ def main():
         check_targets(args, checks, folder)
         check_hostile(args, checks, folder)
     check_heaps(args, checks)
+    check_more(args, checks)
     checks.finish()
 
 

@@ -18,7 +18,7 @@ static void test_pack_memory(void **state)
 
 		vmm_alloc_fail_after(n);
 		out = vmm_out_create_memory();
-		if (out && vmm_page_pack_open(out, &pack, &err) == 0) {
+		if (out && vmm_page_pack_open(out, "vmmap-data", &pack, &err) == 0) {
 			vmm_page_pack_text(pack, "{\"a\":\"<\"}");
 			if (vmm_page_pack_close(pack, &err) < 0)
 				out->failed = true;

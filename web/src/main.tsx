@@ -1,6 +1,7 @@
 import { render } from "preact";
 import { acceptDrops } from "./state/drop";
-import { embeddedData, embeddedInfo, ReportProvider } from "./data/report";
+import { moreOf } from "./data/more";
+import { embeddedData, embeddedInfo, packedElement, ReportProvider } from "./data/report";
 import { ServeProvider } from "./data/serve";
 import { startFollowing, take } from "./state/follow";
 import { act, getState } from "./state/store";
@@ -22,7 +23,7 @@ async function start(): Promise<void> {
     act({ loading: false, message: "This page holds no data: it is the empty template of vmmap report." });
     return;
   }
-  take(new ReportProvider(info, data));
+  take(new ReportProvider(info, data, moreOf(packedElement)));
 }
 
 const root = document.getElementById("app");

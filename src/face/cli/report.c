@@ -7,6 +7,8 @@
 #include "face/heap_page.h"
 #include "face/page.h"
 #include "face/report_data.h"
+#include "face/report_more.h"
+#include "face/session_file.h"
 
 #define CHUNKS_SHOWN 100 /* largest chunks of heaps */
 
@@ -32,6 +34,7 @@ struct reported {
 	struct vmm_target *target;
 	struct vmm_symbols *symbols;
 	struct vmm_survey *survey; /* of heaps; NULL: they cannot be walked, or there are none */
+	uint32_t kinds;            /* bits: their contents go into the report */
 };
 
 /* A file that is a session as a whole: no PID, no core, no FILE@N. */
@@ -128,7 +131,7 @@ static int put_data(struct vmm_out *out, struct reported *r, struct vmm_err *err
 {
 	struct vmm_page_pack *pack;
 	struct vmm_err own;
-	int code = vmm_page_pack_open(out, &pack, err);
+	int code = vmm_page_pack_open(out, "vmmap-data", &pack, err);
 
 	if (code < 0)
 		return code;
@@ -169,6 +172,20 @@ static int put_info(struct vmm_out *out, const char *title, struct vmm_err *err)
 	return 0;
 }
 
+static int put_more(struct vmm_out *out, const struct reported *r, struct vmm_err *err)
+{
+	const struct vmm_snapshot *s = r->snapshot;
+	struct vmm_report_more more = {.snapshot = s, .kinds = r->kinds};
+
+	if (s->partial || s->unreadable)
+		return 0;
+	if (r->target) {
+		more.target = r->target;
+		more.contents = heaps_of(r);
+	}
+	return vmm_report_put_more(out, &more, err);
+}
+
 static int put_page(struct reported *r, struct vmm_err *err)
 {
 	const char *path = r->args->option[VMM_OPTION_OUTPUT];
@@ -185,6 +202,8 @@ static int put_page(struct reported *r, struct vmm_err *err)
 	code = put_info(output.out, r->name, err);
 	if (code == 0)
 		code = put_data(output.out, r, err);
+	if (code == 0)
+		code = put_more(output.out, r, err);
 	vmm_out_bytes(output.out, parts[1].bytes, parts[1].length);
 	if (vmm_output_close(&output, code == 0, &own) < 0 && code == 0) {
 		code = own.code;
@@ -202,6 +221,8 @@ static int prepare(struct reported *r, struct vmm_err *err)
 	if (!vmm_args_has(r->args, VMM_OPTION_OUTPUT))
 		return vmm_fail(err, VMM_E_USAGE, 0, "report: -o FILE.html is missing (- is standard output)");
 	code = vmm_page_parts(parts, err); /* before the target is read */
+	if (code == 0)
+		code = vmm_session_file_kinds(r->args, &r->kinds, err);
 	if (code == 0)
 		code = open_session(r, err);
 	if (code == 0 && r->of_session)

@@ -77,12 +77,13 @@ export interface Provider {
   diff(before: number, after: number): Promise<Diff | null>;
   /** The kernel's mappings of a snapshot, where it came without them. */
   mappings?(n: number): Promise<Rows>;
-  memory?(address: number, length: number): Promise<MemoryBytes>;
-  pages?(address: number, end: number): Promise<PageRuns>;
+  /** Of memory as it was with snapshot n, where that is another than the last. */
+  memory?(address: number, length: number, n?: number): Promise<MemoryBytes>;
+  pages?(address: number, end: number, n?: number): Promise<PageRuns>;
   /** Chunks of a heap in a stretch, at most `limit` of them. */
   chunks?(id: string, address: number, end: number, limit: number): Promise<ChunkPage>;
   /** Documents of `vmmap strings --json`, `vmmap at --json`, `vmmap heap --json`, `vmmap ps --json`. */
-  strings?(address: number, end: number): Promise<unknown>;
+  strings?(address: number, end: number, n?: number): Promise<unknown>;
   at?(address: number): Promise<unknown>;
   heaps?(): Promise<unknown>;
   processes?(): Promise<ProcessRow[]>;

@@ -1,6 +1,8 @@
 // A report: everything stands in the page itself, as gzip and base64 or as plain JSON.
 import { diffOf } from "./compare";
-import type { Provider, SnapshotEntry, TargetEntry } from "./provider";
+import { stringsIn, type More } from "./more";
+import type { MemoryBytes, PageRuns, Provider, SnapshotEntry, TargetEntry } from "./provider";
+import type { Rows } from "./rows";
 import { matesByAddress, Same, type SameJson } from "./same";
 import { snapshotOf, type Snapshot } from "./snapshot";
 import type { Diff, Metric, Note, PageInfo, SnapshotJson, Timeline } from "./types";
@@ -36,11 +38,18 @@ export function embeddedInfo(): PageInfo | null {
   return e ? (JSON.parse(e.textContent ?? "") as PageInfo) : null;
 }
 
-export async function embeddedData(): Promise<ReportData | null> {
-  const e = embedded("vmmap-data");
+/** How to unpack an element of the page; null when there is none. */
+export function packedElement(id: string): (() => Promise<unknown>) | null {
+  const e = embedded(id);
   if (!e) return null;
-  const text = (e.textContent ?? "").trim();
-  return JSON.parse(e.dataset["encoding"] === "gzip" ? await gunzip(text) : text) as ReportData;
+  return async () => {
+    const text = (e.textContent ?? "").trim();
+    return JSON.parse(e.dataset["encoding"] === "gzip" ? await gunzip(text) : text) as unknown;
+  };
+}
+
+export async function embeddedData(): Promise<ReportData | null> {
+  return ((await packedElement("vmmap-data")?.()) ?? null) as ReportData | null;
 }
 
 export class ReportProvider implements Provider {
@@ -54,13 +63,42 @@ export class ReportProvider implements Provider {
   constructor(
     readonly info: PageInfo,
     private readonly data: ReportData,
+    private readonly more: More = {},
     target: number | null = null,
   ) {
     this.target = this.targets().find((t) => t.target === target)?.target ?? this.first();
     this.mine = data.snapshots.flatMap((json, i) => (this.target === null || json.of === this.target ? [{ n: json.n ?? i, json }] : []));
     const { same } = this.ofTarget() ?? {};
     this.same = same ? new Same(same, this.mine.map((s) => s.n)) : null;
-    this.can = { live: false, memory: false, pages: false, strings: false, processes: false, diff: this.mine.length > 1 };
+    const last = this.mine.at(-1)?.n;
+    const of = data.shown ?? last;
+    this.moreOf = this.mine.find((s) => s.n === of)?.n ?? null;
+    const { mappings, pages, memory } = this.moreOf === null ? {} : more;
+    this.can = { live: false, memory: memory !== undefined, pages: pages !== undefined, strings: memory !== undefined, processes: false, diff: this.mine.length > 1 };
+    if (mappings) this.mappings = (n) => this.ofOne(n, mappings);
+  }
+
+  /** The snapshot that mappings, pages and contents are of; null: of none of this target's. */
+  private readonly moreOf: number | null;
+  readonly mappings?: (n: number) => Promise<Rows>;
+
+  /** The other snapshots have nothing to show instead. */
+  private async ofOne<T>(n: number | undefined, get: (() => Promise<T>) | undefined): Promise<T> {
+    if ((n ?? this.mine.at(-1)?.n) !== this.moreOf) throw new Error("This report holds them of its last snapshot alone.");
+    if (!get) throw new Error("This report does not hold them.");
+    return get();
+  }
+
+  async pages(address: number, end: number, n?: number): Promise<PageRuns> {
+    return (await this.ofOne(n, this.more.pages)).of(address, end);
+  }
+
+  async memory(address: number, length: number, n?: number): Promise<MemoryBytes> {
+    return (await this.ofOne(n, this.more.memory)).of(address, address + length);
+  }
+
+  async strings(address: number, end: number, n?: number): Promise<unknown> {
+    return { strings: stringsIn((await this.ofOne(n, this.more.memory)).of(address, end)) };
   }
 
   private first(): number | null {
@@ -77,7 +115,7 @@ export class ReportProvider implements Provider {
   }
 
   withTarget(target: number | null): Provider {
-    return new ReportProvider(this.info, this.data, target);
+    return new ReportProvider(this.info, this.data, this.more, target);
   }
 
   snapshots(): SnapshotEntry[] {

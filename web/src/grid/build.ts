@@ -50,11 +50,14 @@ export function regionTable(snapshot: Snapshot, info: PageInfo): Table {
   });
 }
 
+/** Said in the details, or of heaps alone. */
+const NOT_OF_MAPPINGS = new Set(["name", "path", "used", "unused"]);
+
 /** The kernel's mappings: no types, the kernel's name as details. */
 export function mappingTable(mappings: Rows, info: PageInfo): Table {
   const name = mappings.column("name");
   const top = name ? mappings.with({ details: name, path: name }) : mappings;
-  const columns = present(info, [top]).filter((c) => c.id !== "name" && c.id !== "path");
+  const columns = present(info, [top]).filter((c) => !NOT_OF_MAPPINGS.has(c.id));
   return new Table({
     mode: "mappings", columns, top, blocks: Rows.empty, firstBlock: NOTHING, chunks: Rows.empty, firstChunk: NOTHING, kinds: kindLabels(info),
   });

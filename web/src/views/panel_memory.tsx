@@ -47,6 +47,7 @@ function Strings({ found }: { found: readonly FoundString[] }): JSX.Element {
 export function Contents({ start, end }: { start: number; end: number }): JSX.Element {
   const provider = useStore((s) => s.provider);
   const target = useStore((s) => s.snapshot?.head.target);
+  const n = useStore((s) => s.compare?.after ?? s.at ?? undefined);
   const [got, setGot] = useState<Got>({ of: "" });
   const [at, setAt] = useState(start);
   const of = `${start}-${end}`;
@@ -59,13 +60,13 @@ export function Contents({ start, end }: { start: number; end: number }): JSX.El
   const read = (from: number): void => {
     setAt(from);
     setGot({ of, busy: true });
-    provider?.memory?.(from, Math.min(LOOK, end - from))
+    provider?.memory?.(from, Math.min(LOOK, end - from), n)
       .then((memory) => setGot({ of, memory }))
       .catch((e: unknown) => setGot({ of, why: messageOf(e) }));
   };
   const strings = (): void => {
     setGot({ of, busy: true });
-    provider?.strings?.(start, end)
+    provider?.strings?.(start, end, n)
       .then((document) => setGot({ of, strings: stringsOf(document) }))
       .catch((e: unknown) => setGot({ of, why: messageOf(e) }));
   };
@@ -75,7 +76,7 @@ export function Contents({ start, end }: { start: number; end: number }): JSX.El
       <h2>Contents</h2>
       {!canRead && !canStrings ? (
         <p class="side-why">
-          {provider?.info.mode === "report" ? "A report keeps no contents of memory. On the target itself, a core, or a session with contents:" : "The contents cannot be read here. By hand:"}
+          {provider?.info.mode === "report" ? "This report holds no contents of memory: vmmap report --with-memory stack,heap puts them in. On the target itself:" : "The contents cannot be read here. By hand:"}
           <code class="side-command">vmmap strings {name} --range 0x{hex(start)}-0x{hex(end)}</code>
         </p>
       ) : (

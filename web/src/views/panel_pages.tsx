@@ -14,6 +14,7 @@ const WIDTH = 320;
 function usePages(start: number, end: number): { runs: PageRuns | null; why: string } {
   const provider = useStore((s) => s.provider);
   const snapshot = useStore((s) => s.snapshot);
+  const n = useStore((s) => s.compare?.after ?? s.at ?? undefined);
   const can = provider?.can.pages === true && provider.pages !== undefined;
   const [got, setGot] = useState<{ key: string; runs: PageRuns | null; why: string }>({ key: "", runs: null, why: "" });
   const key = `${start}-${end}`;
@@ -21,7 +22,7 @@ function usePages(start: number, end: number): { runs: PageRuns | null; why: str
     if (!can || !provider?.pages) return undefined;
     let wanted = true;
     const timer = setTimeout(() => {
-      provider.pages?.(start, end)
+      provider.pages?.(start, end, n)
         .then((runs) => wanted && setGot({ key, runs, why: "" }))
         .catch((e: unknown) => wanted && setGot({ key, runs: null, why: e instanceof Error ? e.message : String(e) }));
     }, 120); // not for every row that the cursor passes
@@ -29,7 +30,7 @@ function usePages(start: number, end: number): { runs: PageRuns | null; why: str
       wanted = false;
       clearTimeout(timer);
     };
-  }, [key, can, provider, snapshot]);
+  }, [key, can, provider, snapshot, n]);
   return can && got.key === key ? got : { runs: null, why: "" };
 }
 
@@ -87,7 +88,7 @@ export function Residency({ table, row }: { table: Table; row: number }): JSX.El
     <section class="side-part">
       <h2>Pages</h2>
       {runs ? <Strip runs={runs} start={start} end={end} /> : <Sums table={table} row={row} />}
-      {!runs && <p class="side-why">{why ? visible(why) : provider?.can.pages ? "Looking at each page…" : "In sum; a report keeps no page by page account: vmmap serve shows one."}</p>}
+      {!runs && <p class="side-why">{why ? visible(why) : provider?.can.pages ? "Looking at each page…" : "In sum: page by page it is not known here."}</p>}
     </section>
   );
 }

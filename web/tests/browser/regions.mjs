@@ -425,6 +425,53 @@ async function scrolled(b, page, step) {
   return `scrolling ${step} px a frame: median ${frames[50].toFixed(1)} ms, 95 % ${frames[95].toFixed(1)} ms, main thread ${busy.toFixed(1)} ms of processor time`;
 }
 
+/** A report has the kernel's mappings, every page, and contents where they were asked for. */
+async function stored(b) {
+  const secret = "correct horse battery staple";
+  const { pid } = await b.target("python3", ["-u", "-c", `s = bytes(${JSON.stringify(secret + "\n")}, "ascii") * 20000\nprint("ready")\ninput()`]);
+  const page = await b.open(b.report(pid, "stored", "--with-memory", "heap,private_data"), { width: 1600, height: 1000 });
+  await page.click("#tab-regions");
+  await page.fill('[aria-label="Filter by an expression"]', "kind=heap || kind=private_data");
+  await page.fill('[aria-label="Find"]', "main arena");
+  await settled(page);
+  await page.waitForSelector(".side svg.strip");
+  const told = await page.textContent(".side .strip-key");
+  const rss = JSON.parse(b.run("show", pid, "--json", "--where", "details~'main arena'")).regions[0];
+  b.check(told.includes(`resident ${(rss.rss / 4096).toLocaleString("en-US")}`), `pages of a report: ${told}, resident are ${rss.rss / 4096}`);
+  await page.click('.side button:text-is("Bytes")');
+  await page.waitForSelector(".hex");
+  const first = (await page.textContent(".hex")).split("\n")[0];
+  b.check(first.startsWith(rss.address.slice(2) + "  "), "bytes of a report: " + first);
+  await page.click('.side button:text-is("Strings")');
+  await page.waitForSelector(".strings");
+  let found = false;
+  const rows = await total(page);
+  await page.focus(".grid");
+  await page.keyboard.press("Home");
+  for (let i = 0; i < rows && !found; i++) {
+    await settled(page);
+    await page.click('.side button:text-is("Strings")');
+    await page.waitForSelector(".strings, .side-why");
+    await settled(page);
+    found = (await page.textContent(".side")).includes(secret);
+    if (!found) await page.press(".grid", "ArrowDown");
+  }
+  b.check(found, "strings of a report have what the target holds");
+  await b.picture(page, "regions-contents");
+  await page.fill('[aria-label="Filter by an expression"]', "");
+  await page.click('.tool:text-is("Raw")');
+  await settled(page);
+  const wanted = b.run("show", pid, "--raw", "--csv", "--columns", "address,protection").trim().split("\n").slice(1).map((l) => l.split(","));
+  b.equal(await total(page), wanted.length, "as many mappings as vmmap show --raw");
+  await page.press(".grid", "Home");
+  await settled(page);
+  const raw = await shown(page);
+  const place = await page.evaluate(() => [...document.querySelectorAll(".grid-title")].findIndex((t) => t.dataset.column === "protection"));
+  b.equal(raw.map((r) => ["0x" + r[0], r[place]]), wanted.slice(0, raw.length), "mappings as vmmap show --raw has them");
+  await b.picture(page, "regions-raw");
+  await page.context().close();
+}
+
 export default async function (b) {
   const { pid } = await b.target("python3", ["-u", "-c", "import ssl, threading, time; threading.Thread(target=time.sleep, args=(900,), daemon=True).start(); print('ready'); input()"]);
   process.kill(pid, "SIGSTOP");
@@ -447,6 +494,7 @@ export default async function (b) {
   } finally {
     process.kill(pid, "SIGCONT");
   }
+  await stored(b);
   await hostile(b);
   await many(b);
 }

@@ -1,0 +1,28 @@
+// What a report holds beside its data: pages and contents, as src/face/report_more.c writes them.
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Contents, Pages, stringsIn } from "../../src/data/more";
+
+const K = 4096;
+
+test("pages of a stretch", () => {
+  const pages = new Pages({ page_size: K, up_to: "0x20000", skip: [2, 0, 3], pages: [2, 1, 4], states: "pzs" });
+  assert.deepEqual(pages.of(0, 14 * K).runs, [
+    { address: 0, pages: 2, state: "absent" }, { address: 2 * K, pages: 2, state: "present" }, { address: 4 * K, pages: 1, state: "zero" },
+    { address: 5 * K, pages: 3, state: "absent" }, { address: 8 * K, pages: 4, state: "swapped" }, { address: 12 * K, pages: 2, state: "absent" },
+  ]);
+  assert.deepEqual(pages.of(3 * K, 4 * K).runs, [{ address: 3 * K, pages: 1, state: "present" }]);
+  assert.deepEqual(pages.of(3 * K + 100, 3 * K + 200).runs, [{ address: 3 * K, pages: 1, state: "present" }]); // a block inside a page
+  assert.deepEqual(pages.of(13 * K, 14 * K).runs, [{ address: 13 * K, pages: 1, state: "absent" }]);
+  assert.throws(() => pages.of(0x1f000, 0x21000), /does not tell/); // unknown is not absent
+});
+
+test("contents and strings", () => {
+  const hex = (text: string): string => [...new TextEncoder().encode(text)].map((b) => b.toString(16).padStart(2, "0")).join("");
+  const contents = new Contents({ parts: [{ address: "0x3000", hex: "ff00" }, { address: "0x1000", hex: hex("\u0000grüße!\u0001short\u0000<script>\u0000") }], left_out: 0 });
+  const memory = contents.of(0x1000, 0x3001);
+  assert.deepEqual(memory.parts.map((p) => [p.address, p.bytes.length]), [[0x1000, 25], [0x3000, 1]]);
+  assert.deepEqual(stringsIn(memory), [{ address: "0x1001", text: "grüße!" }, { address: "0x1010", text: "<script>" }]);
+  assert.deepEqual([...(contents.of(0x1001, 0x1003).parts[0]?.bytes ?? [])], [0x67, 0x72]);
+  assert.throws(() => contents.of(0x5000, 0x6000), /Nothing of this is in the report/);
+});
