@@ -2,12 +2,13 @@
 import type { JSX } from "preact";
 import { amount } from "../bars";
 import type { SnapshotEntry } from "../data/provider";
-import type { DiffRow } from "../data/types";
+import { METRICS, type Diff, type DiffRow } from "../data/types";
+import type { TableData } from "../export";
 import { bytes, change, moment, thousands } from "../format";
 import { act, useStore } from "../state/store";
 import { span } from "./growth";
 import { kindLabel, pickKind, Swatch, useKinds } from "./kinds";
-import { Size } from "./parts";
+import { SaveTable, Size } from "./parts";
 
 function whenOf(entries: readonly SnapshotEntry[], n: number): string {
   const e = entries.find((x) => x.n === n);
@@ -61,8 +62,31 @@ function Counts({ rows }: { rows: readonly DiffRow[] }): JSX.Element {
   );
 }
 
+/** The regions that changed as `vmmap diff --csv` has them, in bytes. */
+function changesTable(diff: Diff): TableData {
+  const text = (side: unknown, id: string): string | null => (typeof side === "object" && side !== null ? String((side as Record<string, unknown>)[id] ?? "") : null);
+  const columns = ["state", "changes", "kind", "address", "end", "was", ...METRICS, ...METRICS.flatMap((id) => [id + "_before", id + "_after"]),
+    "protection", "protection_before", "path", "details"];
+  const number = (row: DiffRow, side: string, id: string): number | null => {
+    const { value, atLeast } = amount(row[side] as object | undefined, id);
+    return atLeast ? null : value;
+  };
+  return {
+    columns,
+    rows: diff.regions.map((row) => {
+      const [was, is] = [row["was"], row["is"]];
+      const here = is ?? was;
+      return [row.state, row.changes?.join("+") ?? "", row.kind, text(here, "address"), text(here, "end"), text(was, "address"),
+        ...METRICS.map((id) => number(row, "change", id)), ...METRICS.flatMap((id) => [number(row, "before", id), number(row, "after", id)]),
+        text(here, "protection"), text(was, "protection"), String(row["path"] ?? ""), String(row["details"] ?? "")];
+    }),
+  };
+}
+
 export function ChangePanel(): JSX.Element | null {
   const diff = useStore((s) => s.diff);
+  const compare = useStore((s) => s.compare);
+  const target = useStore((s) => s.snapshot?.head.target);
   const measure = useStore((s) => s.measure);
   const info = useStore((s) => s.provider?.info.columns.find((c) => c.id === s.measure));
   const kinds = useKinds();
@@ -77,6 +101,7 @@ export function ChangePanel(): JSX.Element | null {
         <span class="grow" />
         <button type="button" class="button small no-print" onClick={() => act({ tab: "regions" })}>Regions that changed</button>
         <button type="button" class="button small no-print" onClick={() => act({ tab: "map" })}>In the address space</button>
+        <SaveTable name={[target?.name ?? "", target?.pid ?? null, "changes", compare ? `${compare.before}-${compare.after}` : null]} data={() => changesTable(diff)} />
       </header>
       <div class="body"><Counts rows={regions} /></div>
       <table class="table">

@@ -171,6 +171,7 @@ export function Header(): JSX.Element {
   const provider = useStore((s) => s.provider);
   const t = snapshot?.head.target;
   const compare = useStore((s) => s.compare);
+  useStore((s) => s.newest); // more snapshots come while another one is shown
   const entries = provider?.snapshots() ?? [];
   return (
     <header class="header">

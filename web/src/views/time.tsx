@@ -6,12 +6,12 @@ import type { Provider, SnapshotEntry } from "../data/provider";
 import { extended, lookTimes, stackOf } from "../data/stack";
 import type { Metric, Timeline } from "../data/types";
 import { savePicture } from "../export";
-import { moment, thousands } from "../format";
+import { change, kib, moment, thousands } from "../format";
 import { act, getState, useStore } from "../state/store";
 import { ChangePanel } from "./changes";
 import { growthOf, GrowthPanel, trendText, trendTitle, type Trend } from "./growth";
 import { pickKind, Swatch, useDark, useKindLooks } from "./kinds";
-import { Count, SaveTable, Size } from "./parts";
+import { Count, SaveTable, Size, sizeClass } from "./parts";
 import { TimeChart, type Tick } from "./timechart";
 import "../style/time.css";
 
@@ -112,15 +112,28 @@ function Controls({ entries, playing, toggle }: { entries: readonly SnapshotEntr
   );
 }
 
-/** Values of all kinds at a look: colour key and filter. */
-function Legend({ timeline, look, hovered }: { timeline: Timeline; look: number; hovered: boolean }): JSX.Element {
+/** A value at a look, or by how much it is another than at the one before. */
+function Amount({ values, look, than }: { values: readonly (number | null)[]; look: number; than: number }): JSX.Element {
+  const value = values[look] ?? null;
+  if (than < 0) return <Size value={value} />;
+  const was = values[than] ?? null;
+  const by = value === null || was === null ? null : value - was;
+  return (
+    <td class={sizeClass(by) + ((by ?? 0) > 0 ? " grown" : (by ?? 0) < 0 ? " shrunk" : "")} title={`${kib(was)} → ${kib(value)}`}>{by === 0 ? "-" : change(by)}</td>
+  );
+}
+
+/** Values of all kinds at a look, or what differs between two: colour key and filter. */
+function Legend({ timeline, look, than, hovered }: { timeline: Timeline; look: number; than: number; hovered: boolean }): JSX.Element {
   const picked = useStore((s) => s.kinds);
   const at = timeline.looks[look];
+  const words = !at ? "" : than >= 0 ? `snapshot ${at.snapshot} less ${timeline.looks[than]?.snapshot ?? ""}`
+    : `${hovered ? "" : "Shown: "}snapshot ${at.snapshot}, ${moment(at.taken_at).slice(11)}`;
   return (
     <section class="timelegend" aria-label="Kinds at this moment">
-      <p class="dim">{at ? `${hovered ? "" : "Shown: "}snapshot ${at.snapshot}, ${moment(at.taken_at).slice(11)}` : ""}</p>
+      <p class="dim">{words}</p>
       <table class="table">
-        <thead><tr><th scope="col">Kind</th><th scope="col" class="number">KiB</th><th scope="col" title="A rate where it grows or shrinks steadily: the median slope between all pairs of snapshots, not the first against the last">Steady rate</th></tr></thead>
+        <thead><tr><th scope="col">Kind</th><th scope="col" class="number">{than >= 0 ? "Change, KiB" : "KiB"}</th><th scope="col" title="A rate where it grows or shrinks steadily: the median slope between all pairs of snapshots, not the first against the last">Steady rate</th></tr></thead>
         <tbody>
           {[...timeline.rows].reverse().map((r) => (
             <tr key={r.id} class={picked && r.kind && !picked.includes(r.kind) ? "off" : ""} data-kind={r.kind}>
@@ -130,13 +143,13 @@ function Legend({ timeline, look, hovered }: { timeline: Timeline; look: number;
                   <Swatch kind={r.kind ?? ""} />{r.label}
                 </button>
               </th>
-              <Size value={r.values[look] ?? null} />
+              <Amount values={r.values} look={look} than={than} />
               <td class="dim" title={trendTitle(r.trend as Trend | null)}>{trendText(r.trend as Trend | null)}</td>
             </tr>
           ))}
         </tbody>
         <tbody class="sum">
-          <tr><th scope="row">Total</th><Size value={timeline.total.values[look] ?? null} /><td class="dim" title={trendTitle(timeline.total.trend as Trend | null)}>{trendText(timeline.total.trend as Trend | null)}</td></tr>
+          <tr><th scope="row">Total</th><Amount values={timeline.total.values} look={look} than={than} /><td class="dim" title={trendTitle(timeline.total.trend as Trend | null)}>{trendText(timeline.total.trend as Trend | null)}</td></tr>
         </tbody>
       </table>
     </section>
@@ -216,7 +229,8 @@ export function Time(): JSX.Element {
   if (entries.length < 2 && !provider.can.live)
     return <p class="empty">This page holds one moment. What changes over time is recorded with <code>vmmap record PID -o FILE</code>, and shown with <code>vmmap report FILE -o out.html</code>.</p>;
   const hovered = hover !== null ? (stack?.looks[hover] ?? -1) : -1;
-  const look = timeline ? (hovered >= 0 ? hovered : lookOf(timeline, shown)) : -1;
+  const look = timeline ? (hovered >= 0 ? hovered : lookOf(timeline, compare?.after ?? shown)) : -1;
+  const than = timeline && compare && hovered < 0 ? timeline.looks.findIndex((l) => l.snapshot === compare.before) : -1;
   const label = MEASURES.find(([id]) => id === measure)?.[1] ?? measure;
   const values = (): { columns: string[]; rows: (string | number | null)[][] } => ({
     columns: ["snapshot", "taken_at", ...(timeline?.rows ?? []).map((r) => r.id), "total"],
@@ -255,7 +269,7 @@ export function Time(): JSX.Element {
                   label={`${label} over time: arrow keys go from snapshot to snapshot`} onShow={(n) => act({ at: n === newest ? null : n, compare: null })}
                   onCompare={(before, after) => act({ compare: { before, after } })} onHover={setHover} onKey={(e) => onChartKey(e, entries, toggle)} />
               )}
-            <Legend timeline={timeline} look={look} hovered={hovered >= 0} />
+            <Legend timeline={timeline} look={look} than={than} hovered={hovered >= 0} />
           </div>
         )}
         <p class="hint dim no-print">

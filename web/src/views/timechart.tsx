@@ -46,9 +46,11 @@ function timeOf(ticks: readonly Tick[], n: number): number | null {
 const INCREMENTS = Array.from({ length: 44 }, (_, i) => 2 ** i);
 
 /** UTC, as precise as the distance between two marks; the date where a day begins, and at the first. */
-function timeMarks(splits: number[], apart: number): string[] {
+function timeMarks(u: uPlot, splits: number[], apart: number): string[] {
   let day = "";
+  const room = apart < 1 ? 40 : 30; // half of a label's width: what would be cut at the edge is left out
   return splits.map((t) => {
+    if (u.over.clientWidth && u.valToPos(t, "x") > u.over.clientWidth + 12 - room) return "";
     const iso = new Date(t * 1000).toISOString();
     const clock = apart < 1 ? iso.slice(11, 23) : apart < 60 ? iso.slice(11, 19) : iso.slice(11, 16);
     const today = iso.slice(0, 10);
@@ -173,7 +175,7 @@ function optionsOf(p: ChartProps, width: number, now: () => Drawn): uPlot.Option
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false } },
     scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.04 : 1] } },
     axes: [
-      { ...axis, ticks: { show: false }, gap: 9, space: 96, size: 44, values: (_u, splits, _axis, _space, apart) => timeMarks(splits, apart) },
+      { ...axis, ticks: { show: false }, gap: 9, space: 96, size: 44, values: (u, splits, _axis, _space, apart) => timeMarks(u, splits, apart) },
       { ...axis, ticks: { show: false }, size: 74, incrs: INCREMENTS, values: (_u, splits) => splits.map((v) => (v === 0 ? "0" : bytes(v))) },
     ],
     series: seriesOf(p),

@@ -8,6 +8,11 @@ function told(violations) {
     .map((v) => `${v.id} (${v.impact}, ${v.nodes.length}): ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" | ")}`);
 }
 
+/** Serious and critical findings of a page into which axe was put. */
+export async function findings(page) {
+  return told((await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }))).violations);
+}
+
 export default async function (b) {
   const { pid } = await b.target("python3", ["-u", "-c", "import threading,time; threading.Thread(target=time.sleep,args=(999,),daemon=True).start(); print('ready'); input()"]);
   const url = b.report(pid, "access");

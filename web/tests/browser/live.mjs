@@ -77,6 +77,30 @@ async function sameAsWhole(b, page, what) {
   b.equal(status, whole.regions.rows.toLocaleString("en-US") + " regions", `${what}: as many regions as in the whole document`);
 }
 
+/** Drawn along the areas: the whole page shows what the server says of the two, also when a newer snapshot comes. */
+async function compareLive(b, page, target, last) {
+  await page.locator(".timechart").focus();
+  await page.keyboard.press("Escape");
+  const box = await page.locator(".timechart .u-over").boundingBox();
+  await page.mouse.move(box.x + 1, box.y + 50);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width - 2, box.y + 60, { steps: 5 });
+  await page.mouse.up();
+  await page.waitForFunction((pair) => location.hash.includes("compare=" + pair), `1..${last}`);
+  await answer(target);
+  await lookNow(page);
+  await page.waitForFunction((n) => document.querySelector(".snapshots")?.textContent.endsWith("of " + n), last + 1);
+  const diff = await document(page, `/api/diff?before=1&after=${last}`);
+  await page.click("#tab-regions");
+  await page.waitForSelector('[role="treegrid"]');
+  b.equal(await page.textContent(".grid-status span"), `${diff.regions.length.toLocaleString("en-US")} regions that changed`, "regions that changed, as the server says");
+  await page.click("#tab-overview");
+  const change = diff.types.find((t) => t.kind === "total").change.rss;
+  b.equal(await page.getAttribute('.change-bars [data-measure="rss"] .bar-total', "title"), `+${kib(change)} KiB`, "bars of what changed");
+  await page.click("#tab-time");
+  await page.waitForSelector(".change-panel");
+}
+
 async function growing(b) {
   const target = await b.target("python3", ["-u", "-c", GROWS]);
   const server = await serve(b, target.pid);
@@ -104,7 +128,9 @@ async function growing(b) {
     const diff = await document(page, `/api/diff?before=${now - 1}&after=${now}`);
     const change = diff.types.find((t) => t.kind === "total").change.rss;
     b.check((await page.textContent('.change-panel tr[data-kind="total"]'))?.includes("+" + kib(change)), "two neighbours are compared as the server says");
+    b.equal(await page.textContent(".snapshots"), `snapshots ${now - 1} → ${now} of ${now}`, "the header names both");
     await b.picture(page, "live-time");
+    await compareLive(b, page, target, now);
     await page.click("text=Stop comparing");
     target.child.kill("SIGKILL");
     await page.click("text=Go on");

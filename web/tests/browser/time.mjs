@@ -1,7 +1,8 @@
 // A recorded session: the areas are the timeline's own numbers; pressing shows a snapshot, drawing along compares two, and
 // everything goes by keyboard.
-import { mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { findings } from "./access.mjs";
 
 const GROWS = `
 import mmap, sys
@@ -76,6 +77,103 @@ async function compared(b, page, file, before, after) {
   b.check(expected.length > 2 && shown.length === expected.length, `all ${expected.length} types that vmmap diff lists are there: ${shown.length}`);
 }
 
+const signed = (n) => (n === 0 ? "-" : n === null ? "?" : (n > 0 ? "+" : "−") + kib(Math.abs(n)));
+
+/** Every view shows the two: header, bars, types, regions, and what is saved. */
+async function wholePage(b, page, file, before, after, count) {
+  const diff = JSON.parse(b.run("diff", `${file}@${before}`, `${file}@${after}`, "--json"));
+  const total = diff.types.find((t) => t.kind === "total");
+  b.equal(await page.textContent(".snapshots"), `snapshots ${before} → ${after} of ${count}`, "the header names both");
+  await page.click("#tab-overview");
+  for (const id of ["committed", "private", "rss"]) {
+    const shown = await page.getAttribute(`.change-bars [data-measure="${id}"] .bar-total`, "title");
+    b.equal(shown, (total.change[id] === 0 ? "0" : signed(total.change[id])) + " KiB", `the bar of ${id} has the change of the total`);
+    const kinds = await page.$$eval(`.change-bars [data-measure="${id}"] .segment`, (all) => all.map((s) => s.dataset.kind).sort());
+    const apart = ["total", "page_table", "unusable", "free"];
+    b.equal(kinds, diff.types.filter((t) => t.change[id] && !apart.includes(t.kind)).map((t) => t.kind).sort(), `each kind whose ${id} changed has a segment`);
+  }
+  const heap = diff.types.find((t) => t.kind === "heap");
+  b.equal(await page.$$eval('.types-table tr[data-kind="heap"] td', (cells) => cells.slice(0, 4).map((c) => c.textContent)),
+    ["size", "committed", "private", "rss"].map((id) => signed(heap.change[id])), "the table of types is signed");
+  await b.picture(page, "time-compare-overview");
+  await page.click("#tab-regions");
+  await page.waitForSelector('[role="treegrid"]');
+  b.equal(await page.textContent(".grid-status span"), `${diff.regions.length.toLocaleString("en-US")} regions that changed`, "all regions that changed are listed");
+  const first = await page.textContent('[role="treegrid"] [role="row"][data-index="0"]');
+  b.check(first.includes(diff.regions[0].state) && first.includes(signed(diff.regions[0].change.rss)), `the first is what changed most: ${first}`);
+  await b.picture(page, "time-compare-regions");
+  await page.click("#tab-map");
+  await page.waitForTimeout(200);
+  await b.picture(page, "time-compare-map");
+  await page.click("#tab-time");
+  await page.waitForSelector(".change-panel");
+  const [csv] = await Promise.all([page.waitForEvent("download"), page.click(".change-panel >> text=Save").then(() => page.click(".change-panel .menu-body >> text=CSV"))]);
+  const lines = readFileSync(await csv.path(), "utf8").trim().split("\n");
+  b.equal(lines.length - 1, diff.regions.length, "the CSV has a line for each region that changed");
+  const place = lines[0].split(",").indexOf("rss");
+  b.equal(lines.slice(1).map((l) => l.split(",")[place]), diff.regions.map((r) => String(r.change.rss ?? "")), "with its change in bytes");
+}
+
+/** The areas as pictures: SVG that holds every kind, PNG that is one. */
+async function pictures(b, page, timeline) {
+  const save = async (word) => {
+    await page.click(".time .panel:first-child header >> text=Save");
+    const [file] = await Promise.all([page.waitForEvent("download"), page.click(`.time .menu-body >> text=${word}`)]);
+    return file;
+  };
+  const svg = await save("Picture, SVG");
+  b.check(/^python3-\d+-timeline-rss\.svg$/.test(svg.suggestedFilename()), "the picture has a name: " + svg.suggestedFilename());
+  const text = readFileSync(await svg.path(), "utf8");
+  for (const row of timeline.rows) b.check(text.includes(`>${row.label}<`), `${row.label} is in the picture`);
+  const png = await save("Picture, PNG");
+  b.equal([...readFileSync(await png.path()).subarray(1, 4)], [...Buffer.from("PNG")], "the other one is a PNG");
+  copyFileSync(await png.path(), join(b.pictures, "time-saved.png"));
+}
+
+/** No serious finding of axe-core, in each of the looks. */
+async function accessible(b, url) {
+  for (const [look, dark] of [["", false], ["", true], ["&palette=safe", false], ["&palette=safe", true]])
+    for (const [view, ready] of [["tab=time", ".timechart canvas"], ["tab=time&compare=1..5", ".change-panel"], ["compare=1..5", ".change-bars"]]) {
+      const page = await b.open(`${url}#${view}${look}`, { dark, bypassCSP: true, height: 1100 });
+      await page.waitForSelector(ready);
+      await page.addScriptTag({ path: b.axe });
+      const bad = await findings(page);
+      const name = `${view} ${dark ? "dark" : "light"}${look}`;
+      b.check(bad.length === 0, `${name}:\n    ${bad.join("\n    ")}`);
+      await b.picture(page, "time-look-" + name.replace(/[^a-z0-9]+/g, "-"));
+      await page.context().close();
+    }
+}
+
+/** Two targets in one session: the last one is shown, the other by the chooser; the link keeps it, back goes back. */
+async function twoTargets(b, folder) {
+  const file = join(folder, "two.vmmap");
+  const [one, two] = [await b.target("python3", ["-u", "-c", GROWS]), await b.target("python3", ["-u", "-c", GROWS])];
+  for (const [i, t] of [one, two, one, one, two].entries()) b.run("save", t.pid, "-o", file, ...(i ? ["--append"] : []));
+  const page = await b.open(b.report(file, "two"));
+  const pid = () => page.textContent(".pid");
+  const shows = (n) => page.waitForFunction((text) => document.querySelector(".pid")?.textContent === text, "PID " + n);
+  await shows(two.pid);
+  b.equal(await header(page), "snapshot 5 (2 of 2)", "only its own snapshots count");
+  b.equal(await page.$$eval(".targets option", (all) => all.map((o) => o.textContent)),
+    [`python3 ${one.pid}, 3 snapshots`, `python3 ${two.pid}, 2 snapshots`], "both targets can be chosen");
+  await page.selectOption(".targets select", "1");
+  await shows(one.pid);
+  b.equal(await header(page), "snapshot 4 (3 of 3)", "the other's last snapshot");
+  b.check(page.url().includes("target=1"), "the link holds the target");
+  await b.picture(page, "time-targets");
+  await page.reload();
+  await shows(one.pid);
+  await page.click("#tab-time");
+  await page.waitForSelector(".timechart canvas");
+  b.equal(await page.getAttribute(".timechart", "aria-valuemax"), "3", "the areas are of its snapshots");
+  await page.goBack();
+  await page.goBack();
+  await shows(two.pid);
+  b.equal(await pid(), "PID " + two.pid, "back goes back");
+  await page.context().close();
+}
+
 async function byKeyboard(b, page, count) {
   await page.locator(".timechart").focus();
   await page.keyboard.press("Escape");
@@ -132,17 +230,19 @@ export default async function (b) {
   await pressAndDraw(b, page, timeline);
   await compared(b, page, file, 1, count);
   await b.picture(page, "time-compare");
-  await page.click("#tab-overview");
-  await b.picture(page, "time-compare-overview");
-  await page.click("#tab-regions");
-  await page.waitForSelector('[role="treegrid"]');
-  await b.picture(page, "time-compare-regions");
-  await page.click("#tab-time");
+  await wholePage(b, page, file, 1, count, count);
+  await pictures(b, page, timeline);
   await byKeyboard(b, page, count);
   await page.goto(url + "#tab=time&compare=2..6");
   await page.reload();
   await page.waitForSelector(".change-panel");
   await compared(b, page, file, 2, 6);
+  await page.goto(url + "#tab=regions&compare=3..7");
+  await page.reload();
+  await page.waitForSelector(".grid-status");
+  b.equal(await page.textContent(".snapshots"), `snapshots 3 → 7 of ${count}`, "a link leads to two that are compared");
+  await accessible(b, url);
+  await twoTargets(b, folder);
   for (const [width, dark] of [[1024, false], [1920, true]]) {
     const other = await b.open(url + "#tab=time", { width, height: 900, dark });
     await other.waitForSelector(".timechart canvas");
