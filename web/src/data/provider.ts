@@ -49,6 +49,8 @@ export interface LiveStatus {
   live: boolean;
   /** Why none come any more. */
   gone: string | null;
+  /** That it runs another program now, until somebody has seen it; null: it does not. */
+  exec: string | null;
   /** The server does not answer. */
   lost: boolean;
   /** 0: paused; null: nothing that runs. */
@@ -97,6 +99,8 @@ export interface Provider {
   /** Live: look now; set the interval in milliseconds, 0 pauses. */
   look?(): Promise<void>;
   setInterval?(ms: number): Promise<void>;
+  /** Live: the news of another program was seen. */
+  seen?(): void;
   /** Shows another process: the provider of it. */
   choose?(pid: number): Promise<Provider>;
 }

@@ -75,7 +75,7 @@ export class ServeProvider implements Provider {
     this.target = this.targets().find((t) => t.target === target)?.target ?? first;
     this.entries = info.snapshots.filter((s) => this.target === null || s.target === this.target);
     this.shown = this.target === first ? info.shown : null;
-    this.now = { live: info.live, gone: info.gone, lost: false, interval_ms: info.interval_ms, cost: info.cost };
+    this.now = { live: info.live, gone: info.gone, exec: null, lost: false, interval_ms: info.interval_ms, cost: info.cost };
   }
 
   static async open(): Promise<ServeProvider> {
@@ -115,6 +115,11 @@ export class ServeProvider implements Provider {
     return snapshot;
   }
 
+  /** Contents of a process are those of now: of one that has ended nobody need be asked. */
+  private contents<T>(path: string, parameters: Record<string, string | number> = {}): Promise<T> {
+    return this.now.gone === null ? ask<T>(path, parameters) : Promise.reject(new Error(this.now.gone));
+  }
+
   timeline(measure: Metric): Promise<Timeline | null> {
     return ask<Timeline>("timeline", { measure, by: "kind", ...(this.targets().length > 1 ? { target: `target:${this.target}` } : {}) });
   }
@@ -129,18 +134,18 @@ export class ServeProvider implements Provider {
   }
 
   async memory(address: number, length: number): Promise<MemoryBytes> {
-    const given = await ask<{ parts: { address: string; hex: string }[] }>("memory", { address: hexAddress(address), length });
+    const given = await this.contents<{ parts: { address: string; hex: string }[] }>("memory", { address: hexAddress(address), length });
     return { address, parts: given.parts.map((p) => ({ address: Number(p.address), bytes: bytesOf(p.hex) })) };
   }
 
   async pages(address: number, end: number): Promise<PageRuns> {
-    const given = await ask<{ page_size: number; runs: { address: string; pages: number; state: string }[] }>(
+    const given = await this.contents<{ page_size: number; runs: { address: string; pages: number; state: string }[] }>(
       "pages", { address: hexAddress(address), end: hexAddress(end) });
     return { page_size: given.page_size, runs: given.runs.map((r) => ({ ...r, address: Number(r.address) })) };
   }
 
   strings(address: number, end: number): Promise<unknown> {
-    return ask("strings", { address: hexAddress(address), end: hexAddress(end) });
+    return this.contents("strings", { address: hexAddress(address), end: hexAddress(end) });
   }
 
   at(address: number): Promise<unknown> {
@@ -148,11 +153,11 @@ export class ServeProvider implements Provider {
   }
 
   heaps(): Promise<unknown> {
-    return ask("heap");
+    return this.contents("heap");
   }
 
   async chunks(id: string, address: number, end: number, limit: number): Promise<ChunkPage> {
-    const given = await ask<{ chunks: { address: string; size: number; start: string; stretch: number; state: string }[]; next: string | null }>(
+    const given = await this.contents<{ chunks: { address: string; size: number; start: string; stretch: number; state: string }[]; next: string | null }>(
       "chunks", { id, address: hexAddress(address), end: hexAddress(end), limit });
     const chunks = given.chunks.map((c) => ({ ...c, address: Number(c.address), start: Number(c.start) }));
     return { chunks, next: given.next === null ? null : Number(given.next) };
@@ -175,6 +180,10 @@ export class ServeProvider implements Provider {
 
   async setInterval(ms: number): Promise<void> {
     this.news({ type: "status" }, await tell<Partial<LiveStatus>>("interval", { ms }));
+  }
+
+  seen(): void {
+    this.news({ type: "status" }, { exec: null });
   }
 
   subscribe(listener: (news: News) => void): () => void {
@@ -207,7 +216,7 @@ export class ServeProvider implements Provider {
     const text = (d: unknown): string => String((d as { text?: unknown }).text ?? "");
     on("changes", (d) => this.onChanges(d as ChangesJson));
     on("reload", (d) => this.onReload((d as { n: number }).n));
-    on("exec", (d) => this.news({ type: "exec", text: text(d) }));
+    on("exec", (d) => this.news({ type: "exec", text: text(d) }, { exec: text(d) }));
     on("interval", (d) => this.news({ type: "status" }, d as Partial<LiveStatus>));
     on("gone", (d) => {
       this.close();

@@ -52,7 +52,7 @@ export function newest(provider: Provider): number | null {
 function onNews(provider: Provider, news: News): void {
   if (getState().provider !== provider) return;
   act({ live: provider.status?.() ?? null, newest: newest(provider) });
-  if (news.type === "error" || news.type === "exec") say(news.text ?? "");
+  if (news.type === "error") say(news.text ?? "");
 }
 
 /** Takes a provider into the page: its first snapshot is shown, and what comes after it followed. */

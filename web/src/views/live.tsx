@@ -34,7 +34,10 @@ export function Live({ provider }: { provider: Provider }): JSX.Element | null {
   const [looking, setLooking] = useState(false);
   const [before, setBefore] = useState(1000);
   if (!live) return null;
-  if (live.gone !== null) return <div class="live"><span class="badge bad" role="status">{visible(live.gone)}</span></div>;
+  const exec = live.exec !== null && (
+    <span class="badge warn" role="status">{visible(live.exec)} <button type="button" class="link" aria-label="Seen: say it no more" onClick={() => provider.seen?.()}>×</button></span>
+  );
+  if (live.gone !== null) return <div class="live"><span class="badge bad" role="status">{visible(live.gone)}</span>{exec}</div>;
   if (!live.live) return null;
   const paused = live.interval_ms === 0;
   const ms = live.interval_ms ?? 1000;
@@ -48,6 +51,7 @@ export function Live({ provider }: { provider: Provider }): JSX.Element | null {
   return (
     <div class="live" role="group" aria-label="Live">
       <span class={"badge " + (live.lost ? "bad" : paused ? "warn" : "good")} role="status">{live.lost ? "connection lost, trying again" : paused ? "paused" : "live"}</span>
+      {exec}
       <button type="button" class="button small" aria-pressed={paused} onClick={() => { if (!paused) setBefore(ms); set(paused ? before : 0); }}>{paused ? "Go on" : "Pause"}</button>
       <label class="live-every"><span class="dim">every</span>
         <select value={paused ? before : ms} onChange={(e) => { const to = Number(e.currentTarget.value); setBefore(to); if (!paused) set(to); }}>
