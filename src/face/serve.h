@@ -1,9 +1,10 @@
 /*
  * vmmap serve: the page and its data over HTTP, from this machine to this machine.
  *
- * Layer: face. Three threads: the main one waits for signals and cuts slow clients (cli/serve.c), libmicrohttpd's own one
- * talks to clients (serve_http.c), and the worker alone touches targets, sessions and snapshots (serve_work.c). What two
- * of them share lies behind struct srv_work's lock.
+ * Layer: face. Four threads: the main one waits for signals and cuts slow clients (cli/serve.c), libmicrohttpd's own one
+ * talks to clients (serve_http.c), and the worker alone touches the history: its targets, sessions and snapshots
+ * (serve_work.c). What takes long of a process that runs it hands on to the fourth (serve_aside.c), which has a target and
+ * a snapshot of its own. What two of them share lies behind struct srv_work's lock.
  */
 #ifndef VMM_FACE_SERVE_H
 #define VMM_FACE_SERVE_H
@@ -18,6 +19,9 @@
 #include "vmmap/vmmap.h"
 
 struct vmm_out;
+
+#define SRV_INTERVAL_LEAST (VMM_SECOND_NS / 10)
+#define SRV_CONNECTIONS_MAX 64
 
 /* --- serve_history.c: the target, its snapshots, and when it is looked at again. The worker's alone. --- */
 
@@ -57,8 +61,14 @@ struct srv_history {
 	uint64_t plain_ns, heaps_ns; /* what the last look without and with heaps took; 0: none yet */
 	uint64_t looks, last_ns, read_ns, watched_ns, watch_from_ns; /* watch_from_ns 0: nobody watches */
 	uint64_t watched_read_ns;  /* of read_ns: while somebody watched, by itself */
+	/* A look by itself besides: when the process has grown or shrunk by so much since the last one. */
+	enum vmm_metric growth_of; /* VMM_METRIC_RSS or VMM_METRIC_COMMITTED */
+	struct vmm_threshold growth; /* ppm 0: never */
+	uint64_t glance_ns;        /* when it is glanced at next */
+	struct vmm_glance mark;    /* before the last look */
 };
 
+void srv_view_done(struct srv_view *v);
 /* Opens TARGET and takes or loads the first snapshot; without one only processes are told. */
 int srv_history_open(struct srv_history *h, const struct vmm_args *args, const char *given, struct vmm_err *err);
 void srv_history_close(struct srv_history *h);
@@ -71,20 +81,27 @@ enum srv_news { SRV_NEWS_NONE, SRV_NEWS_SNAPSHOT, SRV_NEWS_EXEC, SRV_NEWS_GONE }
  * address space, or nothing is new. The target's end is no error but news. asked: by a user, not by the clock.
  */
 int srv_history_look(struct srv_history *h, bool asked, enum srv_news *ret_news, struct vmm_snapshot **ret_before, struct vmm_err *err);
+/* n: a number, "last", or NULL for that. The view belongs to the history and holds until the next call on it. */
+int srv_history_find(struct srv_history *h, const char *n, struct srv_view *ret, struct vmm_err *err);
+/* The same where only the snapshot matters: *ret is for the caller to destroy unless it is that of last or other (*ret_own false). */
+int srv_history_load(struct srv_history *h, const char *n, struct vmm_snapshot **ret, bool *ret_own, struct vmm_err *err);
+
+/* --- serve_pace.c --- */
+
 /* Somebody watches, or nobody does any more. */
 void srv_history_watch(struct srv_history *h, bool watched);
 /* When the next look is due; UINT64_MAX: never by itself. */
 uint64_t srv_history_due(const struct srv_history *h);
 /* 0 pauses. Shorter than 100 ms counts as that, longer than a day as a day. */
 void srv_history_interval(struct srv_history *h, uint64_t ms);
-/* n: a number, "last", or NULL for that. The view belongs to the history and holds until the next call on it. */
-int srv_history_find(struct srv_history *h, const char *n, struct srv_view *ret, struct vmm_err *err);
-/* The same where only the snapshot matters: *ret is for the caller to destroy unless it is that of last or other (*ret_own false). */
-int srv_history_load(struct srv_history *h, const char *n, struct vmm_snapshot **ret, bool *ret_own, struct vmm_err *err);
-/* ,"cost":{...}: what looking has cost so far. */
-void srv_history_cost(struct vmm_out *out, const struct srv_history *h);
+/* Whether what is due is a look: the interval is over, or the process has grown, or ended. Else it was only glanced at. */
+bool srv_history_ripe(struct srv_history *h);
+/* "rss" or "committed", and per cent; 0: never. VMM_E_USAGE. */
+int srv_history_growth(struct srv_history *h, const char *measure, uint64_t percent, struct vmm_err *err);
+/* "interval_ms":...,"growth":...,"cost":{...}: how often it is looked at, and what that has cost so far. */
+void srv_history_pace(struct vmm_out *out, const struct srv_history *h);
 
-/* --- serve_answer.c, serve_memory.c, serve_change.c: JSON. The worker's alone. --- */
+/* --- serve_answer.c, serve_memory.c, serve_info.c, serve_change.c: JSON. The worker's alone. --- */
 
 /* What is asked, and where the answer goes. */
 struct srv_ask {
@@ -93,8 +110,10 @@ struct srv_ask {
 	const struct srv_query *query;
 	struct vmm_out *out;
 };
-/* Writes the document of all places but PAGE, TARGET, EVENTS, LOOK and INTERVAL. 0, or an error: out is of no use then. */
+/* Writes the document of all places but PAGE, EVENTS and those that are asked with POST. 0, or an error: out is of no use then. */
 int srv_answer(const struct srv_ask *a, struct vmm_err *err);
+/* The snapshot that is asked for; contents: with the target behind it, which is there then. */
+int srv_find(const struct srv_ask *a, bool contents, struct srv_view *ret, struct vmm_err *err);
 int srv_answer_chunks(const struct srv_ask *a, struct vmm_err *err);
 int srv_answer_memory(const struct srv_ask *a, struct vmm_err *err);
 int srv_answer_pages(const struct srv_ask *a, struct vmm_err *err);
@@ -113,7 +132,7 @@ int srv_put_changes(struct vmm_out *out, const struct vmm_snapshot *before, uint
 /* The status of the answer that tells an error of the library. */
 int srv_status_of(int code);
 
-/* --- serve_work.c: the worker, its jobs, and who listens to events --- */
+/* --- serve_work.c: the worker and its jobs; serve_events.c: who listens to what has come --- */
 
 /* What is sent: bytes that several clients may share. */
 struct srv_bytes {
@@ -130,6 +149,9 @@ struct srv_job {
 	struct srv_query query;
 	char body[SRV_BODY_MAX];
 	size_t body_length;
+	/* Of one that was handed on (serve_aside.c): what it is about. */
+	uint32_t n;
+	struct vmm_process_id id;
 	/* By the worker: */
 	bool done;
 	int status;
@@ -152,6 +174,15 @@ struct srv_listener {
 	bool fresh;              /* not greeted yet */
 };
 
+/* What takes long, beside the worker. */
+struct srv_aside {
+	pthread_t thread;
+	pthread_cond_t wake;
+	bool running;
+	const struct vmm_args *args;
+	struct srv_job *jobs, **jobs_end;
+};
+
 struct srv_work {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -160,6 +191,7 @@ struct srv_work {
 	struct srv_history history;
 	struct srv_job *jobs, **jobs_end;
 	size_t job_count;
+	struct srv_aside aside;
 	struct srv_listener *listeners;
 	size_t listener_count;
 	struct srv_bytes *kept[SRV_PENDING_MAX]; /* the last changes, each from one snapshot to the next */
@@ -174,10 +206,37 @@ int srv_work_start(struct srv_work *w, struct vmm_err *err);
 /* Ends the worker; what waits is answered with 503, and who listens gets the end of the stream. */
 void srv_work_stop(struct srv_work *w);
 void srv_work_done(struct srv_work *w);
+/* Puts an answer into a job: what was written to out, which goes, or the error. */
+void srv_job_answer(struct srv_job *job, struct vmm_out *out, int code, const struct vmm_err *err);
+/* Its connection goes on. Under the lock. */
+void srv_job_finish(struct srv_work *w, struct srv_job *job);
 /* Hands a job over, and suspends its connection until it is done. False: too much is going on already. */
 bool srv_work_add(struct srv_work *w, struct srv_job *job, void (*suspend)(void *connection));
 /* Bytes of an answer left memory. */
 void srv_work_sent(struct srv_work *w, size_t bytes);
+/* --- serve_aside.c: questions that take long --- */
+
+/* Whether a job is one of them, about the process as it is now. The worker's alone. */
+bool srv_aside_wants(const struct srv_work *w, const struct srv_job *job);
+/* Hands it on. Under the lock, by the worker. */
+void srv_aside_add(struct srv_work *w, struct srv_job *job);
+int srv_aside_start(struct srv_work *w, struct vmm_err *err);
+/* After ending was set. */
+void srv_aside_stop(struct srv_work *w);
+
+/* --- serve_events.c --- */
+
+/* Lines of an event: text stands behind "data: ", line by line. id 0: none. The memory of data goes. NULL: out of memory. */
+struct srv_bytes *srv_event(const char *type, uint32_t id, struct vmm_out *data);
+struct srv_bytes *srv_event_text(const char *type, const char *text, uint32_t n);
+struct srv_bytes *srv_event_reload(uint32_t n);
+struct srv_bytes *srv_event_pace(const struct srv_history *h);
+/* To all who listen; the caller's hold on it ends, NULL is none. change: kept, for who comes back. Without the lock. */
+void srv_work_send(struct srv_work *w, struct srv_bytes *b, bool change, uint32_t from);
+/* What a fresh listener has missed; forgets the changes that are kept; sends on what waits. Under the lock. */
+void srv_work_greet(struct srv_work *w, struct srv_listener *l);
+void srv_work_forget_kept(struct srv_work *w);
+void srv_work_wake(struct srv_work *w, struct srv_listener *l);
 /* False: too many listen. The listener is the caller's again after srv_work_forget(). */
 bool srv_work_listen(struct srv_work *w, struct srv_listener *l);
 void srv_work_forget(struct srv_work *w, struct srv_listener *l);
@@ -185,6 +244,13 @@ void srv_work_forget(struct srv_work *w, struct srv_listener *l);
 void srv_work_prune(struct srv_work *w);
 /* Bytes for a listener: how many, 0 when it was suspended for want of them, -1 at the end of the stream. */
 long srv_work_take(struct srv_work *w, struct srv_listener *l, char *ret, size_t size, void (*suspend)(void *connection));
+
+/* --- serve_listen.c --- */
+
+/* A descriptor that listens at *path, which becomes NULL where another has put something there; what nobody listens at any more goes. */
+int srv_listen_unix(const char **path, int *ret_fd, struct vmm_err *err);
+/* On 127.0.0.1; *port 0: any free one, which it then is. VMM_E_IO. */
+int srv_listen_tcp(uint16_t *port, int *ret_fd, struct vmm_err *err);
 
 /* --- serve_http.c --- */
 

@@ -10,7 +10,6 @@
 #include "face/cli/heap.h"
 #include "face/cli/strings.h"
 #include "face/heap_page.h"
-#include "face/page.h"
 #include "face/place.h"
 #include "face/serve.h"
 #include "face/timeline.h"
@@ -64,8 +63,7 @@ static const char *get(const struct srv_ask *a, const char *name)
 	return srv_query_get(a->query, name);
 }
 
-/* The snapshot that is asked for, with the target behind it where that is needed. */
-static int find(const struct srv_ask *a, bool contents, struct srv_view *ret, struct vmm_err *err)
+int srv_find(const struct srv_ask *a, bool contents, struct srv_view *ret, struct vmm_err *err)
 {
 	int code = srv_history_find(a->history, get(a, "n"), ret, err);
 
@@ -127,7 +125,7 @@ static bool flag(const struct srv_ask *a, const char *name)
 static int answer_snapshot(const struct srv_ask *a, struct vmm_err *err)
 {
 	struct srv_view v;
-	int code = find(a, false, &v, err);
+	int code = srv_find(a, false, &v, err);
 
 	return code < 0 ? code : srv_put_snapshot(a->out, v.snapshot, v.n, flag(a, "raw"), NULL, NULL, "", err);
 }
@@ -166,7 +164,7 @@ static int answer_regions(const struct srv_ask *a, struct vmm_err *err)
 	const char *view = get(a, "view");
 	struct srv_view v;
 	struct vmm_query q;
-	int code = find(a, false, &v, err);
+	int code = srv_find(a, false, &v, err);
 
 	if (code == 0 && view && !vmm_words_contain(VIEWS, view))
 		code = vmm_fail(err, VMM_E_USAGE, 0, "view: one of regions, threads, images, heaps, free, files");
@@ -328,7 +326,7 @@ static int answer_at(const struct srv_ask *a, struct vmm_err *err)
 	struct vmm_chunk_at at = {0};
 	struct vmm_snapshot shown;
 	struct srv_view v;
-	int code = find(a, false, &v, err);
+	int code = srv_find(a, false, &v, err);
 
 	if (code == 0)
 		code = need_address(a, &at.address, err);
@@ -358,7 +356,7 @@ static int answer_heap(const struct srv_ask *a, struct vmm_err *err)
 	int code = srv_query_number(a->query, "top", 10, ROWS_DEFAULT, &top, err);
 
 	if (code == 0)
-		code = find(a, true, &v, err);
+		code = srv_find(a, true, &v, err);
 	/* Heaps are walked as often as the duty leaves time for it: who asks for them waits for it. */
 	if (code == 0 && vmm_target_runs(v.target) && !(v.snapshot->needs & VMM_NEED_HEAPS))
 		code = vmm_target_snapshot(v.target, &take, &walked, err);
@@ -377,7 +375,7 @@ static int answer_strings(const struct srv_ask *a, struct vmm_err *err)
 	struct vmm_strings_query sq = {0};
 	struct vmm_query q;
 	struct srv_view v;
-	int code = find(a, true, &v, err);
+	int code = srv_find(a, true, &v, err);
 
 	if (code == 0)
 		code = srv_query_address(a->query, "address", 0, &sq.start, err);
@@ -395,109 +393,6 @@ static int answer_strings(const struct srv_ask *a, struct vmm_err *err)
 	if (code == 0)
 		code = vmm_strings_document(a->out, v.target, v.snapshot, &q, &sq, err);
 	vmm_query_done(&q);
-	return code;
-}
-
-/* --- the server itself --- */
-
-static void put_can(struct vmm_out *out, const struct srv_history *h)
-{
-	const struct vmm_target *t = h->last.target;
-	bool contents = t && strcmp(h->last.snapshot->target.source, "vmmap") != 0 && (!h->file || h->has_memory);
-
-	vmm__json_key_bool(out, ",\"can\":{\"memory\":", contents);
-	vmm__json_key_bool(out, ",\"pages\":", contents && !t->residency_unknown);
-	vmm__json_key_bool(out, ",\"strings\":", contents);
-	vmm__json_key_bool(out, ",\"processes\":", !h->given);
-	vmm__json_key_bool(out, ",\"diff\":", h->session != NULL);
-	vmm_out_char(out, '}');
-}
-
-static void put_entries(struct vmm_out *out, const struct srv_history *h)
-{
-	vmm_out_text(out, ",\"snapshots\":[");
-	for (size_t i = 0; i < h->count; i++) {
-		vmm__json_key_number(out, i ? ",{\"n\":" : "{\"n\":", true, h->entries[i].n);
-		vmm_out_text(out, ",\"taken_at\":");
-		vmm__json_time(out, &h->entries[i].taken_at);
-		vmm__json_key_number(out, ",\"pid\":", h->entries[i].pid > 0, (uint64_t)h->entries[i].pid);
-		if (h->entries[i].target)
-			vmm__json_key_number(out, ",\"target\":", true, h->entries[i].target);
-		vmm_out_char(out, '}');
-	}
-	vmm_out_char(out, ']');
-}
-
-/* The targets of a file, by their first snapshots. */
-static int put_targets(struct vmm_out *out, const struct srv_history *h, struct vmm_err *err)
-{
-	VMM_CLEANUP_FREE uint32_t *counts = NULL;
-	struct vmm_session_index *x;
-	size_t capacity = 0;
-	bool any = false;
-	int code = vmm_session_index(h->session, &x, err);
-
-	if (code < 0)
-		return code;
-	if (!vmm_grow(&counts, &capacity, (size_t)x->target_count + 1, sizeof(*counts))) {
-		vmm_session_index_destroy(x);
-		return vmm_fail_nomem(err);
-	}
-	memset(counts, 0, ((size_t)x->target_count + 1) * sizeof(*counts));
-	for (uint32_t i = 0; i < x->count; i++)
-		if (x->entries[i].target <= x->target_count)
-			counts[x->entries[i].target]++;
-	vmm_out_text(out, ",\"targets\":[");
-	for (uint32_t i = 0; i < x->count; i++) {
-		const struct vmm_session_entry *e = &x->entries[i];
-
-		if (e->target > x->target_count || !counts[e->target])
-			continue;
-		vmm__json_key_number(out, any ? ",\n{\"target\":" : "\n{\"target\":", true, e->target);
-		vmm__json_key_number(out, ",\"pid\":", e->pid > 0, (uint64_t)e->pid);
-		vmm__json_key_text(out, ",\"name\":", e->name);
-		vmm__json_key_number(out, ",\"snapshots\":", true, counts[e->target]);
-		vmm_out_char(out, '}');
-		counts[e->target] = 0;
-		any = true;
-	}
-	vmm_out_char(out, ']');
-	vmm_session_index_destroy(x);
-	return 0;
-}
-
-int srv_answer_info(const struct srv_ask *a, struct vmm_err *err)
-{
-	const struct srv_history *h = a->history;
-	struct vmm_out *memory = vmm_out_create_memory(), *out = a->out;
-	size_t length = 0;
-	int code = 0;
-	char *text;
-
-	if (!memory)
-		return vmm_fail_nomem(err);
-	vmm_page_info(memory, "serve", h->name ? h->name : "vmmap");
-	text = vmm_out_take(memory, &length);
-	if (!text || length < 2) {
-		free(text);
-		return vmm_fail_nomem(err);
-	}
-	vmm_out_bytes(out, text, length - 1);
-	free(text);
-	vmm__json_key_bool(out, ",\n\"live\":", h->live && !h->gone);
-	if (h->last.snapshot)
-		vmm__json_target(out, &h->last.snapshot->target);
-	else
-		vmm_out_text(out, ",\n\"target\":null");
-	put_can(out, h);
-	vmm__json_key_text(out, ",\"gone\":", h->gone ? h->gone_text : NULL);
-	vmm__json_key_number(out, ",\"interval_ms\":", h->live, h->interval_ns / 1000000);
-	vmm__json_key_number(out, ",\"shown\":", h->last.snapshot != NULL, h->last.n);
-	put_entries(out, h);
-	if (h->file && h->session)
-		code = put_targets(out, h, err);
-	srv_history_cost(out, h);
-	vmm_out_text(out, "}\n");
 	return code;
 }
 

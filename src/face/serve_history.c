@@ -15,7 +15,6 @@
 #include "view/json_write.h"
 
 #define INTERVAL_DEFAULT VMM_SECOND_NS
-#define INTERVAL_LEAST (VMM_SECOND_NS / 10)
 #define DUTY_DEFAULT 10000 /* 1 % in parts of a million */
 #define HEAPS_PAUSE_MAX (10 * VMM_SECOND_NS) /* heaps are walked in every look unless the duty then asks for more than this */
 #define NEEDS (VMM_NEED_DEFAULT | VMM_NEED_EXTRA)
@@ -26,7 +25,7 @@ static char *copy_text(const char *text)
 	return vmm_output_name(text, "");
 }
 
-static void view_done(struct srv_view *v)
+void srv_view_done(struct srv_view *v)
 {
 	vmm_snapshot_destroy(v->snapshot);
 	if (v->target)
@@ -37,8 +36,8 @@ static void view_done(struct srv_view *v)
 /* Forgets what is shown; who asked, and how often, stays. */
 static void forget(struct srv_history *h)
 {
-	view_done(&h->other);
-	view_done(&h->last);
+	srv_view_done(&h->other);
+	srv_view_done(&h->last);
 	vmm_session_close(h->session);
 	free(h->name);
 	free(h->file);
@@ -95,7 +94,7 @@ static int take_view(struct srv_history *h, const char *name, struct srv_view *r
 	if (code == 0)
 		code = vmm_target_snapshot(v.target, &take, &v.snapshot, err);
 	if (code < 0) {
-		view_done(&v);
+		srv_view_done(&v);
 		return code;
 	}
 	v.n = v.snapshot->session_number;
@@ -147,11 +146,9 @@ static bool wants_heaps(const struct srv_history *h, bool asked)
 	return asked || !h->heaps_ns || stretched(h, h->heaps_ns) <= vmm_max_u64(HEAPS_PAUSE_MAX, h->interval_ns);
 }
 
-static bool is_still(const struct srv_history *h)
+static bool is_still(const struct srv_history *h, struct vmm_glance *ret)
 {
-	struct vmm_glance g;
-
-	return vmm_process_glance(h->id.pid, &g, NULL) == 0 && g.id.started == h->id.started && g.state != 'Z' && g.state != 'X';
+	return vmm_process_glance(h->id.pid, ret, NULL) == 0 && ret->id.started == h->id.started && ret->state != 'Z' && ret->state != 'X';
 }
 
 static void set_gone(struct srv_history *h)
@@ -188,7 +185,7 @@ static int read_process(struct srv_history *h, bool asked, struct srv_view *ret,
 	if (h->watch_from_ns && !asked)
 		h->watched_read_ns += cost;
 	if (code < 0) {
-		view_done(&v);
+		srv_view_done(&v);
 		return code;
 	}
 	*ret = v;
@@ -226,6 +223,7 @@ static void plan_next(struct srv_history *h, uint64_t begin)
 int srv_history_look(struct srv_history *h, bool asked, enum srv_news *ret_news, struct vmm_snapshot **ret_before, struct vmm_err *err)
 {
 	uint64_t begin = vmm_now_ns();
+	struct vmm_glance before = {0}, after;
 	struct srv_view v = {0};
 	int code = 0;
 
@@ -233,23 +231,25 @@ int srv_history_look(struct srv_history *h, bool asked, enum srv_news *ret_news,
 	*ret_before = NULL;
 	if (!h->live || h->gone)
 		return 0;
-	if (is_still(h))
+	if (is_still(h, &before))
 		code = read_process(h, asked, &v, err);
 	plan_next(h, begin);
 	/* Without memory, or torn: it has ended, or is another program in a moment. */
-	if (code == VMM_E_GONE || code == VMM_E_NO_TARGET || !is_still(h)) {
-		view_done(&v);
+	if (code == VMM_E_GONE || code == VMM_E_NO_TARGET || !is_still(h, &after)) {
+		srv_view_done(&v);
 		set_gone(h);
 		*ret_news = SRV_NEWS_GONE;
 		return 0;
 	}
 	if (code < 0 || v.snapshot->partial) {
-		view_done(&v);
+		srv_view_done(&v);
 		return code;
 	}
+	/* What came while it was read counts as growth since. */
+	h->mark = before;
 	code = keep(h, &v, err);
 	if (code < 0) {
-		view_done(&v);
+		srv_view_done(&v);
 		return code;
 	}
 	plan_next(h, begin);
@@ -258,8 +258,8 @@ int srv_history_look(struct srv_history *h, bool asked, enum srv_news *ret_news,
 		*ret_before = h->last.snapshot;
 		h->last.snapshot = NULL;
 	}
-	view_done(&h->other);
-	view_done(&h->last);
+	srv_view_done(&h->other);
+	srv_view_done(&h->last);
 	h->last = v;
 	return 0;
 }
@@ -321,9 +321,10 @@ int srv_history_open(struct srv_history *h, const struct vmm_args *args, const c
 	h->args = args;
 	h->given = given;
 	h->interval_ns = INTERVAL_DEFAULT;
+	h->growth_of = VMM_METRIC_RSS;
 	h->duty_ppm = DUTY_DEFAULT;
 	if (args->option[VMM_OPTION_EVERY])
-		code = vmm_amount_duration("every", args->option[VMM_OPTION_EVERY], INTERVAL_LEAST, VMM_DAY_NS, &h->interval_ns, err);
+		code = vmm_amount_duration("every", args->option[VMM_OPTION_EVERY], SRV_INTERVAL_LEAST, VMM_DAY_NS, &h->interval_ns, err);
 	if (code == 0 && args->option[VMM_OPTION_DUTY])
 		code = vmm_amount_share("duty", args->option[VMM_OPTION_DUTY], &h->duty_ppm, err);
 	if (code < 0 || !given)
@@ -338,7 +339,7 @@ int srv_history_open(struct srv_history *h, const struct vmm_args *args, const c
 int srv_history_choose(struct srv_history *h, int32_t pid, struct vmm_err *err)
 {
 	struct srv_history fresh = {.args = h->args, .interval_ns = h->interval_ns, .duty_ppm = h->duty_ppm,
-	                            .watch_from_ns = h->watch_from_ns};
+	                            .watch_from_ns = h->watch_from_ns, .growth = h->growth, .growth_of = h->growth_of};
 	char name[16];
 	int code;
 
@@ -352,52 +353,6 @@ int srv_history_choose(struct srv_history *h, int32_t pid, struct vmm_err *err)
 	forget(h);
 	*h = fresh;
 	return 0;
-}
-
-/* --- pace --- */
-
-void srv_history_watch(struct srv_history *h, bool watched)
-{
-	uint64_t now = vmm_now_ns();
-
-	if (watched && !h->watch_from_ns) {
-		h->watch_from_ns = now;
-	} else if (!watched && h->watch_from_ns) {
-		h->watched_ns += now - h->watch_from_ns;
-		h->watch_from_ns = 0;
-	}
-}
-
-uint64_t srv_history_due(const struct srv_history *h)
-{
-	return h->live && !h->gone && h->interval_ns && h->watch_from_ns ? h->due_ns : UINT64_MAX;
-}
-
-void srv_history_interval(struct srv_history *h, uint64_t ms)
-{
-	uint64_t ns = ms > VMM_DAY_NS / 1000000 ? VMM_DAY_NS : ms * 1000000;
-
-	h->interval_ns = ms ? vmm_max_u64(ns, INTERVAL_LEAST) : 0;
-	h->due_ns = vmm_max_u64(vmm_now_ns() + h->interval_ns, h->ready_ns);
-}
-
-void srv_history_cost(struct vmm_out *out, const struct srv_history *h)
-{
-	uint64_t now = vmm_now_ns(), watched = h->watched_ns + (h->watch_from_ns ? now - h->watch_from_ns : 0);
-	uint64_t due = srv_history_due(h);
-
-	vmm__json_key_number(out, ",\"cost\":{\"looks\":", true, h->looks);
-	vmm__json_key_number(out, ",\"last_ns\":", h->looks > 0, h->last_ns);
-	vmm__json_key_number(out, ",\"read_ns\":", true, h->read_ns);
-	vmm__json_key_number(out, ",\"watched_ns\":", true, watched);
-	vmm_out_text(out, ",\"duty\":");
-	if (watched)
-		vmm_out_printf(out, "%.6f", (double)h->watched_read_ns / (double)watched);
-	else
-		vmm_out_text(out, "null");
-	vmm_out_printf(out, ",\"duty_limit\":%.6f", (double)h->duty_ppm / 1e6);
-	vmm__json_key_number(out, ",\"next_ms\":", due != UINT64_MAX, due > now ? (due - now) / 1000000 : 0);
-	vmm_out_char(out, '}');
 }
 
 /* --- which snapshot is meant --- */
@@ -460,7 +415,7 @@ int srv_history_find(struct srv_history *h, const char *n, struct srv_view *ret,
 	if (code == 0 && number != h->last.n && number != h->other.n) {
 		code = load_view(h, number, &v, err);
 		if (code == 0) {
-			view_done(&h->other);
+			srv_view_done(&h->other);
 			h->other = v;
 		}
 	}

@@ -4,24 +4,18 @@
 #ifdef VMM_HAVE_MICROHTTPD
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/out.h"
 #include "base/scan.h"
-#include "face/page.h"
-#include "view/json_write.h"
+#include "face/serve_reply.h"
 
-#define CONNECTIONS_MAX 64
 #define CONNECTION_MEMORY (16 << 10) /* request line, headers, and the head of the answer */
 #define IDLE_SECONDS 10
 #define HEAD_NS (10 * VMM_SECOND_NS)  /* from the first byte of a request, or the end of the one before, to its last */
@@ -45,7 +39,6 @@ struct srv_server {
 	const char *socket;
 	struct MHD_Daemon *daemon;
 	struct MHD_Response *page;
-	char *policy; /* of the page */
 	int listen_fd, wake_fd;
 	uint64_t start_ns;
 	pthread_mutex_t lock; /* of the clients, which libmicrohttpd's thread changes and the main one sweeps */
@@ -62,17 +55,6 @@ struct request {
 };
 
 /* --- answers --- */
-
-static void add_headers(struct MHD_Response *response, const char *policy)
-{
-	MHD_add_response_header(response, "Content-Security-Policy", policy);
-	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	MHD_add_response_header(response, "X-Frame-Options", "DENY");
-	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
-	MHD_add_response_header(response, "Cache-Control", "no-store");
-	MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
-	MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
-}
 
 static void set_phase(struct srv_server *s, struct MHD_Connection *c, enum phase phase)
 {
@@ -100,37 +82,9 @@ static enum MHD_Result send_response(struct srv_server *s, struct MHD_Connection
 	return result;
 }
 
-static struct MHD_Response *make_json(char *text, size_t length)
-{
-	struct MHD_Response *response = MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE);
-
-	if (!response) {
-		free(text);
-		return NULL;
-	}
-	MHD_add_response_header(response, "Content-Type", "application/json");
-	add_headers(response, "default-src 'none'; frame-ancestors 'none'");
-	return response;
-}
-
 static enum MHD_Result send_error(struct srv_server *s, struct MHD_Connection *c, int status)
 {
-	struct vmm_out *out = vmm_out_create_memory();
-	struct MHD_Response *response;
-	size_t length = 0;
-	char *text;
-
-	if (!out)
-		return MHD_NO;
-	vmm__json_key_text(out, "{\"error\":", srv_status_text(status));
-	vmm_out_text(out, "}\n");
-	text = vmm_out_take(out, &length);
-	response = text ? make_json(text, length) : NULL;
-	if (response && status == 503)
-		MHD_add_response_header(response, "Retry-After", "1");
-	if (response && status == 405)
-		MHD_add_response_header(response, "Allow", "GET, POST");
-	return send_response(s, c, status, response);
+	return send_response(s, c, status, srv_reply_error(status));
 }
 
 static enum MHD_Result send_sign_in(struct srv_server *s, struct MHD_Connection *c)
@@ -144,7 +98,7 @@ static enum MHD_Result send_sign_in(struct srv_server *s, struct MHD_Connection 
 	if (response) {
 		MHD_add_response_header(response, "Location", "/");
 		MHD_add_response_header(response, "Set-Cookie", cookie);
-		add_headers(response, "default-src 'none'; frame-ancestors 'none'");
+		srv_reply_headers(response, SRV_POLICY_DATA);
 	}
 	return send_response(s, c, 303, response);
 }
@@ -163,7 +117,7 @@ static enum MHD_Result send_answer(struct srv_server *s, struct MHD_Connection *
 	if (!text)
 		return send_error(s, c, job->status == 200 ? 503 : job->status);
 	job->text = NULL;
-	return send_response(s, c, job->status, make_json(text, job->length));
+	return send_response(s, c, job->status, srv_reply_json(text, job->length));
 }
 
 /* --- events --- */
@@ -218,7 +172,7 @@ static enum MHD_Result start_events(struct srv_server *s, struct MHD_Connection 
 	if (!response)
 		return MHD_NO;
 	MHD_add_response_header(response, "Content-Type", "text/event-stream");
-	add_headers(response, "default-src 'none'; frame-ancestors 'none'");
+	srv_reply_headers(response, SRV_POLICY_DATA);
 	result = MHD_queue_response(c, 200, response);
 	MHD_destroy_response(response);
 	set_phase(s, c, PHASE_STREAM);
@@ -422,121 +376,13 @@ int srv_server_sweep(struct srv_server *s)
 	return any ? 1000 : -1;
 }
 
-/* --- the page --- */
-
-/* The policy that the page says of itself, and that nobody frames it. */
-static char *policy_of(const struct vmm_page_part *head)
-{
-	static const char mark[] = "http-equiv=\"Content-Security-Policy\" content=\"", more[] = "; frame-ancestors 'none'";
-	const char *at = memmem(head->bytes, head->length, mark, sizeof(mark) - 1), *end;
-	size_t capacity = 0, length;
-	char *text = NULL;
-
-	if (!at)
-		return NULL;
-	at += sizeof(mark) - 1;
-	end = memchr(at, '"', (size_t)(head->bytes + head->length - at));
-	length = end ? (size_t)(end - at) : 0;
-	if (!length || !vmm_grow(&text, &capacity, length + sizeof(more), 1))
-		return NULL;
-	memcpy(text, at, length);
-	memcpy(text + length, more, sizeof(more));
-	return text;
-}
-
-/* Without the page the data are served all the same. */
-static int make_page(struct srv_server *s, struct vmm_err *err)
-{
-	struct vmm_out *out, *info;
-	struct vmm_page_part parts[2];
-	size_t length = 0;
-	char *text;
-
-	if (vmm_page_parts(parts, NULL) < 0)
-		return 0;
-	s->policy = policy_of(&parts[0]);
-	out = vmm_out_create_memory();
-	info = vmm_out_create_memory();
-	if (!s->policy || !out || !info)
-		return vmm_fail_nomem(err);
-	vmm_page_info(info, "serve", "vmmap");
-	text = vmm_out_take(info, &length);
-	vmm_out_bytes(out, parts[0].bytes, parts[0].length);
-	vmm_out_text(out, "<script type=\"application/json\" id=\"vmmap-info\">");
-	vmm_page_embed(out, text ? text : "", length);
-	vmm_out_text(out, "</script>\n");
-	vmm_out_bytes(out, parts[1].bytes, parts[1].length);
-	free(text);
-	text = vmm_out_take(out, &length);
-	s->page = text ? MHD_create_response_from_buffer(length, text, MHD_RESPMEM_MUST_FREE) : NULL;
-	if (!s->page)
-		return vmm_fail_nomem(err);
-	MHD_add_response_header(s->page, "Content-Type", "text/html; charset=utf-8");
-	add_headers(s->page, s->policy);
-	return 0;
-}
-
-/* --- listening --- */
-
-/* Nobody listens there any more. */
-static bool is_left_over(const struct sockaddr_un *address)
-{
-	VMM_CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct stat st;
-
-	return lstat(address->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && fd >= 0 &&
-	       connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED;
-}
-
-static int listen_unix(struct srv_server *s, struct vmm_err *err)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	mode_t mask;
-	int bound;
-
-	if (strlen(s->socket) >= sizeof(address.sun_path))
-		return vmm_fail(err, VMM_E_USAGE, 0, "--socket: the path is longer than %zu bytes", sizeof(address.sun_path) - 1);
-	memcpy(address.sun_path, s->socket, strlen(s->socket));
-	if (is_left_over(&address))
-		unlink(s->socket);
-	s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->listen_fd < 0)
-		return vmm_fail(err, VMM_E_IO, errno, "--socket: %s", strerror(errno));
-	mask = umask(0177);
-	bound = bind(s->listen_fd, (const struct sockaddr *)&address, sizeof(address));
-	umask(mask);
-	if (bound < 0 || listen(s->listen_fd, CONNECTIONS_MAX) < 0) {
-		int os = errno;
-
-		/* What another has put there stays. */
-		s->socket = bound < 0 ? NULL : s->socket;
-		return vmm_fail(err, VMM_E_IO, os, "--socket: cannot listen there: %s", strerror(os));
-	}
-	return 0;
-}
-
-static int listen_tcp(struct srv_server *s, uint16_t *port, struct vmm_err *err)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(*port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof(address);
-	int one = 1;
-
-	s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->listen_fd < 0)
-		return vmm_fail(err, VMM_E_IO, errno, "cannot listen: %s", strerror(errno));
-	setsockopt(s->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(s->listen_fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(s->listen_fd, SOMAXCONN) < 0 ||
-	    getsockname(s->listen_fd, (struct sockaddr *)&address, &length) < 0)
-		return vmm_fail(err, VMM_E_IO, errno, "cannot listen on 127.0.0.1 port %u: %s", *port, strerror(errno));
-	*port = ntohs(address.sin_port);
-	return 0;
-}
+/* --- the server --- */
 
 static int start(struct srv_server *s, struct vmm_err *err)
 {
 	const struct MHD_OptionItem options[] = {
 	    {MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL},
-	    {MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, NULL},
+	    {MHD_OPTION_CONNECTION_LIMIT, SRV_CONNECTIONS_MAX, NULL},
 	    {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
 	    {MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, NULL},
 	    {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
@@ -575,9 +421,9 @@ int srv_server_start(struct srv_plan *plan, struct srv_server **ret, struct vmm_
 	s->start_ns = vmm_now_ns();
 	pthread_mutex_init(&s->lock, NULL);
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	code = s->wake_fd < 0 ? vmm_fail(err, VMM_E_IO, errno, "cannot start: %s", strerror(errno)) : make_page(s, err);
+	code = s->wake_fd < 0 ? vmm_fail(err, VMM_E_IO, errno, "cannot start: %s", strerror(errno)) : srv_reply_page(&s->page, err);
 	if (code == 0)
-		code = plan->socket ? listen_unix(s, err) : listen_tcp(s, &plan->port, err);
+		code = plan->socket ? srv_listen_unix(&s->socket, &s->listen_fd, err) : srv_listen_tcp(&plan->port, &s->listen_fd, err);
 	if (code == 0) {
 		plan->guard.port = plan->socket ? 0 : plan->port;
 		snprintf(plan->guard.cookie, sizeof(plan->guard.cookie), "vmmap_%u", (unsigned)plan->guard.port);
@@ -604,7 +450,6 @@ void srv_server_stop(struct srv_server *s)
 		unlink(s->socket);
 	vmm_close_fd(&s->listen_fd);
 	vmm_close_fd(&s->wake_fd);
-	free(s->policy);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

@@ -6,7 +6,6 @@
 #include "base/err.h"
 #include "base/out.h"
 #include "base/search.h"
-#include "face/cli.h"
 #include "face/page_runs.h"
 #include "face/serve.h"
 #include "model/target.h"
@@ -18,19 +17,6 @@
 #define PAGE 4096         /* what pages() counts in */
 #define CHUNKS_DEFAULT 4096
 #define CHUNKS_MAX 65536
-
-static int find(const struct srv_ask *a, struct srv_view *ret, struct vmm_err *err)
-{
-	int code = srv_history_find(a->history, srv_query_get(a->query, "n"), ret, err);
-
-	if (code == 0)
-		code = vmm_cli_need_contents(ret->snapshot, err);
-	if (code == 0 && !ret->target)
-		code = a->history->gone ? vmm_fail(err, VMM_E_GONE, 0, "%s", a->history->gone_text)
-		                        : vmm_fail(err, VMM_E_UNSUPPORTED, 0,
-		                                   "contents of a process are those of now: ask without n, or with that of the last snapshot");
-	return code;
-}
 
 /* [address, end), which both must be there. */
 static int parse_range(const struct srv_ask *a, uint64_t *ret_start, uint64_t *ret_end, struct vmm_err *err)
@@ -84,7 +70,7 @@ int srv_answer_pages(const struct srv_ask *a, struct vmm_err *err)
 	struct srv_view v;
 	uint64_t start, end, at, stop;
 	bool first = true;
-	int code = find(a, &v, err), walked;
+	int code = srv_find(a, true, &v, err), walked;
 
 	if (code == 0)
 		code = parse_range(a, &start, &end, err);
@@ -236,7 +222,7 @@ int srv_answer_memory(const struct srv_ask *a, struct vmm_err *err)
 	uint64_t start = 0, length = 0;
 	struct srv_view v;
 	char *missing;
-	int code = find(a, &v, err);
+	int code = srv_find(a, true, &v, err);
 
 	if (code == 0)
 		code = srv_query_address(a->query, "address", 0, &start, err);
@@ -347,7 +333,7 @@ int srv_answer_chunks(const struct srv_ask *a, struct vmm_err *err)
 	if (code == 0 && limit == 0)
 		code = vmm_fail(err, VMM_E_USAGE, 0, "limit: 1 or more");
 	if (code == 0)
-		code = find(a, &v, err);
+		code = srv_find(a, true, &v, err);
 	if (code < 0)
 		return code;
 	l.limit = (size_t)limit;

@@ -26,6 +26,7 @@ static const struct srv_place_row places[SRV_PLACE_COUNT] = {
     [SRV_EVENTS] = {"/api/events", false, "n"},
     [SRV_LOOK] = {"/api/look", true, ""},
     [SRV_INTERVAL] = {"/api/interval", true, ""},
+    [SRV_GROWTH] = {"/api/growth", true, "measure|percent"},
 };
 
 const struct srv_place_row *srv_place_at(enum srv_place place)

@@ -35,6 +35,7 @@ enum srv_place {
 	SRV_EVENTS,
 	SRV_LOOK,
 	SRV_INTERVAL,
+	SRV_GROWTH,
 	SRV_PLACE_COUNT
 };
 

@@ -295,6 +295,45 @@ def check_session(checks, args, folder):
         checks.equal(server.json("/api/snapshot")["n"], 2, "last means the one that was named")
 
 
+def check_growth(checks, server, target, events):
+    """While paused: what grows by more than was said is looked at by itself, and nothing else is."""
+    for path in ("measure=size&percent=10", "percent=1001", "percent=-1", "percent=x", "measure=rss&n=1"):
+        checks.equal(server.post("/api/growth?" + path)[0], 400, "growth by " + path)
+    for measure in ("rss", "committed"):
+        status, _, body = server.post("/api/growth?measure=%s&percent=25" % measure)
+        checks.equal((status, parse_json(body)["growth"]), (200, {"measure": measure, "percent": 25}), "growth is looked for")
+        checks.equal(events.next("interval")[1]["growth"], {"measure": measure, "percent": 25}, "growth is told")
+        before = json.loads(server.post("/api/look")[2])["n"]
+        size = server.json("/api/snapshot?n=%d" % before)["summary"]["total"][measure]
+        time.sleep(1)
+        checks.equal(server.json("/api/info")["shown"], before, "snapshots of what does not grow")
+        target.child.stdin.write(b"%d\n" % (size // 2 >> 20))
+        target.child.stdin.flush()
+        n = before
+        while n <= before:
+            n = events.next("changes", "reload")[1]["n"]
+        checks.equal(server.json("/api/info")["interval_ms"], 0, "paused all the while")
+    checks.equal(parse_json(server.post("/api/growth?percent=0")[2])["growth"], None, "growth is looked for no more")
+
+
+def check_aside(checks, server, target, events):
+    """What takes long is answered beside what is shown live: both come, whatever is asked at a time."""
+    paths = ("/api/heap", "/api/strings?top=5", "/api/chunks?address=0x0&end=0xfffffffffffff000&limit=100", "/api/heap?id=nothing", "/api/snapshot",
+             "/api/strings?where=x%3D%3D", "/api/heap?n=last", "/api/heap?n=1")
+    with concurrent.futures.ThreadPoolExecutor(len(paths)) as pool:
+        answers = [pool.submit(server.ask, path) for path in paths * 4]
+        first = events.next("changes", "reload")[1]["n"]
+        checks.true(events.next("changes", "reload")[1]["n"] > first, "events beside long questions")
+        results = {path: set() for path in paths}
+        for path, answer in zip(paths * 4, answers):
+            results[path].add(answer.result()[0])
+    for path in paths[:3] + paths[4:5] + paths[6:7]:
+        checks.equal(results[path], {200}, path)
+    checks.equal((results[paths[3]], results[paths[5]], results[paths[7]]), ({400}, {400}, {501}), "what is wrong is told there too")
+    pids = {parse_json(server.ask(path)[2])["target"]["pid"] for path in paths[:2]}
+    checks.equal(pids, {target.pid}, "whom the answers are about")
+
+
 def check_live(checks, args):
     with Target([sys.executable, "-c", GROWER]) as target, Server(args, target.pid, "--duty", "50", "--every", "200ms") as server:
         first = server.json("/api/info")["shown"]
@@ -315,6 +354,7 @@ def check_live(checks, args):
         again = Events(server, first)
         checks.true(again.next("changes", "reload")[1]["n"] > first, "what was missed")
         again.close()
+        check_aside(checks, server, target, events)
         checks.equal(server.post("/api/interval", b'{"ms": 0}')[0], 200, "pause")
         while events.next("interval")[1]["interval_ms"] != 0:
             pass
@@ -322,6 +362,7 @@ def check_live(checks, args):
         checks.equal(server.json("/api/info")["shown"], paused, "a look by hand while paused")
         measure = server.json("/api/timeline?measure=rss")
         checks.equal([m["snapshot"] for m in measure["looks"]], [s["n"] for s in server.json("/api/info")["snapshots"]], "looks of the timeline")
+        check_growth(checks, server, target, events)
         server.post("/api/interval", b'{"ms": 200}')
         target.child.stdin.write(b"exec\n")
         target.child.stdin.flush()

@@ -55,7 +55,14 @@ export interface LiveStatus {
   lost: boolean;
   /** 0: paused; null: nothing that runs. */
   interval_ms: number | null;
+  /** Looked at besides when this has grown by so much; null: not so. */
+  growth: Growth | null;
   cost: { looks?: number; last_ns?: number | null; duty?: number | null; duty_limit?: number | null; next_ms?: number | null } | null;
+}
+
+export interface Growth {
+  measure: "rss" | "committed";
+  percent: number;
 }
 
 export interface News {
@@ -99,6 +106,8 @@ export interface Provider {
   /** Live: look now; set the interval in milliseconds, 0 pauses. */
   look?(): Promise<void>;
   setInterval?(ms: number): Promise<void>;
+  /** Live: also takes a snapshot when a measure has grown by so many per cent; 0: no more. */
+  setGrowth?(growth: Growth): Promise<void>;
   /** Live: the news of another program was seen. */
   seen?(): void;
   /** Shows another process: the provider of it. */

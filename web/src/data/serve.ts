@@ -1,7 +1,7 @@
 // A server: vmmap serve. One request gives a snapshot whole; from then on come changes of it, as server-sent events.
 import type { ChunkPage } from "./chunks";
 import { applyChanges, type ChangesJson } from "./changes";
-import type { LiveStatus, MemoryBytes, News, PageRuns, Provider, ProcessRow, SnapshotEntry, TargetEntry } from "./provider";
+import type { Growth, LiveStatus, MemoryBytes, News, PageRuns, Provider, ProcessRow, SnapshotEntry, TargetEntry } from "./provider";
 import { unpackRows, rowsOf, type Rows } from "./rows";
 import { snapshotOf, type Snapshot } from "./snapshot";
 import type { Diff, Metric, PageInfo, SnapshotJson, Target, Timeline } from "./types";
@@ -12,6 +12,7 @@ export interface ServeInfo extends PageInfo {
   can: { memory: boolean; pages: boolean; strings: boolean; processes: boolean; diff: boolean };
   gone: string | null;
   interval_ms: number | null;
+  growth: LiveStatus["growth"];
   shown: number | null;
   snapshots: (SnapshotEntry & { target?: number })[];
   /** Of a session in a file. */
@@ -75,7 +76,7 @@ export class ServeProvider implements Provider {
     this.target = this.targets().find((t) => t.target === target)?.target ?? first;
     this.entries = info.snapshots.filter((s) => this.target === null || s.target === this.target);
     this.shown = this.target === first ? info.shown : null;
-    this.now = { live: info.live, gone: info.gone, exec: null, lost: false, interval_ms: info.interval_ms, cost: info.cost };
+    this.now = { live: info.live, gone: info.gone, exec: null, lost: false, interval_ms: info.interval_ms, growth: info.growth, cost: info.cost };
   }
 
   static async open(): Promise<ServeProvider> {
@@ -113,6 +114,10 @@ export class ServeProvider implements Provider {
     const snapshot = snapshotOf(await ask<SnapshotJson>("snapshot", { n }));
     if (n === this.entries.at(-1)?.n) this.last = { n, snapshot };
     return snapshot;
+  }
+
+  async setGrowth({ measure, percent }: Growth): Promise<void> {
+    this.news({ type: "status" }, await tell<Partial<LiveStatus>>(`growth?measure=${measure}&percent=${percent}`, {}));
   }
 
   /** Contents of a process are those of now: of one that has ended nobody need be asked. */
@@ -271,7 +276,7 @@ export class ServeProvider implements Provider {
       .then((info) => {
         const oldest = info.snapshots[0]?.n ?? 0;
         while (this.entries.length && (this.entries[0]?.n ?? oldest) < oldest) this.entries.shift();
-        this.news({ type: "status" }, { cost: info.cost, interval_ms: info.interval_ms });
+        this.news({ type: "status" }, { cost: info.cost, interval_ms: info.interval_ms, growth: info.growth });
       })
       .catch(() => undefined); // the stream of events tells when the server is away
   }

@@ -1,11 +1,12 @@
 // A running target: how often it is looked at, what that costs it, and plain words when it is gone.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { Provider } from "../data/provider";
+import type { Growth, LiveStatus, Provider } from "../data/provider";
 import { nanoseconds, percent } from "../format";
 import { act, useStore } from "../state/store";
 import { visible } from "../text";
 
+const GROWTHS = [5, 10, 25];
 const INTERVALS = [250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
 
 function words(e: unknown): string {
@@ -25,6 +26,32 @@ function costText(cost: { last_ns?: number | null; duty?: number | null } | null
   if (typeof cost?.last_ns === "number") parts.push(`a look took ${nanoseconds(cost.last_ns)}`);
   if (typeof cost?.duty === "number") parts.push(`${percent(cost.duty)} of the time`);
   return parts.join(", ");
+}
+
+/** Snapshots by themselves when the process has grown, besides those by the clock: also while that is paused. */
+function OnGrowth({ provider, live }: { provider: Provider; live: LiveStatus }): JSX.Element | null {
+  const [measure, setMeasure] = useState<Growth["measure"]>(live.growth?.measure ?? "rss");
+  if (!provider.setGrowth) return null;
+  const percent = live.growth?.percent ?? 0;
+  const set = (to: Growth): void => run("Snapshots on growth were not changed", provider.setGrowth?.(to));
+  const choices = !percent || GROWTHS.includes(percent) ? GROWTHS : [...GROWTHS, percent].sort((a, b) => a - b);
+  return (
+    <span class="live-growth">
+      <label class="live-every" title="Takes a snapshot when so much has come, or gone, since the last one; also while paused"><span class="dim">on growth</span>
+        <select value={percent} onChange={(e) => set({ measure, percent: Number(e.currentTarget.value) })}>
+          <option value={0}>off</option>
+          {choices.map((c) => <option key={c} value={c}>+{c} %</option>)}
+        </select>
+      </label>
+      {percent > 0 && (
+        <select aria-label="Growth of" value={live.growth?.measure ?? measure}
+          onChange={(e) => { const to = e.currentTarget.value === "committed" ? "committed" : "rss"; setMeasure(to); set({ measure: to, percent }); }}>
+          <option value="rss">Resident</option>
+          <option value="committed">Committed</option>
+        </select>
+      )}
+    </span>
+  );
 }
 
 export function Live({ provider }: { provider: Provider }): JSX.Element | null {
@@ -50,7 +77,7 @@ export function Live({ provider }: { provider: Provider }): JSX.Element | null {
   const limit = live.cost?.duty_limit;
   return (
     <div class="live" role="group" aria-label="Live">
-      <span class={"badge " + (live.lost ? "bad" : paused ? "warn" : "good")} role="status">{live.lost ? "connection lost, trying again" : paused ? "paused" : "live"}</span>
+      <span class={"badge " + (live.lost ? "bad" : paused ? "warn" : "good")} role="status">{live.lost ? "connection lost, trying again" : paused ? (live.growth ? "paused, but on growth" : "paused") : "live"}</span>
       {exec}
       <button type="button" class="button small" aria-pressed={paused} onClick={() => { if (!paused) setBefore(ms); set(paused ? before : 0); }}>{paused ? "Go on" : "Pause"}</button>
       <label class="live-every"><span class="dim">every</span>
@@ -58,6 +85,7 @@ export function Live({ provider }: { provider: Provider }): JSX.Element | null {
           {choices.map((c) => <option key={c} value={c}>{every(c)}</option>)}
         </select>
       </label>
+      <OnGrowth provider={provider} live={live} />
       <button type="button" class="button small" disabled={looking} onClick={look}>Look now</button>
       {(at !== null || compare) && <button type="button" class="button small" onClick={() => act({ at: null, compare: null })}>Show the newest</button>}
       <span class="dim cost" title={typeof limit === "number" ? `Looks by themselves take at most ${limit * 100} % of the time: where one takes long, the next comes later` : undefined}>{costText(live.cost)}</span>

@@ -118,13 +118,23 @@ async function growing(b) {
       await page.waitForFunction((n) => document.querySelector(".snapshots span")?.textContent.endsWith("of " + n), before + 2 + i);
     }
     await sameAsWhole(b, page, "a target that grew");
+    const kept = await snapshots(page);
+    await page.selectOption(".live-growth label select", "5");
+    await page.waitForSelector("text=paused, but on growth");
+    await answer(target);
+    await shownOf(page, kept + 1);
+    await page.selectOption('[aria-label="Growth of"]', "committed");
+    b.equal((await document(page, "/api/info")).growth, { measure: "committed", percent: 5 }, "growth of what was chosen is looked for");
+    await b.picture(page, "live-growth");
+    await page.selectOption(".live-growth label select", "0");
+    await page.waitForFunction(() => document.querySelector(".live .badge")?.textContent === "paused");
     await page.click("#tab-time");
     await page.waitForSelector(".timechart canvas");
-    b.equal(await page.getAttribute(".timechart", "aria-valuemax"), String(before + 5), "the chart has every snapshot");
+    b.equal(await page.getAttribute(".timechart", "aria-valuemax"), String(await snapshots(page)), "the chart has every snapshot");
     await page.locator(".timechart").focus();
     await page.keyboard.press("Shift+ArrowLeft");
     await page.waitForSelector(".change-panel");
-    const now = before + 5;
+    const now = await snapshots(page);
     const diff = await document(page, `/api/diff?before=${now - 1}&after=${now}`);
     const change = diff.types.find((t) => t.kind === "total").change.rss;
     b.check((await page.textContent('.change-panel tr[data-kind="total"]'))?.includes("+" + kib(change)), "two neighbours are compared as the server says");
