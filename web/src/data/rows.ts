@@ -90,6 +90,17 @@ export class Rows {
     return this.number(id, low) === value ? low : -1;
   }
 
+  /** The row of those by address that holds an address; -1: none. */
+  holding(address: number): number {
+    let low = 0;
+    for (let high = this.count; low < high; ) {
+      const middle = (low + high) >>> 1;
+      if (this.number("address", middle) <= address) low = middle + 1;
+      else high = middle;
+    }
+    return low > 0 && address < this.number("address", low - 1) + this.number("size", low - 1) ? low - 1 : -1;
+  }
+
   isAtLeast(id: string, row: number): boolean {
     const c = this.column(id);
     return c?.type === "number" && c.atLeast.has(row);

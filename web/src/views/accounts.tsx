@@ -4,7 +4,8 @@ import type { Snapshot } from "../data/snapshot";
 import type { Account, Limit, Note, Verdict } from "../data/types";
 import { bytes, change, kib, thousands } from "../format";
 import { visible } from "../text";
-import { Address, Name } from "./parts";
+import { Address, Name, SaveTable } from "./parts";
+import { Evidence, EvidenceLink } from "./evidence";
 
 function AccountRow({ a }: { a: Account }): JSX.Element {
   const even = a.remainder === 0;
@@ -26,7 +27,11 @@ export function Accounts({ snapshot }: { snapshot: Snapshot }): JSX.Element | nu
   if (!shown.length) return null;
   return (
     <section class="panel accounts" aria-label="Accounts">
-      <header><h2>Accounts</h2><span class="dim">sums of the rows against what the kernel says, KiB</span></header>
+      <header><h2>Accounts</h2><span class="dim">sums of the rows against what the kernel says, KiB</span><span class="grow" />
+        <SaveTable name={[target.name, target.pid, "accounts"]} data={() => ({
+          columns: ["id", "label", "sum", "kernel", "remainder", "explanation"], rows: shown.map((a) => [a.id, a.label, a.sum, a.kernel, a.remainder, a.explanation]),
+        })} />
+      </header>
       <table class="table">
         <thead>
           <tr><th scope="col">Identity</th><th scope="col" class="number">Sum</th><th scope="col" class="number">Kernel</th><th scope="col" class="number">Remainder</th></tr>
@@ -62,10 +67,15 @@ function LimitRow({ l }: { l: Limit }): JSX.Element {
 
 export function Limits({ snapshot }: { snapshot: Snapshot }): JSX.Element | null {
   const limits = Object.entries(snapshot.head.limits);
+  const { name, pid } = snapshot.head.target;
   if (!limits.length) return null;
   return (
     <section class="panel limits" aria-label="Limits">
-      <header><h2>Limits</h2></header>
+      <header><h2>Limits</h2><span class="grow" />
+        <SaveTable name={[name, pid, "limits"]} data={() => ({
+          columns: ["id", "text", "used", "soft", "hard", "unit"], rows: limits.map(([id, l]) => [id, l.text, l.used, l.soft, l.hard, l.unit]),
+        })} />
+      </header>
       <table class="table">
         <thead class="hidden-label"><tr><th scope="col">Limit</th><th scope="col">Share used</th><th scope="col">Used of soft limit</th></tr></thead>
         <tbody>{limits.map(([id, l]) => <LimitRow key={id} l={l} />)}</tbody>
@@ -90,29 +100,13 @@ export function Notes({ notes }: { notes: readonly Note[] }): JSX.Element | null
   if (!notes.length) return null;
   return (
     <section class="panel notes" aria-label="Notes">
-      <header><h2>Notes</h2><span class="dim">what is missing or went wrong</span></header>
+      <header><h2>Notes</h2><span class="dim">what is missing or went wrong</span><span class="grow" />
+        <SaveTable name={["notes"]} data={() => ({
+          columns: ["from", "code", "text", "address", "count"], rows: notes.map((n) => [n.from, n.code, n.text, n.address, n.count]),
+        })} />
+      </header>
       <ul class="body">{notes.map((n, i) => <NoteRow key={i} n={n} />)}</ul>
     </section>
-  );
-}
-
-/** Evidence is a text, or an object with a text and the address that it is about. */
-function Evidence({ item }: { item: unknown }): JSX.Element {
-  if (typeof item !== "object" || item === null) return <li><Name text={String(item)} /></li>;
-  const members = Object.entries(item);
-  const text = members.find(([k]) => k === "text")?.[1];
-  return (
-    <li>
-      {typeof text === "string" && <Name text={text} />}
-      {members.filter(([k]) => k !== "text").map(([k, v]) => {
-        const words = typeof v === "object" ? JSON.stringify(v) : String(v);
-        return (
-          <span class="fact" key={k}>
-            <span class="dim">{visible(k)}</span> {/^0x[0-9a-f]{1,16}$/.test(words) ? <Address address={words} /> : <Name text={words} />}
-          </span>
-        );
-      })}
-    </li>
   );
 }
 
@@ -127,6 +121,7 @@ export function Verdicts({ verdicts }: { verdicts: readonly Verdict[] }): JSX.El
           <header><span class={"badge " + (LEVELS[v.severity] ?? "")}>{visible(v.severity)}</span><h2><Name text={v.title} /></h2></header>
           <div class="body">
             {v.evidence.length > 0 && <ul>{v.evidence.map((e, i) => <Evidence key={i} item={e} />)}</ul>}
+            <EvidenceLink evidence={v.evidence} />
             {v.remedy && <p class="remedy"><b>Remedy</b> <Name text={v.remedy} /></p>}
           </div>
         </article>

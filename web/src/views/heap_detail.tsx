@@ -2,11 +2,12 @@
 import type { JSX } from "preact";
 import { STATES, type HeapDetail } from "../data/heaps";
 import type { Heap } from "../data/types";
+import type { Cell, TableData } from "../export";
 import { bytes, thousands } from "../format";
 import { act } from "../state/store";
 import { visible } from "../text";
 import { HeapPicture } from "./heap_picture";
-import { Address, Count, Name, Size } from "./parts";
+import { Address, Count, Name, SaveTable, Size } from "./parts";
 
 const SIZES_SHOWN = 12;
 
@@ -85,12 +86,21 @@ function Sizes({ detail }: { detail: HeapDetail }): JSX.Element | null {
   );
 }
 
+/** States, then used and freed chunks by size. */
+function heapData(heap: Heap, detail: HeapDetail | null): TableData {
+  const rows: Cell[][] = STATES.map((s) => ["state", s.id, heap.states?.[s.id]?.count, heap.states?.[s.id]?.bytes, heap.states?.[s.id]?.rss, null]);
+  for (const c of detail?.log2 ?? []) rows.push(["from_size", c.from, c.used, null, null, c.free]);
+  for (const c of detail?.classes ?? []) rows.push(["size", c.size, c.used, null, null, c.free]);
+  return { columns: ["row", "key", "count", "bytes", "rss", "free_count"], rows };
+}
+
 export function HeapDetailView({ heap, detail }: { heap: Heap; detail: HeapDetail | null }): JSX.Element {
   return (
     <section class="panel heap-detail" aria-label="One heap">
       <header>
         <h2><Name text={heap.label} /></h2><span class="dim mono">{visible(heap.id)}</span><span class="badge">{visible(heap.reader)}</span>
         <span class="grow" />
+        <SaveTable name={[heap.id]} data={() => heapData(heap, detail)} />
         {heap.regions[0] && (
           <button type="button" class="button small" onClick={() => act({ selected: Number(heap.regions[0]), tab: "map" })}>Show in address space</button>
         )}

@@ -9,7 +9,7 @@ import { act, useStore } from "../state/store";
 import { visible } from "../text";
 import { Accounts, Notes } from "./accounts";
 import { HeapDetailView } from "./heap_detail";
-import { Address, compareValues, Count, Name, SaveTable, Size, SortHead, type Sorting } from "./parts";
+import { Address, Count, More, Name, SaveTable, Size, sortedBy, SortHead, type Sorting } from "./parts";
 import "../style/heaps.css";
 
 const LARGEST_SHOWN = 20;
@@ -97,7 +97,7 @@ function HeapRow({ heap, scale, selected }: { heap: Heap; scale: number; selecte
 function HeapTable({ snapshot, heaps, selected }: { snapshot: Snapshot; heaps: readonly Heap[]; selected: string | undefined }): JSX.Element {
   const [sort, setSort] = useState<Sorting | null>(null);
   const value = (h: Heap, c: string): unknown => (c === "threads" ? h.threads.length : c === "proved" ? Number(h.proved) : h[c as keyof Heap]);
-  const rows = sort ? [...heaps].sort((a, b) => compareValues(value(a, sort.column), value(b, sort.column), sort.descending)) : heaps;
+  const rows = sortedBy(heaps, sort, value);
   const scale = Math.max(...heaps.map((h) => h.size ?? 0));
   const { name, pid } = snapshot.head.target;
   return (
@@ -131,7 +131,12 @@ function Largest({ document }: { document: HeapDocument }): JSX.Element | null {
   if (!document.largest.length) return null;
   return (
     <section class="panel long" aria-label="Largest chunks">
-      <header><h2>Largest chunks</h2><span class="dim">of all heaps, bytes that may be used</span></header>
+      <header><h2>Largest chunks</h2><span class="dim">of all heaps, bytes that may be used</span><span class="grow" />
+        <SaveTable name={["largest-chunks"]} data={() => ({
+          columns: ["address", "size", "state", "heap", "content", "text"],
+          rows: document.largest.map((c) => [c.address, c.size, c.state, c.heap, c.content?.type, c.content?.text]),
+        })} />
+      </header>
       <table class="table fixed">
         <thead><tr>
           <th scope="col">Address</th><th scope="col" class="number">Bytes</th><th scope="col">State</th><th scope="col">Heap</th><th scope="col">Begins with</th>
@@ -148,9 +153,7 @@ function Largest({ document }: { document: HeapDocument }): JSX.Element | null {
           ))}
         </tbody>
       </table>
-      {!all && document.largest.length > LARGEST_SHOWN && (
-        <p class="more no-print"><button type="button" class="link" onClick={() => setAll(true)}>Show all {document.largest.length}</button></p>
-      )}
+      <More count={document.largest.length} shown={all ? document.largest.length : LARGEST_SHOWN} onAll={() => setAll(true)} />
     </section>
   );
 }

@@ -6,7 +6,7 @@ import type { Snapshot } from "../data/snapshot";
 import type { Module, Thread } from "../data/types";
 import { thousands } from "../format";
 import { visible } from "../text";
-import { Address, compareValues, Name, Path, SaveTable, Size, SortHead, type Sorting } from "./parts";
+import { Address, More, Name, Path, SaveTable, Size, sortedBy, SortHead, type Sorting } from "./parts";
 
 const FIRST = 100;
 
@@ -30,16 +30,6 @@ function useRegions(snapshot: Snapshot): (address: string | undefined) => Region
   };
 }
 
-function More({ count, all, onAll }: { count: number; all: boolean; onAll: () => void }): JSX.Element | null {
-  if (all || count <= FIRST) return null;
-  return <p class="more no-print"><button type="button" class="link" onClick={onAll}>Show all {thousands(count)}</button></p>;
-}
-
-function sorted<T>(items: readonly T[], sort: Sorting | null, value: (item: T, column: string) => unknown): T[] {
-  if (!sort) return [...items];
-  return [...items].sort((a, b) => compareValues(value(a, sort.column), value(b, sort.column), sort.descending));
-}
-
 const STATES: Record<string, string> = {
   R: "running", S: "sleeping", D: "waiting on a device", T: "stopped", t: "traced", Z: "zombie", X: "dead", I: "idle",
 };
@@ -59,7 +49,7 @@ export function Threads({ snapshot }: { snapshot: Snapshot }): JSX.Element | nul
       default: return region(t.stack?.address)[c as keyof Region];
     }
   };
-  const rows = sorted(threads, sort, value);
+  const rows = sortedBy(threads, sort, value);
   const columns = ["tid", "name", "state", "sp", "stack", "size", "rss"];
   return (
     <section class="panel long" aria-label="Threads">
@@ -92,7 +82,7 @@ export function Threads({ snapshot }: { snapshot: Snapshot }): JSX.Element | nul
           ))}
         </tbody>
       </table>
-      <More count={threads.length} all={all} onAll={() => setAll(true)} />
+      <More count={threads.length} shown={all ? threads.length : FIRST} onAll={() => setAll(true)} />
     </section>
   );
 }
@@ -121,7 +111,7 @@ export function Modules({ snapshot }: { snapshot: Snapshot }): JSX.Element | nul
       default: return region(m.address)[c as keyof Region];
     }
   };
-  const rows = sorted(modules, sort, value);
+  const rows = sortedBy(modules, sort, value);
   const columns = ["address", "end", "path", "build_id", "size", "rss", "pss", "deleted", "replaced", "in_memory", "pie", "program", "bits"];
   return (
     <section class="panel long" aria-label="Modules">
@@ -163,7 +153,7 @@ export function Modules({ snapshot }: { snapshot: Snapshot }): JSX.Element | nul
           ))}
         </tbody>
       </table>
-      <More count={modules.length} all={all} onAll={() => setAll(true)} />
+      <More count={modules.length} shown={all ? modules.length : FIRST} onAll={() => setAll(true)} />
     </section>
   );
 }

@@ -133,6 +133,18 @@ export function SortHead({ id, title, help, number, sort, onSort }: {
   );
 }
 
+/** The items in the order of a sorting; equal ones, and all without one, stay as they were. */
+export function sortedBy<T>(items: readonly T[], sort: Sorting | null, value: (item: T, column: string) => unknown): T[] {
+  if (!sort) return [...items];
+  return [...items].sort((a, b) => compareValues(value(a, sort.column), value(b, sort.column), sort.descending));
+}
+
+/** Below a table of which only the first rows are drawn. */
+export function More({ count, shown, onAll }: { count: number; shown: number; onAll: () => void }): JSX.Element | null {
+  if (count <= shown) return null;
+  return <p class="more no-print"><button type="button" class="link" onClick={onAll}>Show all {thousands(count)}</button></p>;
+}
+
 /** Compares values of a column; what is unknown comes last in either direction. */
 export function compareValues(a: unknown, b: unknown, descending: boolean): number {
   const absent = (v: unknown): boolean => v === null || v === undefined || v === "" || (typeof v === "number" && Number.isNaN(v));

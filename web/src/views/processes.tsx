@@ -5,12 +5,13 @@ import type { ProcessRow } from "../data/provider";
 import { replace } from "../state/follow";
 import { act, useStore } from "../state/store";
 import { visible } from "../text";
-import { compareValues, Count, Name, Size, SortHead, type Sorting } from "./parts";
+import { Count, Name, SaveTable, Size, sortedBy, SortHead, type Sorting } from "./parts";
 
 const SIZES: readonly [string, string, string][] = [
   ["rss", "RSS", "resident"], ["pss", "PSS", "resident, shared pages by their share"], ["uss", "USS", "resident, its own alone"],
   ["swap", "Swap", "swapped out"], ["committed", "Committed", "memory that it was promised"], ["size", "Size", "address space"],
 ];
+const SAVED = ["pid", "name", "user", ...SIZES.map(([id]) => id), "threads", "cmdline"];
 const MOST = 400; // rows drawn at a time; typing finds the others
 
 function matches(p: ProcessRow, words: readonly string[]): boolean {
@@ -37,7 +38,7 @@ export function Processes(): JSX.Element {
   useEffect(refresh, [provider]);
   const rows = useMemo(() => {
     const words = find.toLowerCase().split(/\s+/).filter(Boolean);
-    return (all ?? []).filter((p) => matches(p, words)).sort((a, b) => compareValues(a[sort.column], b[sort.column], sort.descending) || a.pid - b.pid);
+    return sortedBy((all ?? []).filter((p) => matches(p, words)).sort((a, b) => a.pid - b.pid), sort, (p, column) => p[column]);
   }, [all, find, sort]);
   useEffect(() => body.current?.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" }), [cursor, rows]);
   const open = async (pid: number): Promise<void> => {
@@ -79,6 +80,9 @@ export function Processes(): JSX.Element {
           <span class="dim" role="status">{all ? (rows.length === all.length ? `${rows.length} processes` : `${rows.length} of ${all.length}`) : "Being read…"}</span>
           <span class="grow" />
           <button type="button" class="button small" onClick={refresh}>Read again</button>
+          <SaveTable name={["processes"]} data={() => ({
+            columns: SAVED, rows: rows.map((p) => SAVED.map((id) => p[id] as string | number | null)),
+          })} />
         </header>
         <div class="scroll">
           <table class="table">

@@ -47,7 +47,8 @@ async function crafted(b, url) {
   const doc = JSON.parse(b.run("show", pid, "--json"));
   const region = doc.regions[3].address;
   doc.verdicts = [
-    { id: "map_count", severity: "critical", title: "65,001 of 65,530 mappings are used", evidence: [{ text: "guard pages split", address: region, count: 60000 }, "plain <b>words</b>"], remedy: "raise vm.max_map_count" },
+    { id: "map_count", severity: "critical", title: "65,001 of 65,530 mappings are used", evidence: [{ text: "guard pages split", address: region, count: 60000 }, "plain <b>words</b>",
+      { text: "the regions in question", regions: [doc.regions[0].address, "0x" + (BigInt(doc.regions[1].address) + 16n).toString(16), doc.regions[1].address] }], remedy: "raise vm.max_map_count" },
     { id: "frag", severity: "warning", title: "<img src=x onerror=alert(1)>", evidence: [], remedy: "" },
   ];
   doc.accounts[0].remainder = -8192;
@@ -90,6 +91,11 @@ async function crafted(b, url) {
       await page.click("#tab-overview");
       await page.click(".verdict .link");
       b.check(page.url().includes("selected=" + region), "evidence leads to its region");
+      await page.click("#tab-overview");
+      await page.click('.verdict .button:text-is("Show the 3 regions")');
+      await page.waitForSelector(".grid-row");
+      const shown = await page.$$eval(".grid-row[data-index] > :first-child", (all) => all.map((c) => "0x" + c.textContent.trim()));
+      b.equal(shown.sort(), [doc.regions[0], doc.regions[1], doc.regions[3]].map((r) => r.address).sort(), "all regions of a finding are shown, each once");
     }
     await page.context().close();
   }
