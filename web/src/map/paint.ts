@@ -1,38 +1,55 @@
-// Draws the address space on a canvas: rows of boxes with labels, or the Hilbert square.
+// Draws the address space on canvases: rows of pieces with labels, the Hilbert square, the strip of the whole, and on a
+// canvas above them what is selected and pointed at. A step of zooming costs what is drawn, not what there is.
 import { formatAddress } from "../data/rows";
-import { bytes } from "../format";
-import { hilbertCell, hilbertPieces, rowBoxes, rowsFor, type Box, type Rows } from "./layout";
-import { addressAt, type Line } from "./space";
+import { canvasPaint } from "../kinds";
+import type { Colours, Look } from "./colours";
+import { cellsOf, paintDetail } from "./cells";
+import type { Detail } from "./detail";
+import { hilbertPieces, hilbertTable, walkRows, type Box, type Rows } from "./layout";
+import { addressAt, stretchOf, type Line } from "./space";
 import type { Window } from "./window";
 
 export const LEFT = 118; // room for addresses before the rows
 export const HILBERT_ORDER = 8;
+/** Height of a piece itself where its pages are drawn below it. */
+export const BAND = 17;
+
+export interface Ink {
+  text: string;
+  dim: string;
+  ground: string;
+  accent: string;
+  line: string;
+  strong: string;
+  /** A variable of the style sheet. */
+  of(name: string): string;
+}
+
+export interface Square {
+  x: number;
+  y: number;
+  side: number;
+}
 
 export interface Scene {
   line: Line;
   window: Window;
+  rows: Rows;
+  square: Square | null;
   width: number;
   height: number;
   ratio: number;
-  colour(piece: number): string;
-  edge(piece: number): string;
+  colours: Colours;
   /** What the piece is, for boxes with room for words. */
   label(piece: number): string;
-  matters(piece: number): boolean;
-  dimmed(piece: number): boolean;
-  selected: ReadonlySet<number>;
-  hot: number;
+  /** Kinds that are shown fully; null: all. */
+  picked: readonly string[] | null;
   largestFree: number;
-  ink: { text: string; dim: string; ground: string; accent: string; line: string };
+  detail: Detail | null;
+  ink: Ink;
 }
 
-export interface Painted {
-  boxes: readonly Box[];
-  rows: Rows;
-  hidden: number;
-}
-
-function setUp(canvas: HTMLCanvasElement, s: Scene): CanvasRenderingContext2D | null {
+export function setUp(canvas: HTMLCanvasElement, s: { width: number; height: number; ratio: number }): CanvasRenderingContext2D | null {
   const w = Math.round(s.width * s.ratio);
   const h = Math.round(s.height * s.ratio);
   if (canvas.width !== w) canvas.width = w;
@@ -43,147 +60,202 @@ function setUp(canvas: HTMLCanvasElement, s: Scene): CanvasRenderingContext2D | 
   return context;
 }
 
+export function lookOf(s: Scene, piece: number): Look {
+  return s.colours.looks[s.colours.of[piece] ?? 0] ?? { fill: "#808080", edge: "#606060", ink: "#000000", pattern: "solid", entry: 0 };
+}
+
+function dimmed(s: Scene, piece: number): boolean {
+  return s.picked !== null && !s.picked.includes(s.line.pieces[piece]?.kind ?? "");
+}
+
+/** "#rrggbb" as a pixel of an ImageData. */
+function pixelOf(colour: string, alpha: number): number {
+  const n = parseInt(colour.slice(1), 16) || 0;
+  return ((alpha << 24) | ((n & 255) << 16) | (n & 0xff00) | (n >> 16)) >>> 0;
+}
+
+/** Pixels of each look: as it is, and pale. */
+function pixelsOf(s: Scene): { full: Uint32Array; pale: Uint32Array } {
+  return {
+    full: Uint32Array.from(s.colours.looks, (l) => pixelOf(l.fill, 255)),
+    pale: Uint32Array.from(s.colours.looks, (l) => pixelOf(l.fill, 64)),
+  };
+}
+
+let scratch: HTMLCanvasElement | null = null;
+let image: ImageData | null = null;
+
+/** A picture of the size in device pixels that is kept from step to step. */
+function scratchImage(width: number, height: number): ImageData {
+  if (!image || image.width !== width || image.height !== height) image = new ImageData(width, height);
+  return image;
+}
+
+function scratchCanvas(from: ImageData): HTMLCanvasElement {
+  scratch ??= document.createElement("canvas");
+  if (scratch.width !== from.width || scratch.height !== from.height) {
+    scratch.width = from.width;
+    scratch.height = from.height;
+  }
+  scratch.getContext("2d")?.putImageData(from, 0, 0);
+  return scratch;
+}
+
+const EDGED = 7; // narrower boxes have no edge
+const MEASURED = new Map<string, number>();
+
+function widthOf(c: CanvasRenderingContext2D, text: string): number {
+  let w = MEASURED.get(text);
+  if (w === undefined) {
+    if (MEASURED.size > 4000) MEASURED.clear();
+    w = c.measureText(text).width;
+    MEASURED.set(text, w);
+  }
+  return w;
+}
+
+/** Words in a box as far as there is room; "" when there is none. */
+export function fitted(c: CanvasRenderingContext2D, text: string, room: number): string {
+  if (room < 18) return "";
+  const width = widthOf(c, text);
+  if (width <= room) return text;
+  const length = Math.floor((text.length * room) / width) - 1;
+  return length < 3 ? "" : text.slice(0, length) + "…";
+}
+
 /** Torn lines: this piece is longer than it is drawn. */
 function tear(c: CanvasRenderingContext2D, b: Box, s: Scene): void {
+  c.save();
+  c.beginPath();
+  c.rect(b.x, b.y, b.width, b.height);
+  c.clip();
   c.strokeStyle = s.ink.dim;
-  c.globalAlpha = 0.35;
+  c.globalAlpha = 0.3;
   c.lineWidth = 1;
   c.beginPath();
-  for (let x = b.x - b.height; x < b.x + b.width; x += 7) {
-    c.moveTo(Math.max(b.x, x), b.y + b.height - Math.max(0, b.x - x));
-    const over = Math.max(0, x + b.height - (b.x + b.width));
-    c.lineTo(x + b.height - over, b.y + over);
+  for (let x = b.x - b.height; x < b.x + b.width; x += 8) {
+    c.moveTo(x, b.y + b.height);
+    c.lineTo(x + b.height, b.y);
   }
   c.stroke();
-  c.globalAlpha = 1;
+  c.restore();
 }
 
-function words(c: CanvasRenderingContext2D, b: Box, s: Scene): void {
-  const room = b.width - 10;
-  if (room < 26) return;
+function words(c: CanvasRenderingContext2D, b: Box, s: Scene, look: Look, covered: boolean): void {
   const text = (b.piece === s.largestFree ? "largest free block · " : "") + s.label(b.piece);
-  let shown = text;
-  if (c.measureText(shown).width > room) {
-    const share = room / c.measureText(text).width;
-    shown = text.slice(0, Math.max(0, Math.floor(text.length * share) - 2));
-    if (shown.length < 4) return;
-    shown += "…";
+  const shown = fitted(c, text, b.width - 12);
+  if (!shown) return;
+  const middle = b.y + b.height / 2 + 0.5;
+  if (covered) {
+    c.fillStyle = look.fill;
+    c.fillRect(b.x + 3, b.y + 2, widthOf(c, shown) + 6, b.height - 4);
   }
-  const width = c.measureText(shown).width;
-  const ground = s.colour(b.piece);
-  c.fillStyle = ground;
-  c.globalAlpha = b.cut ? 0.92 : 0;
-  c.fillRect(b.x + 4, b.y + 2, width + 4, b.height - 4);
+  c.fillStyle = look.ink;
+  c.fillText(shown, b.x + 6, middle);
+}
+
+function drawBox(c: CanvasRenderingContext2D, b: Box, s: Scene, patterns: Map<string, string | CanvasPattern>): void {
+  const look = lookOf(s, b.piece);
+  const cut = !s.rows.close && stretchOf(s.line, b.piece) > 1;
+  c.globalAlpha = dimmed(s, b.piece) ? 0.25 : 1;
+  if (look.pattern !== "solid") {
+    let fill = patterns.get(look.pattern + look.fill);
+    if (!fill) {
+      fill = canvasPaint(c, { fill: look.fill, edge: look.edge, ink: look.ink === "#14171b" ? "#000000" : "#ffffff", pattern: look.pattern }, 1);
+      patterns.set(look.pattern + look.fill, fill);
+    }
+    c.fillStyle = fill;
+    c.fillRect(b.x, b.y, b.width, b.height);
+  }
+  if (cut) tear(c, b, s);
+  if (s.line.pieces[b.piece]?.gone !== -1) c.setLineDash([4, 3]);
+  c.strokeStyle = look.edge;
+  c.lineWidth = 1;
+  c.strokeRect(b.x + 0.5, b.y + 0.5, b.width - 1, b.height - 1);
+  c.setLineDash([]);
+  const cells = cellsOf(s, b.piece);
+  const band = cells.pages || cells.chunks ? { ...b, height: BAND } : b;
+  words(c, band, s, look, cut || look.pattern !== "solid");
   c.globalAlpha = 1;
-  c.fillStyle = inkOn(ground);
-  c.fillText(shown, b.x + 6, b.y + b.height / 2 + 0.5);
 }
 
-/** Black or white, whichever reads on a colour "#rrggbb". */
-export function inkOn(colour: string): string {
-  const n = parseInt(colour.slice(1), 16);
-  const l = 0.299 * (n >> 16) + 0.587 * ((n >> 8) & 255) + 0.114 * (n & 255);
-  return l > 140 ? "#14171b" : "#f4f6f8";
-}
-
-function frame(c: CanvasRenderingContext2D, b: Box, colour: string, width: number): void {
-  c.strokeStyle = colour;
-  c.lineWidth = width;
-  c.strokeRect(b.x - width / 2, b.y - width / 2, Math.max(b.width, 2) + width, b.height + width);
-}
-
-export function paintRows(canvas: HTMLCanvasElement, s: Scene): Painted {
-  const rows = rowsFor(s.width - LEFT - 8, s.height);
-  const drawn = rowBoxes(s.line, s.window, rows, 1 / s.ratio, s.matters);
-  const boxes = drawn.boxes.map((b) => ({ ...b, x: b.x + LEFT, y: b.y + 3 }));
-  const c = setUp(canvas, s);
-  if (!c) return { boxes, rows, hidden: drawn.hidden };
+function drawAddresses(c: CanvasRenderingContext2D, s: Scene): void {
+  const { rows } = s;
   c.textBaseline = "middle";
+  c.textAlign = "right";
   c.font = '11px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace';
   c.fillStyle = s.ink.dim;
   const perRow = (s.window.to - s.window.from) / rows.count;
+  const middle = rows.close && s.detail ? BAND / 2 : rows.height / 2;
   for (let r = 0; r < rows.count; r++)
-    c.fillText(formatAddress(Math.floor(addressAt(s.line, s.window.from + r * perRow))).slice(2).padStart(12), 8, r * rows.pitch + 3 + rows.height / 2);
+    c.fillText(formatAddress(Math.floor(addressAt(s.line, s.window.from + r * perRow))).slice(2), rows.left - 10, rows.top + r * rows.pitch + middle);
+  c.textAlign = "left";
   c.font = "11px system-ui, sans-serif";
-  for (const b of boxes) {
-    c.globalAlpha = s.dimmed(b.piece) ? 0.25 : 1;
-    c.fillStyle = s.colour(b.piece);
-    c.fillRect(b.x, b.y, b.width, b.height);
-    if (b.cut) tear(c, b, s);
-    if (b.width > 3) {
-      c.strokeStyle = s.edge(b.piece);
-      c.lineWidth = 0.75;
-      c.strokeRect(b.x + 0.4, b.y + 0.4, b.width - 0.8, b.height - 0.8);
-    }
-    words(c, b, s);
-  }
-  c.globalAlpha = 1;
-  for (const b of boxes) {
-    if (s.selected.has(b.piece)) frame(c, b, s.ink.accent, 2);
-    else if (b.piece === s.hot) frame(c, b, s.ink.text, 1);
-  }
-  return { boxes, rows, hidden: drawn.hidden };
 }
 
-/** Side of the Hilbert square in pixels. */
-export function squareSide(s: { width: number; height: number }): number {
-  return Math.max(64, Math.min(s.width - LEFT, s.height) - 8);
-}
-
-/** Cells of the square by piece; painted into the middle of the canvas. */
-export function paintHilbert(canvas: HTMLCanvasElement, s: Scene): Int32Array {
-  const cells = hilbertPieces(s.line, s.window, HILBERT_ORDER, s.matters);
-  const c = setUp(canvas, s);
-  if (!c) return cells;
-  const count = 1 << HILBERT_ORDER;
-  const image = new ImageData(count, count);
-  const colours = new Map<number, number>();
-  const pixels = new Uint32Array(image.data.buffer);
-  cells.forEach((piece, d) => {
-    const { x, y } = hilbertCell(HILBERT_ORDER, d);
-    let colour = colours.get(piece);
-    if (colour === undefined) {
-      const n = parseInt((piece < 0 ? "#808080" : s.colour(piece)).slice(1), 16);
-      const alpha = piece >= 0 && s.dimmed(piece) ? 64 : 255;
-      colour = ((alpha << 24) | ((n & 255) << 16) | (n & 0xff00) | (n >> 16)) >>> 0;
-      if (s.selected.has(piece) || piece === s.hot) {
-        const a = parseInt(s.ink.accent.slice(1), 16) || 0;
-        colour = ((255 << 24) | ((a & 255) << 16) | (a & 0xff00) | (a >> 16)) >>> 0;
-      }
-      colours.set(piece, colour);
-    }
-    pixels[y * count + x] = colour;
+/** Rows of pieces; returns how many share a pixel with another. */
+export function paintRows(c: CanvasRenderingContext2D, s: Scene): number {
+  const { rows } = s;
+  const columns = Math.max(1, Math.round(rows.width * s.ratio));
+  const scale = rows.width / columns;
+  const target = scratchImage(columns, rows.count);
+  const pixels = new Uint32Array(target.data.buffer).fill(0);
+  const shades = pixelsOf(s);
+  const boxes: Box[] = [];
+  const hidden = walkRows(s.line, s.window, rows.count, columns, (row, from, to, piece) => {
+    const shade = (s.picked !== null && dimmed(s, piece) ? shades.pale : shades.full)[s.colours.of[piece] ?? 0] ?? 0;
+    if (to - from === 1) pixels[row * columns + from] = shade;
+    else pixels.fill(shade, row * columns + from, row * columns + to);
+    if ((to - from) * scale >= EDGED)
+      boxes.push({ x: rows.left + from * scale, y: rows.top + row * rows.pitch, width: (to - from) * scale, height: rows.height, piece });
   });
-  const small = document.createElement("canvas");
-  small.width = small.height = count;
-  small.getContext("2d")?.putImageData(image, 0, 0);
+  const small = scratchCanvas(target);
   c.imageSmoothingEnabled = false;
-  const side = squareSide(s);
-  c.drawImage(small, LEFT, 4, side, side);
-  c.strokeStyle = s.ink.line;
-  c.strokeRect(LEFT - 0.5, 3.5, side + 1, side + 1);
-  c.fillStyle = s.ink.dim;
-  c.font = "11px system-ui, sans-serif";
-  c.textBaseline = "top";
-  c.fillText("A cell is " + bytes((s.window.to - s.window.from) / (count * count)), 8, 6, LEFT - 14);
-  c.fillText("Neighbours stay", 8, 22, LEFT - 14);
-  c.fillText("neighbours", 8, 37, LEFT - 14);
-  return cells;
+  for (let r = 0; r < rows.count; r++) c.drawImage(small, 0, r, columns, 1, rows.left, rows.top + r * rows.pitch, rows.width, rows.height);
+  drawAddresses(c, s);
+  const patterns = new Map<string, string | CanvasPattern>();
+  for (const b of boxes) drawBox(c, b, s, patterns);
+  if (rows.close && s.detail) paintDetail(c, s, s.detail);
+  return hidden;
 }
 
-/** The whole line as one strip with the window in it. */
-export function paintOverview(canvas: HTMLCanvasElement, s: Scene): void {
-  const c = setUp(canvas, s);
-  if (!c) return;
-  const whole = { from: 0, to: s.line.length };
-  const rows: Rows = { count: 1, pitch: s.height, height: s.height - 6, width: s.width };
-  for (const b of rowBoxes(s.line, whole, rows, 1 / s.ratio, s.matters).boxes) {
-    c.fillStyle = s.colour(b.piece);
-    c.fillRect(b.x, b.y + 3, b.width, b.height);
+let cells: HTMLCanvasElement | null = null;
+
+/** The square, cell by cell; returns the piece of each cell along the curve. */
+export function paintHilbert(c: CanvasRenderingContext2D, s: Scene, square: Square): Int32Array {
+  const found = hilbertPieces(s.line, s.window, HILBERT_ORDER);
+  const table = hilbertTable(HILBERT_ORDER);
+  const count = 1 << HILBERT_ORDER;
+  const target = new ImageData(count, count);
+  const pixels = new Uint32Array(target.data.buffer);
+  const shades = pixelsOf(s);
+  for (let d = 0; d < found.length; d++) {
+    const piece = found[d] ?? -1;
+    const shade = piece < 0 ? 0 : (s.picked !== null && dimmed(s, piece) ? shades.pale : shades.full)[s.colours.of[piece] ?? 0];
+    pixels[table[d] ?? 0] = shade ?? 0;
   }
-  const x = (s.window.from / s.line.length) * s.width;
-  const width = Math.max(3, ((s.window.to - s.window.from) / s.line.length) * s.width);
-  c.strokeStyle = s.ink.accent;
-  c.lineWidth = 2;
-  c.strokeRect(Math.min(x, s.width - width) + 1, 1, Math.max(1, width - 2), s.height - 2);
+  cells ??= document.createElement("canvas");
+  cells.width = cells.height = count;
+  cells.getContext("2d")?.putImageData(target, 0, 0);
+  c.imageSmoothingEnabled = false;
+  c.drawImage(cells, square.x, square.y, square.side, square.side);
+  c.strokeStyle = s.ink.strong;
+  c.lineWidth = 1;
+  c.strokeRect(square.x - 0.5, square.y - 0.5, square.side + 1, square.side + 1);
+  return found;
+}
+
+/** The whole line as one strip. */
+export function paintWhole(canvas: HTMLCanvasElement, s: Scene, width: number, height: number): void {
+  const c = setUp(canvas, { width, height, ratio: s.ratio });
+  if (!c) return;
+  const columns = Math.max(1, Math.round(width * s.ratio));
+  const target = scratchImage(columns, 1);
+  const pixels = new Uint32Array(target.data.buffer).fill(0);
+  const shades = pixelsOf(s);
+  walkRows(s.line, { from: 0, to: s.line.length }, 1, columns, (_row, from, to, piece) => {
+    pixels.fill((dimmed(s, piece) ? shades.pale : shades.full)[s.colours.of[piece] ?? 0] ?? 0, from, to);
+  });
+  c.imageSmoothingEnabled = false;
+  c.drawImage(scratchCanvas(target), 0, 4, width, height - 8);
 }

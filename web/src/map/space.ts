@@ -1,6 +1,7 @@
 // The address space as one line of pieces, and the scale that makes it fit: what takes more than its share of the
 // picture (terabytes of free space, reservations) is drawn cut short, everything else true to scale.
 import type { Snapshot } from "../data/snapshot";
+import type { Diff } from "../data/types";
 
 export interface Piece {
   start: number;
@@ -11,7 +12,18 @@ export interface Piece {
   block: number;
   /** Row of gaps, or -1. */
   gap: number;
+  /** Row of the diff's regions where a region was before and is no more; -1 else. */
+  gone: number;
   kind: string;
+}
+
+/** What is drawn as empty ground: nobody has it. */
+export function isEmpty(kind: string): boolean {
+  return kind === "free" || kind === "unusable";
+}
+
+function free(start: number, size: number): Piece {
+  return { start, size, region: -1, block: -1, gap: -1, gone: -1, kind: "free" };
 }
 
 /** No piece takes more than this share of the picture. */
@@ -27,9 +39,9 @@ function regionPieces(s: Snapshot, region: number): Piece[] {
   for (let b = first; b < end; b++) {
     const start = s.blocks.number("address", b);
     const size = s.blocks.number("size", b);
-    if (size > 0) pieces.push({ start, size, region, block: b, gap: -1, kind: s.blocks.text("kind", b) || kind });
+    if (size > 0) pieces.push({ start, size, region, block: b, gap: -1, gone: -1, kind: s.blocks.text("kind", b) || kind });
   }
-  if (!pieces.length) pieces.push({ start: s.regions.number("address", region), size: s.regions.number("size", region), region, block: -1, gap: -1, kind });
+  if (!pieces.length) pieces.push({ start: s.regions.number("address", region), size: s.regions.number("size", region), region, block: -1, gap: -1, gone: -1, kind });
   return pieces;
 }
 
@@ -38,22 +50,67 @@ function fillGaps(pieces: Piece[]): Piece[] {
   const all: Piece[] = [];
   let at = 0;
   for (const p of pieces) {
-    if (p.start > at) all.push({ start: at, size: p.start - at, region: -1, block: -1, gap: -1, kind: "free" });
+    if (p.start > at) all.push(free(at, p.start - at));
     all.push(p);
     at = Math.max(at, p.start + p.size);
   }
   return all;
 }
 
-/** Every piece of the user's address space, by address. */
-export function piecesOf(s: Snapshot): Piece[] {
+/** Regions that were before and are no more, by address. */
+function gonePieces(diff: Diff | null): Piece[] {
+  const found: Piece[] = [];
+  (diff?.regions ?? []).forEach((row, gone) => {
+    const was = row["was"] as { address?: unknown; end?: unknown; kind?: unknown } | null | undefined;
+    if (row.state !== "gone" || !was || typeof was.address !== "string" || typeof was.end !== "string") return;
+    const start = Number(was.address);
+    const size = Number(was.end) - start;
+    if (size > 0) found.push({ start, size, region: -1, block: -1, gap: -1, gone, kind: typeof was.kind === "string" ? was.kind : "private_data" });
+  });
+  return found.sort((a, b) => a.start - b.start);
+}
+
+/** Puts what is gone where nothing is now; where something else lies today that is drawn. */
+function withGone(pieces: Piece[], gone: readonly Piece[]): Piece[] {
+  if (!gone.length) return pieces;
+  const last = pieces.at(-1);
+  const end = last ? last.start + last.size : 0;
+  const goneEnd = Math.max(...gone.map((g) => g.start + g.size));
+  if (goneEnd > end) pieces.push(free(end, goneEnd - end));
+  const all: Piece[] = [];
+  let g = 0;
+  for (const p of pieces) {
+    if (!isEmpty(p.kind)) {
+      all.push(p);
+      continue;
+    }
+    let at = p.start;
+    const until = p.start + p.size;
+    while (g > 0 && (gone[g - 1]?.start ?? 0) + (gone[g - 1]?.size ?? 0) > at) g--;
+    for (; g < gone.length; g++) {
+      const one = gone[g] as Piece;
+      const from = Math.max(one.start, at);
+      const to = Math.min(one.start + one.size, until);
+      if (one.start >= until) break;
+      if (to <= from) continue;
+      if (from > at) all.push({ ...p, start: at, size: from - at });
+      all.push({ ...one, start: from, size: to - from });
+      at = to;
+    }
+    if (at < until) all.push({ ...p, start: at, size: until - at });
+  }
+  return all;
+}
+
+/** Every piece of the user's address space, by address; `diff` adds what is gone. */
+export function piecesOf(s: Snapshot, diff: Diff | null = null): Piece[] {
   const pieces: Piece[] = [];
-  for (let r = 0; r < s.regions.count; r++) pieces.push(...regionPieces(s, r));
+  for (let r = 0; r < s.regions.count; r++) for (const p of regionPieces(s, r)) pieces.push(p);
   for (let g = 0; g < s.gaps.count; g++)
-    pieces.push({ start: s.gaps.number("address", g), size: s.gaps.number("size", g), region: -1, block: -1, gap: g, kind: s.gaps.text("kind", g) || "free" });
+    pieces.push({ start: s.gaps.number("address", g), size: s.gaps.number("size", g), region: -1, block: -1, gap: g, gone: -1, kind: s.gaps.text("kind", g) || "free" });
   const user = pieces.filter((p) => p.start >= 0 && p.size > 0 && p.start < USER_END);
   user.sort((a, b) => a.start - b.start);
-  return fillGaps(user);
+  return withGone(fillGaps(user), gonePieces(diff));
 }
 
 /** The longest that a piece is drawn, so that none takes more than its share of all; Infinity when none does. */
@@ -78,24 +135,35 @@ export interface Line {
   pieces: readonly Piece[];
   /** Where piece i begins; one more for the end. */
   at: Float64Array;
+  /** The first piece from i on that is more than empty ground; pieces.length when there is none. */
+  next: Int32Array;
   length: number;
   /** Pieces longer than this are drawn so long. */
   cut: number;
 }
 
 export function lineOf(pieces: readonly Piece[], trueScale: boolean): Line {
+  const count = pieces.length;
   const cut = trueScale ? Infinity : longest(pieces.map((p) => p.size));
-  const at = new Float64Array(pieces.length + 1);
-  pieces.forEach((p, i) => {
-    at[i + 1] = (at[i] ?? 0) + Math.min(p.size, cut);
-  });
-  return { pieces, at, length: at[pieces.length] ?? 0, cut };
+  const at = new Float64Array(count + 1);
+  const next = new Int32Array(count + 1).fill(count);
+  for (let i = 0; i < count; i++) at[i + 1] = (at[i] ?? 0) + Math.min(pieces[i]?.size ?? 0, cut);
+  for (let i = count - 1; i >= 0; i--) next[i] = isEmpty(pieces[i]?.kind ?? "") ? (next[i + 1] ?? count) : i;
+  return { pieces, at, next, length: at[count] ?? 0, cut };
 }
 
-/** The last piece that begins at or before a place; -1 when there is none. */
-export function pieceAtPlace(line: Line, place: number): number {
-  let low = 0;
+/** The last piece from `from` on that begins at or before a place; from - 1 when there is none. */
+export function pieceAtPlace(line: Line, place: number, from = 0): number {
+  let low = from;
   let high = line.pieces.length;
+  // What is sought is mostly near: steps that double find the end of where to look.
+  for (let step = 8; from > 0 && low + step < high; step *= 2) {
+    if ((line.at[low + step] ?? Infinity) > place) {
+      high = low + step;
+      break;
+    }
+    low += step;
+  }
   while (low < high) {
     const middle = (low + high) >> 1;
     if ((line.at[middle] ?? Infinity) <= place) low = middle + 1;
@@ -117,18 +185,27 @@ export function pieceAtAddress(line: Line, address: number): number {
   return p && address < p.start + p.size ? low - 1 : -1;
 }
 
+/** Bytes of memory for each unit of the line within a piece: 1 unless it is cut short. */
+export function stretchOf(line: Line, piece: number): number {
+  const size = line.pieces[piece]?.size ?? 1;
+  return size / Math.min(size, line.cut);
+}
+
 export function addressAt(line: Line, place: number): number {
   const i = Math.max(0, pieceAtPlace(line, place));
   const p = line.pieces[i];
   if (!p) return 0;
-  const drawn = Math.min(p.size, line.cut);
-  const share = Math.min(1, Math.max(0, (place - (line.at[i] ?? 0)) / drawn));
+  const share = Math.min(1, Math.max(0, (place - (line.at[i] ?? 0)) / Math.min(p.size, line.cut)));
   return p.start + share * p.size;
+}
+
+/** Where an address within a piece is drawn. */
+export function placeIn(line: Line, piece: number, address: number): number {
+  return (line.at[piece] ?? 0) + (address - (line.pieces[piece]?.start ?? 0)) / stretchOf(line, piece);
 }
 
 export function placeOf(line: Line, address: number): number {
   const i = pieceAtAddress(line, address);
-  const p = line.pieces[i];
-  if (!p) return address <= (line.pieces[0]?.start ?? 0) ? 0 : line.length;
-  return (line.at[i] ?? 0) + ((address - p.start) / p.size) * Math.min(p.size, line.cut);
+  if (i < 0) return address <= (line.pieces[0]?.start ?? 0) ? 0 : line.length;
+  return placeIn(line, i, address);
 }

@@ -1,35 +1,56 @@
-// The address space as a picture: zoomed from the whole space down to pages; linked with the table in both directions.
+// The address space as a picture: zoomed from the whole space down to pages and chunks; linked with the table in both directions.
 import type { JSX } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { coloursOf, isEmpty, MODES, type Mode } from "../map/colours";
-import { HILBERT_ORDER, LEFT, paintHilbert, paintOverview, paintRows, squareSide, type Painted, type Scene } from "../map/paint";
-import { addressAt, lineOf, pieceAtAddress, piecesOf, placeOf, type Line, type Piece } from "../map/space";
-import { around, between, clamp, move, zoom, type Window } from "../map/window";
-import { hilbertPlace } from "../map/layout";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { coloursOf, MODES, numberOf, type Mode } from "../map/colours";
+import type { Detail } from "../map/detail";
+import { chunkIn, hasChunks, pageAt, placesOf } from "../map/detail";
+import { lanes } from "../map/cells";
+import type { Rows } from "../map/layout";
+import { inkOf, paintBracket, paintOverlay, paintStrip, type Marked, type Marks } from "../map/overlay";
+import { paintHilbert, paintRows, paintWhole, setUp, type Scene } from "../map/paint";
+import { bytesIn, hitAt, pixelsPerPlace, placesFor, zoomAt, type Hit, type Places } from "../map/place";
+import { addressAt, lineOf, pieceAtAddress, piecesOf, type Line, type Piece } from "../map/space";
 import { svgOf } from "../map/svg";
+import { around, move, zoom } from "../map/window";
+import type { Chunk } from "../data/chunks";
 import type { Snapshot } from "../data/snapshot";
 import { formatAddress } from "../data/rows";
 import { fileName, saveCanvas, savePicture } from "../export";
 import { bytes, thousands } from "../format";
-import { mixed } from "../kinds";
 import { act, useStore } from "../state/store";
 import { FilterStrip, kindLabel, useDark, useKindLooks, useKinds } from "./kinds";
+import { DetailLegend, useDetail } from "./map_detail";
 import { MapList } from "./map_list";
-import { MapPages } from "./map_pages";
-import { Menu } from "./parts";
+import { usePointer } from "./map_pointer";
+import { MapSide, pageWord, stateWord } from "./map_side";
+import { MapLegend, MapTools, panelOpen } from "./map_tools";
+import { useWindow } from "./map_window";
 import { visible } from "../text";
 import "../style/map.css";
 
-const MODE_LABELS: Record<Mode, string> = { kind: "Type", protection: "Protection", residency: "Resident", node: "NUMA node", change: "Change" };
 const STRIP = 26;
 
 function pieceText(s: Snapshot, p: Piece, label: string): string {
+  if (p.gone >= 0) return `${label}, gone · ${bytes(p.size)}`;
   if (p.region < 0) return `${label} · ${bytes(p.size)}`;
   const block = p.block >= 0 ? s.blocks.text("details", p.block) || s.blocks.text("label", p.block) : "";
   const path = s.regions.text("path", p.region);
   const region = path && !path.startsWith("/dev/") ? path : s.regions.text("details", p.region);
   const name = region.startsWith("/") ? region.slice(region.lastIndexOf("/") + 1) : region;
   return visible([name || label, block && block !== region ? block : "", bytes(p.size)].filter(Boolean).join(" · "));
+}
+
+/** What is under the pointer in words: the piece, and in the close view its page and chunk. */
+function told(s: Snapshot, line: Line, hit: Hit, label: string): string {
+  const p = line.pieces[hit.piece];
+  if (!p) return "";
+  const rss = numberOf(s, p, "rss");
+  const parts = [`${formatAddress(p.start)}–${formatAddress(p.start + p.size)}`, pieceText(s, p, label), label];
+  if (p.region >= 0) parts.push(`${bytes(rss)} resident`);
+  const pageSize = s.head.target.page_size ?? 4096;
+  if (hit.page) parts.push(`page ${formatAddress(Math.floor(hit.address / pageSize) * pageSize)}: ${pageWord(hit.page.state)}`);
+  if (hit.chunk) parts.push(`chunk ${formatAddress(hit.chunk.address)}: ${thousands(hit.chunk.size)} bytes, ${stateWord(hit.chunk.state)}`);
+  return parts.join(" · ");
 }
 
 /** Sizes of an element, followed as it changes. */
@@ -47,6 +68,38 @@ function useSize(element: { current: HTMLElement | null }): { width: number; hei
   return size;
 }
 
+/** Pieces that an address stands for: of the region that begins there all, else the one that holds it. */
+function markedBy(s: Snapshot, line: Line, address: number | null): { first: number; last: number } | null {
+  const one = address === null ? -1 : pieceAtAddress(line, address);
+  const p = line.pieces[one];
+  if (!p) return null;
+  const same = (i: number): boolean => (p.gone >= 0 ? line.pieces[i]?.gone === p.gone : p.region >= 0 && line.pieces[i]?.region === p.region);
+  if (p.gone < 0 && (p.region < 0 || address !== s.regions.number("address", p.region))) return { first: one, last: one };
+  let first = one;
+  let last = one;
+  while (same(first - 1)) first--;
+  while (same(last + 1)) last++;
+  return { first, last };
+}
+
+/** What is marked, as stretches of the line. */
+function marksOf(s: Snapshot, line: Line, rows: Rows, detail: Detail | null, selected: number | null, hit: Hit | null, largestFree: number): Marks {
+  const whole = (first: number, last = first): Marked => ({ from: line.at[first] ?? 0, to: line.at[last + 1] ?? 0 });
+  const marked = markedBy(s, line, selected);
+  const chunk = detail && selected !== null && marked ? chunkIn(detail, selected) : null;
+  const pageSize = s.head.target.page_size ?? 4096;
+  const page = (address: number): number => Math.floor(address / pageSize) * pageSize;
+  const ofChunk = (piece: number, k: Chunk): Marked => ({ ...placesOf(line, piece, k.start, k.start + k.stretch), lane: lanes(rows, true).chunks });
+  const ofPage = (piece: number, address: number): Marked => ({ ...placesOf(line, piece, page(address), page(address) + pageSize), lane: lanes(rows, hasChunks(detail, line, piece)).pages });
+  const hot = !hit ? null : hit.chunk ? ofChunk(hit.piece, hit.chunk) : hit.page ? ofPage(hit.piece, hit.address) : whole(hit.piece);
+  const inside = marked !== null && selected !== null && selected !== line.pieces[marked.first]?.start;
+  const picked = !marked || selected === null ? null : chunk && chunk.address === selected ? ofChunk(marked.first, chunk)
+    : inside && detail && pageAt(detail, selected) ? ofPage(marked.first, selected) : whole(marked.first, marked.last);
+  return {
+    selected: picked, hot, free: largestFree >= 0 ? whole(largestFree) : null,
+  };
+}
+
 export function AddressMap(): JSX.Element {
   const snapshot = useStore((s) => s.snapshot);
   return snapshot && snapshot.regions.count ? <Picture s={snapshot} /> : <p class="empty">There are no regions to draw.</p>;
@@ -56,257 +109,197 @@ function Picture({ s }: { s: Snapshot }): JSX.Element {
   const kinds = useKinds();
   const looks = useKindLooks();
   const dark = useDark();
-  const diff = useStore((st) => st.diff);
+  const diff = useStore((st) => (st.compare ? st.diff : null));
   const picked = useStore((st) => st.kinds);
+  const palette = useStore((st) => st.palette);
   const selected = useStore((st) => st.selected);
-  const provider = useStore((st) => st.provider);
-  const [wanted, setMode] = useState<Mode>("kind");
+  const panel = useStore((st) => st.panel);
+  const [wanted, setMode] = useState<Mode | null>(null);
   const [square, setSquare] = useState(false);
   const [trueScale, setTrueScale] = useState(false);
-  const [hot, setHot] = useState(-1);
+  const [hot, setHot] = useState<Hit | null>(null);
   const [hidden, setHidden] = useState(0);
   const place = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
+  const overlay = useRef<HTMLCanvasElement>(null);
   const strip = useRef<HTMLCanvasElement>(null);
-  const painted = useRef<Painted | null>(null);
-  const cells = useRef<Int32Array | null>(null);
+  const wholeStrip = useRef<HTMLCanvasElement | null>(null);
+  const chosenHere = useRef<number | null>(null); // what was picked in the picture itself is in sight already
   const size = useSize(place);
   const hasNodes = useMemo(() => s.regions.ids().includes("numa") || s.blocks.ids().includes("numa"), [s]);
-  const modes = MODES.filter((m) => (m === "node" ? hasNodes : m === "change" ? diff !== null : true));
-  const mode = modes.includes(wanted) ? wanted : "kind";
-  const line = useMemo(() => lineOf(piecesOf(s), trueScale), [s, trueScale]);
-  const [view, setView] = useWindow(line);
-  const colours = useMemo(() => coloursOf(mode, s, diff, looks, (id) => kindLabel(kinds, id), dark), [mode, s, diff, looks, kinds, dark]);
-  const largestFree = useMemo(() => {
-    const found = s.head.free.largest;
-    return found ? pieceAtAddress(line, Number(found.address)) : -1;
-  }, [s, line]);
-  const marked = useMemo(() => {
-    const found = new Set<number>();
-    if (selected === null) return found;
-    const one = pieceAtAddress(line, selected);
-    const region = line.pieces[one]?.region ?? -1;
-    if (region < 0 || selected !== s.regions.number("address", region)) return one >= 0 ? found.add(one) : found;
-    line.pieces.forEach((p, i) => p.region === region && found.add(i));
-    return found;
-  }, [line, selected, s]);
+  const modes = useMemo(() => MODES.filter((m) => (m === "node" ? hasNodes : m === "change" ? diff !== null : true)), [hasNodes, diff]);
+  const mode = wanted !== null && modes.includes(wanted) ? wanted : diff ? "change" : "kind";
+  const line = useMemo(() => lineOf(piecesOf(s, diff), trueScale), [s, diff, trueScale]);
+  const { view, calm, now, set } = useWindow(line);
+  const colours = useMemo(() => coloursOf(mode, s, diff, line.pieces, { dark, palette, looks, kindLabel: (id) => kindLabel(kinds, id) }), [mode, s, diff, looks, kinds, dark, palette, line]);
+  const largestFree = useMemo(() => (s.head.free.largest ? pieceAtAddress(line, Number(s.head.free.largest.address)) : -1), [s, line]);
+  const pageSize = s.head.target.page_size ?? 4096;
+  const calmRows = placesFor(size, square, calm.to - calm.from, 0).rows;
+  const shown = useDetail(s, line, calm, pixelsPerPlace(calmRows, calm.to - calm.from));
+  const placesAt = (span: number): Places => placesFor(size, square, span, shown.possible ? pageSize : 0);
+  const places = placesAt(view.to - view.from);
+  const detail = places.rows.close ? shown.detail : null;
+  const largerList = useMemo(() => <MapList s={s} line={line} view={calm} onZoom={(i) => set(around(line.at[i] ?? 0, line.at[i + 1] ?? 0, line), true)} />, [s, line, calm]);
 
   // What was selected elsewhere comes into sight here.
   useEffect(() => {
-    const places = [...marked];
-    const from = Math.min(...places.map((i) => line.at[i] ?? 0));
-    const to = Math.max(...places.map((i) => line.at[i + 1] ?? 0));
-    if (!places.length || (from < view.to && to > view.from && (to - from) / (view.to - view.from) > 0.0015)) return;
-    setView(around(from, Math.min(to, from + line.length / 20), line.length), true);
-  }, [marked, line]);
+    if (selected === chosenHere.current) return;
+    chosenHere.current = null;
+    const m = markedBy(s, line, selected);
+    if (!m) return;
+    const from = line.at[m.first] ?? 0;
+    const to = line.at[m.last + 1] ?? 0;
+    const at = now();
+    if (from < at.to && to > at.from && (to - from) / (at.to - at.from) > 0.0015) return;
+    set(around(from, Math.min(to, from + line.length / 20), line), true);
+  }, [selected, line]);
 
-  const fills = useMemo(() => line.pieces.map((p) => colours.of(p)), [line, colours]);
-  const edges = useMemo(() => {
-    const made = new Map<string, string>();
-    for (const f of fills) if (!made.has(f)) made.set(f, mixed(f, dark ? "#ffffff" : "#1d2127", 0.25));
-    return made;
-  }, [fills, dark]);
+  const scene = (): Scene => ({
+    line, window: view, rows: places.rows, square: places.square, width: size.width, height: size.height, ratio: devicePixelRatio || 1, colours, picked,
+    largestFree, detail, label: (i) => pieceText(s, line.pieces[i] as Piece, kindLabel(kinds, line.pieces[i]?.kind ?? "")), ink: inkOf(),
+  });
+  const marks = useMemo(() => marksOf(s, line, places.rows, detail, selected, hot, largestFree), [s, line, detail, selected, hot, largestFree, places.rows.pitch, places.rows.close]);
+  const ready = size.width >= 200;
+  useLayoutEffect(() => {
+    if (!ready) return;
+    wholeStrip.current ??= document.createElement("canvas");
+    paintWhole(wholeStrip.current, scene(), size.width - 16, STRIP);
+  }, [line, size, colours, picked, ready]);
+  useLayoutEffect(() => {
+    if (!canvas.current || !ready) return;
+    const sc = scene();
+    const c = setUp(canvas.current, sc);
+    if (!c) return;
+    setHidden(paintRows(c, sc));
+    if (sc.square) paintHilbert(c, sc, sc.square);
+    if (marks.free) paintBracket(c, sc, marks.free);
+  }, [line, view, size, square, colours, picked, detail, largestFree, places.rows.close, ready]);
+  useLayoutEffect(() => {
+    if (!overlay.current || !strip.current || !wholeStrip.current || !ready) return;
+    const sc = scene();
+    paintOverlay(overlay.current, sc, marks);
+    paintStrip(strip.current, wholeStrip.current, sc, marks, size.width - 16, STRIP);
+  }, [line, view, size, square, colours, marks, picked, places.rows.close, ready]);
 
-  const scene = (): Scene => {
-    const style = getComputedStyle(document.documentElement);
-    const ink = (name: string): string => style.getPropertyValue(name).trim();
-    const piece = (i: number): Piece => line.pieces[i] as Piece;
-    return {
-      line, window: view, width: size.width, height: size.height, ratio: devicePixelRatio || 1, selected: marked, hot, largestFree,
-      colour: (i) => fills[i] ?? "#808080", edge: (i) => edges.get(fills[i] ?? "") ?? "#606060",
-      label: (i) => pieceText(s, piece(i), kindLabel(kinds, piece(i).kind)),
-      matters: (i) => !isEmpty(piece(i).kind), dimmed: (i) => picked !== null && !picked.includes(piece(i).kind),
-      ink: { text: ink("--text"), dim: ink("--dim"), ground: ink("--ground"), accent: ink("--accent"), line: ink("--line") },
-    };
+  const hit = (x: number, y: number): Hit | null => hitAt(line, view, places, devicePixelRatio || 1, detail, x, y);
+  const select = (address: number): void => {
+    chosenHere.current = address;
+    act({ selected: address });
   };
-  useEffect(() => {
-    if (!canvas.current || !strip.current || size.width < 200) return;
-    const now = scene();
-    if (square) {
-      cells.current = paintHilbert(canvas.current, now);
-      painted.current = null;
-      setHidden(0);
-    } else {
-      painted.current = paintRows(canvas.current, now);
-      cells.current = null;
-      setHidden(painted.current.hidden);
-    }
-    paintOverview(strip.current, { ...now, width: size.width - 16, height: STRIP });
-  }, [line, view, size, square, colours, picked, marked, hot, dark, largestFree]);
-
-  /** Place on the line under the pointer; null beside the picture. */
-  const placeAt = (e: MouseEvent): number | null => {
-    const box = canvas.current?.getBoundingClientRect();
-    if (!box) return null;
-    const x = e.clientX - box.left - LEFT;
-    const y = e.clientY - box.top;
-    const span = view.to - view.from;
-    if (square) {
-      const side = squareSide(size);
-      const count = 1 << HILBERT_ORDER;
-      const cx = Math.floor((x / side) * count);
-      const cy = Math.floor(((y - 4) / side) * count);
-      if (cx < 0 || cy < 0 || cx >= count || cy >= count) return null;
-      return view.from + ((hilbertPlace(HILBERT_ORDER, cx, cy) + 0.5) / (count * count)) * span;
-    }
-    const rows = painted.current?.rows;
-    if (!rows || x < 0 || x > rows.width) return null;
-    const row = Math.min(rows.count - 1, Math.max(0, Math.floor(y / rows.pitch)));
-    return view.from + ((row + x / rows.width) / rows.count) * span;
-  };
-  /** The piece drawn under the pointer: what is smaller than a pixel is what the pixel shows. */
-  const pieceAt = (e: MouseEvent): number => {
-    const at = placeAt(e);
-    if (at === null) return -1;
-    if (cells.current) return cells.current[Math.min(cells.current.length - 1, Math.floor(((at - view.from) / (view.to - view.from)) * cells.current.length))] ?? -1;
-    const box = canvas.current?.getBoundingClientRect();
-    const x = e.clientX - (box?.left ?? 0);
-    const y = e.clientY - (box?.top ?? 0);
-    const near = painted.current?.boxes.filter((b) => y >= b.y - 3 && y < b.y + b.height + 3 && x >= b.x - 1.5 && x <= b.x + Math.max(b.width, 1) + 1.5) ?? [];
-    near.sort((a, b) => Number(isEmpty(line.pieces[a.piece]?.kind ?? "")) - Number(isEmpty(line.pieces[b.piece]?.kind ?? "")) || a.width - b.width);
-    const inside = near.filter((b) => x >= b.x && x < b.x + b.width);
-    return (inside.find((b) => b.width > 3) ?? near[0] ?? inside[0])?.piece ?? -1;
-  };
-  const select = (i: number): void => {
-    const p = line.pieces[i];
-    if (p && p.region >= 0) act({ selected: s.regions.number("address", p.region) });
-  };
-  const drag = useRef<{ x: number; from: number; moved: boolean } | null>(null);
-  const onMove = (e: PointerEvent): void => {
-    if (!drag.current) return setHot(pieceAt(e));
-    const perPixel = (view.to - view.from) / Math.max(1, painted.current ? painted.current.rows.width * painted.current.rows.count : size.width * 8);
-    if (Math.abs(e.clientX - drag.current.x) > 3) drag.current.moved = true;
-    if (drag.current.moved) setView(move({ from: drag.current.from, to: drag.current.from + view.to - view.from }, line.length, (drag.current.x - e.clientX) * perPixel));
-  };
-  const onWheel = (e: WheelEvent): void => {
-    e.preventDefault();
-    const span = view.to - view.from;
-    if (e.shiftKey || Math.abs(e.deltaX) > Math.abs(e.deltaY)) setView(move(view, line.length, (span * (e.deltaX || e.deltaY)) / 800));
-    else setView(zoom(view, line.length, Math.exp(-e.deltaY / 300), placeAt(e) ?? view.from + span / 2));
+  const pointer = usePointer(overlay, {
+    pan: (dx, dy) => {
+      const at = now();
+      const rows = placesAt(at.to - at.from).rows;
+      set(move(at, line, (-(dx / rows.width + dy / rows.pitch) * (at.to - at.from)) / rows.count));
+    },
+    zoom: (factor, x, y) => set(zoomAt(line, now(), factor, placesAt, x, y)),
+    hover: (x, y) => setHot(hit(x, y)),
+    leave: () => setHot(null),
+    tap: (x, y) => {
+      const found = hit(x, y);
+      const p = found ? line.pieces[found.piece] : undefined;
+      if (!found || !p || (p.region < 0 && p.gone < 0)) return;
+      if (found.chunk) select(found.chunk.address);
+      else if (found.page) select(Math.floor(found.address / pageSize) * pageSize);
+      else select(goneStart(p) ?? p.start);
+    },
+    again: (x, y) => {
+      const i = hit(x, y)?.piece ?? -1;
+      if (i >= 0) set(around(line.at[i] ?? 0, line.at[i + 1] ?? 0, line), true);
+    },
+  });
+  /** Where a gone region began, also where something else lies there today. */
+  const goneStart = (p: Piece): number | null => {
+    const was = p.gone >= 0 ? (diff?.regions[p.gone]?.["was"] as { address?: unknown } | undefined) : undefined;
+    return typeof was?.address === "string" && pieceAtAddress(line, Number(was.address)) >= 0 && line.pieces[pieceAtAddress(line, Number(was.address))]?.gone === p.gone ? Number(was.address) : null;
   };
   const next = (step: number): void => {
-    const from = [...marked].at(step > 0 ? -1 : 0) ?? pieceAtAddress(line, addressAt(line, view.from));
+    const m = markedBy(s, line, selected);
+    const from = m ? (step > 0 ? m.last : m.first) : pieceAtAddress(line, addressAt(line, view.from));
     const region = line.pieces[from]?.region ?? -1;
-    for (let i = from + step; i >= 0 && i < line.pieces.length; i += step)
-      if ((line.pieces[i]?.region ?? -1) >= 0 && line.pieces[i]?.region !== region) return select(i);
+    for (let i = from + step; i >= 0 && i < line.pieces.length; i += step) {
+      const other = line.pieces[i]?.region ?? -1;
+      if (other >= 0 && other !== region) return act({ selected: s.regions.number("address", other) });
+    }
   };
+  const closer = (factor: number): void => set(zoom(now(), line, factor, (now().from + now().to) / 2), true);
   const onKey = (e: KeyboardEvent): void => {
-    const span = view.to - view.from;
+    const at = now();
+    const span = at.to - at.from;
     const keys: Record<string, () => void> = {
-      ArrowRight: () => setView(move(view, line.length, span / 10)), ArrowLeft: () => setView(move(view, line.length, -span / 10)),
-      ArrowDown: () => setView(move(view, line.length, span / 4)), ArrowUp: () => setView(move(view, line.length, -span / 4)),
-      PageDown: () => setView(move(view, line.length, span)), PageUp: () => setView(move(view, line.length, -span)),
-      "+": () => setView(zoom(view, line.length, 2, (view.from + view.to) / 2), true), "=": () => setView(zoom(view, line.length, 2, (view.from + view.to) / 2), true),
-      "-": () => setView(zoom(view, line.length, 0.5, (view.from + view.to) / 2), true), Home: () => setView({ from: 0, to: line.length }, true),
-      n: () => next(1), p: () => next(-1), Enter: () => selected !== null && act({ tab: "regions" }),
-      Escape: () => act({ selected: null }),
+      ArrowRight: () => set(move(at, line, span / 10)), ArrowLeft: () => set(move(at, line, -span / 10)),
+      ArrowDown: () => set(move(at, line, span / 4)), ArrowUp: () => set(move(at, line, -span / 4)),
+      PageDown: () => set(move(at, line, span)), PageUp: () => set(move(at, line, -span)),
+      "+": () => closer(2), "=": () => closer(2), "-": () => closer(0.5), Home: () => set({ from: 0, to: line.length }, true),
+      n: () => next(1), p: () => next(-1), Enter: () => selected !== null && act({ tab: "regions" }), Escape: () => act({ selected: null }),
     };
     const key = e.ctrlKey || e.metaKey || e.altKey ? undefined : keys[e.key];
     if (!key) return;
     e.preventDefault();
     key();
   };
-  useEffect(() => {
-    const c = canvas.current;
-    c?.addEventListener("wheel", onWheel, { passive: false });
-    return () => c?.removeEventListener("wheel", onWheel);
-  });
-  const told = line.pieces[hot] ?? null;
   const name = [s.head.target.name, s.head.target.pid, "address-space"];
+  const save = (format: "png" | "svg"): void => {
+    if (format === "svg") return void savePicture(name, "svg", svgOf(scene(), `${s.head.target.name} ${s.head.target.pid ?? ""}`, colours.legend));
+    if (canvas.current && overlay.current) void saveCanvas(fileName(name, "png"), together(canvas.current, overlay.current, inkOf().ground));
+  };
+  const latest = useRef({ closer, set, save });
+  latest.current = { closer, set, save };
+  const tools = useMemo(() => (
+    <MapTools modes={modes} mode={mode} onMode={setMode} square={square} onSquare={setSquare} trueScale={trueScale} onTrueScale={setTrueScale}
+      onZoom={(f) => latest.current.closer(f)} onWhole={() => latest.current.set({ from: 0, to: line.length }, true)} onSave={(f) => latest.current.save(f)}
+      onFree={largestFree < 0 ? null : () => latest.current.set(around(line.at[largestFree] ?? 0, line.at[largestFree + 1] ?? 0, line), true)} />
+  ), [modes, mode, square, trueScale, line, largestFree]);
+  const legend = useMemo(() => (
+    <MapLegend colours={colours} mode={mode} scale={trueScale || line.cut === Infinity ? "to scale" : `hatched: longer than ${bytes(line.cut)}, drawn cut short`} />
+  ), [colours, mode, line, trueScale]);
+  const chunk = detail && selected !== null ? chunkIn(detail, selected) : null;
+  const pickedChunk = chunk?.address === selected ? chunk : null;
+  const marked = markedBy(s, line, selected);
+  const run = detail && selected !== null && !pickedChunk && marked && selected !== line.pieces[marked.first]?.start ? pageAt(detail, selected) : null;
+  const withSide = panelOpen(panel); // also when nothing is selected: the picture does not jump under the pointer
+  const side = useMemo(() => (withSide ? <MapSide s={s} chunk={pickedChunk} run={run} /> : null), [withSide, s, pickedChunk, run]);
+  const jump = (e: PointerEvent): void => {
+    const box = (e.currentTarget as HTMLElement).getBoundingClientRect();
+    const middle = ((e.clientX - box.left) / box.width) * line.length;
+    const span = now().to - now().from;
+    set({ from: middle - span / 2, to: middle + span / 2 });
+  };
   return (
-    <div class="map">
-      <FilterStrip />
-      <div class="map-tools no-print">
-        <div class="choice" role="radiogroup" aria-label="Colours say">
-          {modes.map((m) => <button key={m} type="button" role="radio" aria-checked={m === mode} onClick={() => setMode(m)}>{MODE_LABELS[m]}</button>)}
+    <div class="map-with-side">
+      <div class="map">
+        <FilterStrip />
+        {tools}
+        {legend}
+        <canvas ref={strip} class="map-strip" style={{ height: STRIP + "px" }} aria-hidden="true" onPointerDown={jump} onPointerMove={(e) => e.buttons && jump(e)} />
+        <div class={"map-place" + (square ? " with-square" : "")} ref={place}>
+          <canvas ref={canvas} class="map-ground" aria-hidden="true" />
+          <canvas ref={overlay} class="map-canvas" tabIndex={0} role="application" aria-describedby="map-keys"
+            aria-label={`Address space from ${formatAddress(Math.floor(addressAt(line, view.from)))} to ${formatAddress(Math.floor(addressAt(line, view.to)))}`}
+            {...pointer} onKeyDown={onKey} />
         </div>
-        <div class="choice" role="radiogroup" aria-label="Drawn as">
-          <button type="button" role="radio" aria-checked={!square} onClick={() => setSquare(false)}>Rows</button>
-          <button type="button" role="radio" aria-checked={square} onClick={() => setSquare(true)}>Hilbert square</button>
-        </div>
-        <button type="button" class="button" aria-pressed={trueScale} onClick={() => setTrueScale(!trueScale)} title="Draws giant stretches as long as they are">True scale</button>
-        <span class="grow" />
-        <button type="button" class="button" title="Closer (+)" aria-label="Closer" onClick={() => setView(zoom(view, line.length, 2, (view.from + view.to) / 2), true)}>+</button>
-        <button type="button" class="button" title="Farther (-)" aria-label="Farther" onClick={() => setView(zoom(view, line.length, 0.5, (view.from + view.to) / 2), true)}>−</button>
-        <button type="button" class="button" title="Everything (Home)" onClick={() => setView({ from: 0, to: line.length }, true)}>Whole</button>
-        <Menu label="Save" title="Save this picture">
-          {(close) => (["png", "svg"] as const).map((f) => (
-            <button key={f} type="button" class="item" onClick={() => {
-              if (f === "png" && canvas.current) void saveCanvas(fileName(name, "png"), canvas.current);
-              else void savePicture(name, "svg", svgOf(scene(), `${s.head.target.name} ${s.head.target.pid ?? ""}`, colours.legend));
-              close();
-            }}>Picture, {f.toUpperCase()}</button>
-          ))}
-        </Menu>
+        <p class="map-tell" role="status">
+          {hot ? told(s, line, hot, kindLabel(kinds, line.pieces[hot.piece]?.kind ?? ""))
+            : `${bytes(bytesIn(line, view))} in sight${hidden ? `; ${thousands(hidden)} stretches share a pixel with another: zoom in to tell them apart` : ""}`}
+        </p>
+        <DetailLegend shown={shown} close={places.rows.close || (!shown.possible && pageSize * pixelsPerPlace(calmRows, calm.to - calm.from) >= 6)} />
+        <p id="map-keys" class="hidden-label">Arrow keys move, plus and minus zoom, Home shows everything, n and p select the next and previous region, Enter shows it in the table.</p>
+        {largerList}
       </div>
-      <div class="map-legend" aria-label="What the colours mean">
-        {colours.legend.map((l) => <span key={l.id} class="chip"><span class="swatch" style={{ background: l.fill, boxShadow: "inset 0 0 0 1px var(--strong)" }} />{l.label}</span>)}
-        {mode === "kind" && <span class="dim">pale: promised, not resident; palest: only reserved ·</span>}
-        <span class="dim">{trueScale || line.cut === Infinity ? "to scale" : `hatched: longer than ${bytes(line.cut)}, drawn cut short`}</span>
-      </div>
-      <canvas ref={strip} class="map-strip" style={{ height: STRIP + "px" }} aria-hidden="true"
-        onPointerDown={(e) => jump(e, line, view, setView)} onPointerMove={(e) => e.buttons && jump(e, line, view, setView)} />
-      <div class="map-place" ref={place}>
-        <canvas ref={canvas} class="map-canvas" tabIndex={0} role="application" aria-describedby="map-keys"
-          aria-label={`Address space from ${formatAddress(Math.floor(addressAt(line, view.from)))} to ${formatAddress(Math.floor(addressAt(line, view.to)))}`}
-          onPointerDown={(e) => { drag.current = { x: e.clientX, from: view.from, moved: false }; e.currentTarget.setPointerCapture(e.pointerId); }}
-          onPointerUp={(e) => { if (drag.current && !drag.current.moved) select(pieceAt(e)); drag.current = null; }}
-          onPointerCancel={() => { drag.current = null; }}
-          onPointerMove={onMove} onPointerLeave={() => setHot(-1)} onKeyDown={onKey}
-          onDblClick={(e) => { const i = pieceAt(e); if (i >= 0) setView(around(line.at[i] ?? 0, line.at[i + 1] ?? 0, line.length), true); }} />
-      </div>
-      <MapPages line={line} view={view} provider={provider} />
-      <p class="map-tell" role="status">
-        {told ? `${formatAddress(told.start)}–${formatAddress(told.start + told.size)} · ${pieceText(s, told, kindLabel(kinds, told.kind))} · ${kindLabel(kinds, told.kind)}` +
-          (told.region >= 0 ? ` · ${bytes(told.block >= 0 ? s.blocks.number("rss", told.block) : s.regions.number("rss", told.region))} resident` : "")
-          : `${bytes(placesBytes(line, view))} in sight${hidden ? `; ${thousands(hidden)} stretches share a pixel with another: zoom in to tell them apart` : ""}`}
-      </p>
-      <p id="map-keys" class="hidden-label">Arrow keys move, plus and minus zoom, Home shows everything, n and p select the next and previous region, Enter shows it in the table.</p>
-      <MapList s={s} line={line} view={view} onZoom={(i) => setView(around(line.at[i] ?? 0, line.at[i + 1] ?? 0, line.length), true)} />
+      {side}
     </div>
   );
 }
 
-/** True bytes between the ends of a window. */
-function placesBytes(line: Line, w: Window): number {
-  return addressAt(line, w.to) - addressAt(line, w.from);
-}
-
-function jump(e: PointerEvent, line: Line, view: Window, setView: (w: Window) => void): void {
-  const box = (e.currentTarget as HTMLElement).getBoundingClientRect();
-  const middle = ((e.clientX - box.left) / box.width) * line.length;
-  const span = view.to - view.from;
-  setView(move({ from: middle - span / 2, to: middle + span / 2 }, line.length, 0));
-}
-
-/** The window, moved smoothly where the reader has nothing against it; it keeps its addresses when the line changes. */
-function useWindow(line: Line): [Window, (w: Window, smooth?: boolean) => void] {
-  const [held, setHeld] = useState<{ line: Line; view: Window }>(() => ({ line, view: { from: 0, to: line.length } }));
-  const frame = useRef(0);
-  let now = held;
-  if (held.line !== line) {
-    const whole = held.view.from <= 0 && held.view.to >= held.line.length;
-    const view = whole ? { from: 0, to: line.length }
-      : clamp({ from: placeOf(line, addressAt(held.line, held.view.from)), to: placeOf(line, addressAt(held.line, held.view.to)) }, line.length);
-    now = { line, view };
-    setHeld(now);
-  }
-  const latest = useRef(now.view);
-  latest.current = now.view;
-  const set = (to: Window, smooth = false): void => {
-    cancelAnimationFrame(frame.current);
-    const target = clamp(to, line.length);
-    if (!smooth || matchMedia("(prefers-reduced-motion: reduce)").matches) return setHeld({ line, view: target });
-    const from = latest.current;
-    const begin = performance.now();
-    const step = (): void => {
-      const share = Math.min(1, (performance.now() - begin) / 220);
-      const eased = 1 - (1 - share) ** 3;
-      setHeld({ line, view: share < 1 ? clamp(between(from, target, eased), line.length) : target });
-      if (share < 1) frame.current = requestAnimationFrame(step);
-    };
-    step();
-  };
-  useEffect(() => () => cancelAnimationFrame(frame.current), []);
-  return [now.view, set];
+/** Both canvases as one picture. */
+function together(below: HTMLCanvasElement, above: HTMLCanvasElement, ground: string): HTMLCanvasElement {
+  const both = document.createElement("canvas");
+  both.width = below.width;
+  both.height = below.height;
+  const c = both.getContext("2d");
+  if (c) c.fillStyle = ground;
+  c?.fillRect(0, 0, both.width, both.height);
+  c?.drawImage(below, 0, 0);
+  c?.drawImage(above, 0, 0);
+  return both;
 }

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { changesOf, mainNode, protectionClass } from "../../src/map/colours";
-import { hilbertCell, hilbertPieces, hilbertPlace, rowBoxes } from "../../src/map/layout";
+import { hilbertCell, hilbertPieces, hilbertPlace, pieceAtPoint, rowBoxes, rowsFor } from "../../src/map/layout";
 import { addressAt, lineOf, longest, pieceAtAddress, piecesOf, placeOf, type Piece } from "../../src/map/space";
 import { around, between, clamp, zoom } from "../../src/map/window";
 import { snapshotOf } from "../../src/data/snapshot";
-import type { SnapshotJson } from "../../src/data/types";
+import type { Diff, SnapshotJson } from "../../src/data/types";
 
 function piece(start: number, size: number, kind = "private_data"): Piece {
-  return { start, size, region: kind === "free" ? -1 : 0, block: -1, gap: -1, kind };
+  return { start, size, region: kind === "free" ? -1 : 0, block: -1, gap: -1, gone: -1, kind };
 }
 
 const TIB = 2 ** 40;
@@ -45,8 +45,8 @@ test("free space between regions is filled in where a document has no gaps", () 
 
 test("rows tile the window; what is smaller than a pixel keeps one and is not hidden by free space", () => {
   const line = lineOf(SPACE, false);
-  const rows = { count: 7, pitch: 20, height: 14, width: 900 };
-  const { boxes } = rowBoxes(line, { from: 0, to: line.length }, rows, 1, (i) => SPACE[i]?.kind !== "free");
+  const rows = { left: 0, top: 0, count: 7, pitch: 20, height: 14, width: 900, close: false };
+  const { boxes } = rowBoxes(line, { from: 0, to: line.length }, rows, 1);
   for (let r = 0; r < rows.count; r++) {
     const row = boxes.filter((b) => b.y === r * rows.pitch);
     assert.ok(Math.abs(row.reduce((sum, b) => sum + b.width, 0) - 900) < row.length + 1, `row ${r}`);
@@ -57,7 +57,7 @@ test("rows tile the window; what is smaller than a pixel keeps one and is not hi
 test("many pieces in one pixel: one is drawn, the others are counted", () => {
   const many = Array.from({ length: 1000 }, (_, i) => piece(i * 4096, 4096, i % 2 ? "free" : "heap"));
   const line = lineOf(many, true);
-  const { boxes, hidden } = rowBoxes(line, { from: 0, to: line.length }, { count: 1, pitch: 20, height: 14, width: 100 }, 1, (i) => i % 2 === 0);
+  const { boxes, hidden } = rowBoxes(line, { from: 0, to: line.length }, { left: 0, top: 0, count: 1, pitch: 20, height: 14, width: 100, close: false }, 1);
   assert.equal(boxes.length + hidden, 1000);
   assert.ok(boxes.length <= 101 && boxes.every((b) => many[b.piece]?.kind === "heap"));
 });
@@ -74,17 +74,51 @@ test("the Hilbert curve visits every cell once, neighbours after each other, and
   }
   assert.equal(seen.size, 1024);
   const line = lineOf([piece(0, 1000, "free"), piece(1000, 24), piece(1024, 3072, "free")], true);
-  assert.ok(hilbertPieces(line, { from: 0, to: 4096 }, 3, (i) => i === 1).includes(1));
+  assert.ok(hilbertPieces(line, { from: 0, to: 4096 }, 3).includes(1));
 });
 
 test("zooming keeps the place under the pointer and stays inside", () => {
-  const w = zoom({ from: 0, to: 1 << 30 }, 1 << 30, 4, 1 << 29);
+  const giga = lineOf([piece(0, 1 << 30)], true);
+  const w = zoom({ from: 0, to: 1 << 30 }, giga, 4, 1 << 29);
   assert.equal((1 << 29) - w.from, (w.to - w.from) / 2);
-  assert.deepEqual(zoom({ from: 0, to: 1 << 30 }, 1 << 30, 0.1, 5), { from: 0, to: 1 << 30 });
-  assert.deepEqual(clamp({ from: -50, to: 10_000_000 }, 8192), { from: 0, to: 8192 });
-  const seen = around(100_000, 104_096, 1 << 30);
+  assert.deepEqual(zoom({ from: 0, to: 1 << 30 }, giga, 0.1, 5), { from: 0, to: 1 << 30 });
+  assert.deepEqual(clamp({ from: -50, to: 10_000_000 }, lineOf([piece(0, 8192)], true)), { from: 0, to: 8192 });
+  const seen = around(100_000, 104_096, giga);
   assert.ok(seen.from < 100_000 && seen.to > 104_096);
   assert.deepEqual(between({ from: 0, to: 100 }, { from: 40, to: 50 }, 1), { from: 40, to: 50 });
+});
+
+test("what is drawn cut short is looked at as closely as the rest", () => {
+  const line = lineOf([...Array.from({ length: 40 }, (_, i) => piece(i * 8192, 4096)).flatMap((p) => [p, piece(p.start + 4096, 4096, "free")]), piece(40 * 8192, 64 * 2 ** 30)], false);
+  const big = line.pieces.length - 1;
+  assert.ok(line.cut < 2 ** 20);
+  const at = placeOf(line, (line.pieces[big]?.start ?? 0) + 2 ** 34);
+  let w = { from: 0, to: line.length };
+  for (let i = 0; i < 80; i++) w = zoom(w, line, 2, at);
+  const inSight = addressAt(line, w.to) - addressAt(line, w.from);
+  assert.ok(inSight >= 4000 && inSight <= 4200, String(inSight));
+  const rows = rowsFor(0, 1000, 600, w.to - w.from, 4096);
+  assert.ok(rows.close, "so near pages are seen");
+});
+
+test("what a pixel shows is what a pointer finds there", () => {
+  const pieces = Array.from({ length: 400 }, (_, i) => piece(i * 65536, 65536, i % 3 === 2 ? "heap" : "free")).map((p, i) => (i % 3 === 2 ? { ...p, size: 64 } : p));
+  const tiled = pieces.flatMap((p) => (p.size === 64 ? [p, piece(p.start + 64, 65536 - 64, "free")] : [p]));
+  const line = lineOf(tiled, true);
+  const w = { from: 12_345, to: line.length - 54_321 };
+  const rows = { left: 10, top: 3, count: 5, pitch: 26, height: 20, width: 301, close: false };
+  for (const b of rowBoxes(line, w, rows, 2).boxes)
+    if (tiled[b.piece]?.kind === "heap") assert.equal(pieceAtPoint(line, w, rows, 2, b.x + b.width / 2, b.y + 5), b.piece);
+});
+
+test("regions that are gone are drawn where nothing is now", () => {
+  const row = (address: string, end: string, size: number): unknown => ({ address, end, kind: "heap", size });
+  const document = { regions: [row("0x1000", "0x3000", 8192), row("0x5000", "0x6000", 4096)] } as unknown as SnapshotJson;
+  const gone = (address: string, end: string): Record<string, unknown> => ({ state: "gone", kind: "stack", was: { address, end, kind: "stack" }, is: null });
+  const diff = { types: [], regions: [gone("0x2000", "0x4000"), gone("0x8000", "0x9000"), { state: "new", kind: "heap", was: null, is: { address: "0x1000" } }] } as unknown as Diff;
+  const pieces = piecesOf(snapshotOf(document), diff);
+  assert.deepEqual(pieces.map((p) => [p.start, p.size, p.kind, p.gone]), [[0, 4096, "free", -1], [4096, 8192, "heap", -1], [12288, 4096, "stack", 0], [16384, 4096, "free", -1],
+    [20480, 4096, "heap", -1], [24576, 8192, "free", -1], [32768, 4096, "stack", 1]]);
 });
 
 test("classes of protection, nodes and changes", () => {
