@@ -1,5 +1,6 @@
 // What differs between two snapshots of a report: the document of `vmmap diff --json`, as far as the page shows it. Which
 // region is which the library says (same.ts); each number is the library's after less the library's before.
+import { heapRows } from "./compareheaps";
 import type { Rows } from "./rows";
 import { formatAddress } from "./rows";
 import type { Mates } from "./same";
@@ -196,5 +197,6 @@ export function diffOf(before: Snapshot, after: Snapshot, mates: Mates): Diff {
   return {
     same_layout: mates.sameLayout, elapsed_ns: from === null || to === null ? null : Number(to - from), matched_by: mates.by,
     types: typeRows(before, after), regions: regionRows(before.regions, after.regions, mates),
+    heaps: heapRows(before, after, mates),
   };
 }

@@ -9,6 +9,7 @@ import { act, useStore } from "../state/store";
 import { visible } from "../text";
 import { Accounts, Notes } from "./accounts";
 import { HeapDetailView } from "./heap_detail";
+import { HeapChanges } from "./heapchanges";
 import { Address, Count, More, Name, SaveTable, Size, sortedBy, SortHead, type Sorting } from "./parts";
 import "../style/heaps.css";
 
@@ -161,6 +162,7 @@ function Largest({ document }: { document: HeapDocument }): JSX.Element | null {
 export function Heaps(): JSX.Element {
   const snapshot = useStore((s) => s.snapshot);
   const wanted = useStore((s) => s.heap);
+  const diff = useStore((s) => s.diff);
   const { document, loading, again } = useHeapDocument(snapshot);
   if (!snapshot) return <p class="empty">Nothing was read.</p>;
   const { notes, taken_at } = snapshot.head;
@@ -172,6 +174,8 @@ export function Heaps(): JSX.Element {
   const other = document && document.taken_at !== taken_at && document.taken_at;
   return (
     <div class="sections heaps">
+      {diff && <HeapChanges diff={diff} />}
+      {diff && <p class="dim later">From here on: the later of the two as it is.</p>}
       <HeapTable snapshot={snapshot} heaps={heaps} selected={selected?.id} />
       {selected && <HeapDetailView heap={selected} detail={document?.heaps.find((h) => h.id === selected.id) ?? null} />}
       {other && <p class="dim">Sizes and chunks were looked at on their own, {moment(other)}: they may differ from the numbers above.

@@ -102,6 +102,11 @@ async function wholePage(b, page, file, before, after, count) {
   const first = await page.textContent('[role="treegrid"] [role="row"][data-index="0"]');
   b.check(first.includes(diff.regions[0].state) && first.includes(signed(diff.regions[0].change.rss)), `the first is what changed most: ${first}`);
   await b.picture(page, "time-compare-regions");
+  await page.click("#tab-heaps");
+  await page.waitForSelector(".heap-changes tbody tr");
+  const heaps = await page.$$eval(".heap-changes tbody tr", (rows) => rows.map((r) => [r.dataset.heap, ...[...r.querySelectorAll("td")].slice(0, 3).map((c) => c.textContent)]));
+  b.equal(heaps.sort(), diff.heaps.map((h) => [h.id, h.state, signed(h.change.size), signed(h.change.rss)]).sort(), "heaps are signed");
+  await b.picture(page, "time-compare-heaps");
   await page.click("#tab-map");
   await page.waitForTimeout(200);
   await b.picture(page, "time-compare-map");

@@ -83,6 +83,21 @@ function plain(row: DiffRow): object {
   return JSON.parse(JSON.stringify(row)) as object;
 }
 
+/** Heaps by their ids: what of them the page shows. */
+function sameHeaps(found: readonly DiffRow[], expected: readonly DiffRow[], what: string): void {
+  const numbers = (row: DiffRow): unknown[] => {
+    const by = row["change"] as Record<string, number | null>;
+    return [row["id_before"], by["size"], by["rss"], by["used"], by["unused"], row["used_count"], row["free_count"]];
+  };
+  for (const row of found) {
+    const other = expected.find((r) => r["id"] === row["id"] && (r.state === "gone") === (row.state === "gone"));
+    assert.ok(other, `heap ${String(row["id"])} of ${what} changed`);
+    assert.deepEqual(numbers(row), numbers(other as DiffRow), `heap ${String(row["id"])} of ${what}`);
+  }
+  for (const row of expected.filter((r) => ["new", "gone", "grown", "shrunk"].includes(r.state)))
+    assert.equal(found.find((r) => r["id"] === row["id"])?.state, row.state, `heap ${String(row["id"])} of ${what}`);
+}
+
 test("every pair of snapshots differs as vmmap diff says", { skip: !vmmap && "VMMAP is not set" }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "vmmap-compare-"));
   const session = join(folder, "s.vmmap");
@@ -100,6 +115,7 @@ test("every pair of snapshots differs as vmmap diff says", { skip: !vmmap && "VM
         const found = await page.diff(before, after);
         assert.deepEqual(found?.types.map(plain), expected.types, `types of ${what}`);
         assert.deepEqual(found?.regions.map(plain), expected.regions, `regions of ${what}`);
+        sameHeaps(found?.heaps ?? [], expected.heaps ?? [], what);
         assert.equal(found?.["elapsed_ns"], expected["elapsed_ns"], `time between ${what}`);
         assert.equal(found?.["matched_by"], "library", `${what} is the library's own answer`);
         for (const row of expected.regions) for (const word of row.changes ?? []) states.add(word);
