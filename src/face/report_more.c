@@ -307,6 +307,18 @@ static int put_memory(struct vmm_out *out, const struct vmm_report_more *more, s
 	return code;
 }
 
+static int put_chunks(struct vmm_out *out, const struct vmm_report_more *more, struct vmm_err *err)
+{
+	struct vmm_out *memory = vmm_out_create_memory();
+	int code = memory ? vmm_report_chunks(memory, more, err) : vmm_fail_nomem(err);
+
+	if (code == 1)
+		return put_element(out, "vmmap-chunks", memory, err);
+	if (memory)
+		free(vmm_out_take(memory, NULL));
+	return code;
+}
+
 int vmm_report_put_more(struct vmm_out *out, const struct vmm_report_more *more, struct vmm_err *err)
 {
 	int code = more->snapshot->vma_count ? put_mappings(out, more->snapshot, err) : 0;
@@ -315,6 +327,8 @@ int vmm_report_put_more(struct vmm_out *out, const struct vmm_report_more *more,
 		return code;
 	if (!more->target->residency_unknown && more->target->ops->pages)
 		code = put_pages(out, more, err);
+	if (code == 0 && more->chunks && more->contents->heap_count)
+		code = put_chunks(out, more, err);
 	if (code == 0 && more->kinds && more->target->ops->read)
 		code = put_memory(out, more, err);
 	return code;

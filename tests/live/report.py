@@ -186,7 +186,7 @@ def check_hostile(args, checks, folder):
     place = os.path.join(folder, HOSTILE.replace("/", "_"))
     with Target([sys.executable, "-c", PROGRAM, HOSTILE]) as target:
         checks.equal(run(args, "save", target.pid, "-o", place).returncode, 0, "save under a hostile name")
-        for name, more in ((place, {"vmmap-mappings"}), (target.pid, {"vmmap-mappings", "vmmap-pages"})):
+        for name, more in ((place, {"vmmap-mappings"}), (target.pid, {"vmmap-mappings", "vmmap-pages", "vmmap-chunks"})):
             page = report(args, checks, name)
             found = Elements(page.decode())
             own = set(found.scripts) - {"code", "vmmap-data", "vmmap-info"}
@@ -257,6 +257,7 @@ def check_more(args, checks):
             present, swapped = kernel_pages(target.pid, user)
             checks.equal(counted.get("s", 0), swapped, "pages in swap")
             checks.equal(sum(n for state, n in counted.items() if state in "pfhz"), present, "pages in memory")
+        check_chunks(args, checks, target, page)
         memory = data_of(page, "vmmap-memory")
         checks.true(memory["parts"], "there are contents")
         different = 0
@@ -267,6 +268,22 @@ def check_more(args, checks):
         checks.equal(different, 0, "contents are those of the target's memory")
         checks.true("vmmap-memory" not in Elements(report(args, checks, target.pid).decode()).scripts, "no contents unless they are asked for")
         checks.equal(run(args, "report", target.pid, "-o", "-", "--with-memory", "nothing").returncode, 2, "contents of no kind")
+
+
+def check_chunks(args, checks, target, page):
+    """Chunks are those that vmmap heap lists of the same process, which stands still."""
+    chunks = data_of(page, "vmmap-chunks")
+    done = run(args, "heap", target.pid, "--chunks", "--csv", "--columns", "address,size,state,heap")
+    wanted = sorted(line for line in done.stdout.decode().splitlines()[1:])
+    found = []
+    for heap in chunks["heaps"]:
+        end = int(heap["base"], 16)
+        for skip_bytes, size, head, less, state in zip(*(heap[m] for m in ("skip", "size", "head", "less", "state")), strict=True):
+            start = end + skip_bytes
+            end = start + size
+            found.append("0x%x,%d,%s,%s" % (start + head, size - head - less, chunks["states"][state], heap["id"]))
+    checks.true(wanted, "there are chunks: " + done.stderr.decode()[:200])
+    checks.true(sorted(found) == wanted, "chunks of the heaps: %d, must be %d; first others %s" % (len(found), len(wanted), sorted(set(found) ^ set(wanted))[:4]))
 
 
 def merged(ranges):

@@ -182,6 +182,7 @@ static int put_more(struct vmm_out *out, const struct reported *r, struct vmm_er
 	if (r->target) {
 		more.target = r->target;
 		more.contents = heaps_of(r);
+		more.chunks = r->survey != NULL; /* the heaps could be walked once */
 	}
 	return vmm_report_put_more(out, &more, err);
 }

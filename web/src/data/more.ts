@@ -1,5 +1,6 @@
 // What a report holds beside its data (src/face/report_more.c), of its last snapshot: the kernel's mappings, the state of
-// every page, contents of memory. Nothing is unpacked before it is asked for.
+// every page, chunks of heaps, contents of memory. Nothing is unpacked before it is asked for.
+import { HeapChunks, type ChunksJson } from "./more_chunks";
 import type { MemoryBytes, PageRuns } from "./provider";
 import { rowsOf, unpackRows, type Rows } from "./rows";
 import type { SnapshotJson } from "./types";
@@ -155,6 +156,7 @@ export interface More {
   mappings?: () => Promise<Rows>;
   pages?: () => Promise<Pages>;
   memory?: () => Promise<Contents>;
+  chunks?: () => Promise<HeapChunks>;
 }
 
 export function moreOf(unpack: Unpack): More {
@@ -168,5 +170,7 @@ export function moreOf(unpack: Unpack): More {
   });
   if (pages) more.pages = once(async () => new Pages((await pages()) as PagesJson));
   if (memory) more.memory = once(async () => new Contents((await memory()) as MemoryJson));
+  const chunks = unpack("vmmap-chunks");
+  if (chunks) more.chunks = once(async () => new HeapChunks((await chunks()) as ChunksJson));
   return more;
 }

@@ -1,5 +1,6 @@
 // A report: everything stands in the page itself, as gzip and base64 or as plain JSON.
 import { diffOf } from "./compare";
+import type { ChunkPage } from "./chunks";
 import { stringsIn, type More } from "./more";
 import type { MemoryBytes, PageRuns, Provider, SnapshotEntry, TargetEntry } from "./provider";
 import type { Rows } from "./rows";
@@ -73,14 +74,16 @@ export class ReportProvider implements Provider {
     const last = this.mine.at(-1)?.n;
     const of = data.shown ?? last;
     this.moreOf = this.mine.find((s) => s.n === of)?.n ?? null;
-    const { mappings, pages, memory } = this.moreOf === null ? {} : more;
+    const { mappings, pages, memory, chunks } = this.moreOf === null ? {} : more;
     this.can = { live: false, memory: memory !== undefined, pages: pages !== undefined, strings: memory !== undefined, processes: false, diff: this.mine.length > 1 };
+    if (chunks) this.chunks = async (id, address, end, limit) => (await chunks()).of(id, address, end, limit);
     if (mappings) this.mappings = (n) => this.ofOne(n, mappings);
   }
 
   /** The snapshot that mappings, pages and contents are of; null: of none of this target's. */
   private readonly moreOf: number | null;
   readonly mappings?: (n: number) => Promise<Rows>;
+  readonly chunks?: (id: string, address: number, end: number, limit: number) => Promise<ChunkPage>;
 
   /** The other snapshots have nothing to show instead. */
   private async ofOne<T>(n: number | undefined, get: (() => Promise<T>) | undefined): Promise<T> {

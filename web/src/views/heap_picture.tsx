@@ -85,7 +85,8 @@ function draw(canvas: HTMLCanvasElement, chunks: readonly Chunk[]): void {
 }
 
 export function HeapPicture({ heap }: { heap: Heap }): JSX.Element | null {
-  const can = useStore((s) => Boolean(s.provider?.chunks));
+  // A report has chunks of its last snapshot alone.
+  const can = useStore((s) => Boolean(s.provider?.chunks) && (s.provider?.info.mode !== "report" || (s.compare?.after ?? s.at ?? s.newest) === s.newest));
   const [picked, setPicked] = useState<string | null>(null);
   const [hot, setHot] = useState<Chunk | null>(null);
   const canvas = useRef<HTMLCanvasElement>(null);

@@ -31,6 +31,14 @@ async function walked(b) {
   b.equal(sizes, first.log2.map((c) => [count(c.used), count(c.free)]), "chunks by size");
   const largest = await page.$$eval('[aria-label="Largest chunks"] tbody tr', (all) => all.map((r) => r.cells[0].textContent));
   b.equal(largest.slice(0, 5), doc.largest.slice(0, 5).map((c) => c.address), "largest chunks");
+  await page.waitForSelector(".heap-picture canvas");
+  const lines = b.run("heap", pid, "--chunks", "--csv", "--columns", "heap").split("\n").filter((l) => l === first.id);
+  await page.waitForFunction((n) => document.querySelector(".picture-head").textContent.includes(n + " chunks"), count(lines.length));
+  b.check(await page.evaluate(() => {
+    const canvas = document.querySelector(".heap-picture canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return new Set(new Uint32Array(data.buffer)).size > 2;
+  }), "the chunks of a heap are drawn in a report, in their colours");
   await b.picture(page, "heaps-light");
   if (doc.heaps.length > 1) {
     await page.click(`.heaps-table tr[data-heap="${doc.heaps[1].id}"] button`);

@@ -1,6 +1,7 @@
 // What a report holds beside its data: pages and contents, as src/face/report_more.c writes them.
 import assert from "node:assert/strict";
 import test from "node:test";
+import { HeapChunks } from "../../src/data/more_chunks";
 import { Contents, Pages, stringsIn } from "../../src/data/more";
 
 const K = 4096;
@@ -25,4 +26,14 @@ test("contents and strings", () => {
   assert.deepEqual(stringsIn(memory), [{ address: "0x1001", text: "grüße!" }, { address: "0x1010", text: "<script>" }]);
   assert.deepEqual([...(contents.of(0x1001, 0x1003).parts[0]?.bytes ?? [])], [0x67, 0x72]);
   assert.throws(() => contents.of(0x5000, 0x6000), /Nothing of this is in the report/);
+});
+
+test("chunks of a heap", () => {
+  const chunks = new HeapChunks({ states: ["used", "free"], heaps: [{ id: "glibc.0", base: "0x1000", skip: [0, 0, 16], size: [32, 64, 48], head: [16, 0, 16], less: [0, 0, 8], state: [0, 1, 0] }] });
+  assert.deepEqual(chunks.of("glibc.0", 0, 0x2000, 2), {
+    chunks: [{ address: 0x1010, size: 16, start: 0x1000, stretch: 32, state: "used" }, { address: 0x1020, size: 64, start: 0x1020, stretch: 64, state: "free" }], next: 0x1070,
+  });
+  assert.deepEqual(chunks.of("glibc.0", 0x1070, 0x2000, 2), { chunks: [{ address: 0x1080, size: 24, start: 0x1070, stretch: 48, state: "used" }], next: null });
+  assert.deepEqual(chunks.of("glibc.0", 0x1021, 0x1022, 9).chunks.map((c) => c.state), ["free"]);
+  assert.throws(() => chunks.of("other", 0, 1, 1), /not in the report/);
 });
