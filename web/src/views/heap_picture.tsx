@@ -5,7 +5,7 @@ import { cellStates, chunkAt, NO_STATE, type Chunk } from "../data/chunks";
 import { STATES } from "../data/heaps";
 import { formatAddress } from "../data/rows";
 import type { Heap } from "../data/types";
-import { saveCanvas, fileName } from "../export";
+import { saveCanvas, fileName, savePicture, svgDocument, xmlText } from "../export";
 import { bytes, thousands } from "../format";
 import { act, getState, useStore } from "../state/store";
 import { useDark } from "./kinds";
@@ -15,6 +15,8 @@ const PAGE = 32_768; // chunks asked for at a time
 const MOST = 400_000; // more are not drawn: the page says so
 const ROWS = 36;
 const ROW_HEIGHT = 7;
+const SVG_WIDTH = 1000;
+const KEYS: Readonly<Record<string, number>> = { ArrowRight: 1, ArrowLeft: -1, PageDown: 100, PageUp: -100, Home: -Infinity, End: Infinity };
 
 interface Loaded {
   region: string;
@@ -60,6 +62,41 @@ function extent(chunks: readonly Chunk[]): { start: number; end: number } {
   return { start: chunks[0]?.start ?? 0, end: last ? last.start + last.stretch : 0 };
 }
 
+/** Calls back for each run of cells of one state in a row: row, first cell, cell behind the last, place in STATES. */
+function eachRun(chunks: readonly Chunk[], width: number, call: (row: number, from: number, to: number, state: number) => void): void {
+  const { start, end } = extent(chunks);
+  const cells = cellStates(chunks, start, end, width * ROWS);
+  for (let i = 0; i < cells.length;) {
+    const state = cells[i] ?? NO_STATE;
+    const row = Math.floor(i / width);
+    let to = i + 1;
+    while (to < (row + 1) * width && cells[to] === state) to++;
+    if (state !== NO_STATE) call(row, i - row * width, to - row * width, state);
+    i = to;
+  }
+}
+
+function coloursOf(element: Element): string[] {
+  const style = getComputedStyle(element);
+  return STATES.map((s) => style.getPropertyValue(s.look === "reserved" ? "--line" : "--state-" + s.look).trim());
+}
+
+/** The picture as an SVG document, with what its colours mean. */
+function svgOf(element: Element, chunks: readonly Chunk[], title: string): string {
+  const style = getComputedStyle(element);
+  const ink = style.getPropertyValue("--text").trim();
+  const colours = coloursOf(element);
+  const paths = STATES.map(() => "");
+  eachRun(chunks, SVG_WIDTH, (row, from, to, state) => {
+    paths[state] += `M${from} ${row * ROW_HEIGHT}h${to - from}v${ROW_HEIGHT - 1}h${from - to}z`;
+  });
+  const text = (x: number, y: number, words: string): string => `<text x="${x}" y="${y}" fill="${ink}" font-family="sans-serif" font-size="12">${xmlText(words)}</text>`;
+  const there = STATES.flatMap((s, i) => (paths[i] ? [{ label: s.label, i }] : []));
+  const key = there.map(({ label, i }, at) => `<rect x="${12 + at * 100}" y="30" width="11" height="11" fill="${xmlText(colours[i] ?? "")}" stroke="${ink}" stroke-width=".4"/>${text(28 + at * 100, 40, label)}`);
+  const body = paths.map((d, i) => (d ? `<path fill="${xmlText(colours[i] ?? "")}" d="${d}"/>` : "")).join("");
+  return svgDocument(SVG_WIDTH + 24, ROWS * ROW_HEIGHT + 62, text(12, 20, title) + key.join("") + `<g transform="translate(12 52)">${body}</g>`, style.getPropertyValue("--ground").trim());
+}
+
 function draw(canvas: HTMLCanvasElement, chunks: readonly Chunk[]): void {
   const ratio = devicePixelRatio || 1;
   const width = Math.max(1, Math.round(canvas.clientWidth * ratio));
@@ -68,20 +105,11 @@ function draw(canvas: HTMLCanvasElement, chunks: readonly Chunk[]): void {
   canvas.height = height;
   const context = canvas.getContext("2d");
   if (!context) return;
-  const style = getComputedStyle(canvas);
-  const colours = STATES.map((s) => style.getPropertyValue(s.look === "reserved" ? "--line" : "--state-" + s.look));
-  const { start, end } = extent(chunks);
-  const cells = cellStates(chunks, start, end, width * ROWS);
-  for (let i = 0; i < cells.length;) {
-    const state = cells[i] ?? NO_STATE;
-    const rowEnd = (Math.floor(i / width) + 1) * width;
-    let to = i + 1;
-    while (to < rowEnd && cells[to] === state) to++;
-    const y = Math.round(Math.floor(i / width) * ROW_HEIGHT * ratio);
-    context.fillStyle = state === NO_STATE ? "transparent" : (colours[state] ?? "transparent");
-    if (state !== NO_STATE) context.fillRect(i % width, y, to - i, Math.max(1, Math.round((ROW_HEIGHT - 1) * ratio)));
-    i = to;
-  }
+  const colours = coloursOf(canvas);
+  eachRun(chunks, width, (row, from, to, state) => {
+    context.fillStyle = colours[state] ?? "transparent";
+    context.fillRect(from, Math.round(row * ROW_HEIGHT * ratio), to - from, Math.max(1, Math.round((ROW_HEIGHT - 1) * ratio)));
+  });
 }
 
 export function HeapPicture({ heap }: { heap: Heap }): JSX.Element | null {
@@ -111,6 +139,14 @@ export function HeapPicture({ heap }: { heap: Heap }): JSX.Element | null {
     const row = Math.min(ROWS - 1, Math.max(0, Math.floor((e.clientY - box.top) / ROW_HEIGHT)));
     return chunkAt(chunks, start + ((row + (e.clientX - box.left) / box.width) / ROWS) * (end - start));
   };
+  const onKey = (e: KeyboardEvent): void => {
+    const by = KEYS[e.key];
+    const at = hot ? chunks.indexOf(hot) : -1;
+    if (by !== undefined && chunks.length) setHot(chunks[Math.max(0, Math.min(chunks.length - 1, at + by))] ?? null);
+    else if (e.key === "Enter" && hot) toAddress(hot.address);
+    else return;
+    e.preventDefault();
+  };
   return (
     <div class="heap-picture">
       <div class="picture-head">
@@ -124,12 +160,15 @@ export function HeapPicture({ heap }: { heap: Heap }): JSX.Element | null {
           {loaded ? `${thousands(chunks.length)} chunks from ${formatAddress(start)} on, a row is ${bytes((end - start) / ROWS)}` : "reading …"}
           {loaded?.next != null && chunks.length >= MOST && `; what is behind ${formatAddress(loaded.next)} is not drawn`}
         </span>
-        <button type="button" class="button small no-print" onClick={() => canvas.current && void saveCanvas(fileName([heap.id, "chunks"], "png"), canvas.current)}>Save PNG</button>
+        <button type="button" class="button small no-print" disabled={!chunks.length} onClick={() => canvas.current && void saveCanvas(fileName([heap.id, "chunks"], "png"), canvas.current)}>Save PNG</button>
+        <button type="button" class="button small no-print" disabled={!chunks.length}
+          onClick={() => canvas.current && void savePicture([heap.id, "chunks"], "svg", svgOf(canvas.current, chunks, `${heap.label}, from ${formatAddress(start)} on`))}>Save SVG</button>
       </div>
-      <canvas ref={canvas} role="img" aria-label={"Chunks of " + heap.id + " by address; the table of states beside holds the sums"} style={{ height: ROWS * ROW_HEIGHT + "px" }}
+      <canvas ref={canvas} role="application" tabIndex={0} aria-label={"Chunks of " + heap.id + " by address; arrow keys go from one to the next, Enter shows its region"}
+        aria-describedby="chunk-told" onKeyDown={onKey} style={{ height: ROWS * ROW_HEIGHT + "px" }}
         onPointerMove={(e) => setHot(under(e))} onPointerLeave={() => setHot(null)}
         onClick={(e) => { const c = under(e); if (c) toAddress(c.address); }} />
-      <p class="dim tell">{hot ? `${formatAddress(hot.address)}: ${thousands(hot.size)} bytes, ${hot.state}` : "Point at a chunk; a click shows its region."}</p>
+      <p class="dim tell" id="chunk-told" role="status">{hot ? `${formatAddress(hot.address)}: ${thousands(hot.size)} bytes, ${hot.state}` : "Point at a chunk, or go from one to the next by arrow keys; a click or Enter shows its region."}</p>
     </div>
   );
 }

@@ -39,6 +39,22 @@ async function walked(b) {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return new Set(new Uint32Array(data.buffer)).size > 2;
   }), "the chunks of a heap are drawn in a report, in their colours");
+  await page.focus(".heap-picture canvas");
+  await page.keyboard.press("Home");
+  await page.keyboard.press("ArrowRight");
+  const chunk = b.run("heap", pid, "--chunks", "--csv", "--columns", "start,address,size,state,heap").split("\n")
+    .map((l) => l.split(",")).filter((l) => l[4] === first.id).sort((x, y) => (BigInt(x[0]) < BigInt(y[0]) ? -1 : 1))[1];
+  b.equal(await page.textContent("#chunk-told"), `${chunk[1]}: ${Number(chunk[2]).toLocaleString("en-US")} bytes, ${chunk[3]}`, "arrow keys go from chunk to chunk");
+  const [svg] = await Promise.all([page.waitForEvent("download"), page.click('.picture-head .button:text-is("Save SVG")')]);
+  const text = readFileSync(await svg.path(), "utf8");
+  b.check(text.startsWith("<svg ") && text.includes("<path fill=") && text.includes("used"), "the picture is saved as SVG");
+  b.check(await page.evaluate(async (source) => {
+    const image = new Image();
+    image.src = "data:image/svg+xml;base64," + btoa(unescape(encodeURIComponent(source)));
+    await image.decode();
+    return image.naturalWidth > 1000;
+  }, text), "which a browser draws");
+  writeFileSync(join(b.pictures, "heap-chunks.svg"), text);
   await b.picture(page, "heaps-light");
   if (doc.heaps.length > 1) {
     await page.click(`.heaps-table tr[data-heap="${doc.heaps[1].id}"] button`);
