@@ -282,6 +282,9 @@ def check_session(checks, args, folder):
         info = server.json("/api/info")
         checks.equal([(s["n"], s["pid"]) for s in info["snapshots"]], [(n, target.pid) for n in (1, 2, 3)], "snapshots of the session")
         checks.equal((info["live"], info["shown"], info["can"]["diff"]), (False, 3, True), "info of a session")
+        checks.equal([(t["target"], t["pid"], t["snapshots"]) for t in info["targets"]], [(1, target.pid, 3)], "its target")
+        checks.equal([s["target"] for s in info["snapshots"]], [1, 1, 1], "whose the snapshots are")
+        checks.equal(server.json("/api/timeline?target=target%3A1&by=kind")["looks"], server.json("/api/timeline?by=kind")["looks"], "the only target")
         for n in (1, 2, 3, 1):
             mine = server.json("/api/snapshot?n=%d" % n)
             theirs = cli(args, "show", "%s@%d" % (file, n), "--format", "json-columns")

@@ -140,7 +140,7 @@ function drawOver(u: uPlot, p: Drawn): void {
   ctx.beginPath();
   for (const t of p.ticks) {
     const x = Math.round(u.valToPos(t.time, "x", true)) + 0.5;
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    if (x < bbox.left || x > bbox.left + bbox.width + 1) continue;
     ctx.moveTo(x, bbox.top + bbox.height);
     ctx.lineTo(x, bbox.top + bbox.height + 6 * ratio);
   }

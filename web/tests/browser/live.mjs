@@ -38,7 +38,7 @@ for line in sys.stdin:
 `;
 
 /** vmmap serve; its address with the token. */
-function serve(b, ...words) {
+export function serve(b, ...words) {
   const child = spawn(b.vmmap, ["serve", "--duty", "50", ...words.map(String)], { stdio: ["ignore", "pipe", "pipe"] });
   return new Promise((done, fail) => {
     child.once("error", fail);

@@ -3,6 +3,7 @@
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { findings } from "./access.mjs";
+import { serve } from "./live.mjs";
 
 const GROWS = `
 import mmap, sys
@@ -18,17 +19,21 @@ for line in sys.stdin:
 `;
 const STEPS = 9;
 
+function grow({ child }) {
+  const grown = new Promise((done, fail) => {
+    child.stdout.once("data", done);
+    child.once("exit", () => fail(new Error("the target ended")));
+  });
+  child.stdin.write("\n");
+  return grown;
+}
+
 /** One snapshot for each step of the target; a file of its own, so that times do not matter. */
 async function record(b, file) {
   const { pid, child } = await b.target("python3", ["-u", "-c", GROWS]);
   for (let i = 0; i < STEPS; i++) {
     b.run("record", pid, "-o", file, ...(i ? ["--append"] : []), "--every", "100ms", "--for", "50ms");
-    const grown = new Promise((done, fail) => {
-      child.stdout.once("data", done);
-      child.once("exit", () => fail(new Error("the target ended")));
-    });
-    child.stdin.write("\n");
-    await grown;
+    await grow({ child });
   }
 }
 
@@ -150,11 +155,35 @@ async function accessible(b, url) {
     }
 }
 
+/** The same session served: the server is asked for what differs, and for the other target's timeline. */
+async function servedTargets(b, file, first, second) {
+  const server = await serve(b, file);
+  const page = await b.open(server.url, { offline: false });
+  try {
+    await page.waitForFunction((text) => document.querySelector(".pid")?.textContent === text, "PID " + second);
+    await page.selectOption(".targets select", "1");
+    await page.waitForFunction((text) => document.querySelector(".pid")?.textContent === text, "PID " + first);
+    await page.click("#tab-time");
+    await page.waitForSelector(".timechart canvas");
+    b.equal(await page.getAttribute(".timechart", "aria-valuemax"), "3", "served, the areas are of the target's snapshots");
+    await page.locator(".timechart").focus();
+    await page.keyboard.press("Shift+ArrowLeft");
+    await page.waitForSelector(".compare-strip");
+    await compared(b, page, file, 3, 4);
+  } finally {
+    await page.context().close();
+    server.end();
+  }
+}
+
 /** Two targets in one session: the last one is shown, the other by the chooser; the link keeps it, back goes back. */
 async function twoTargets(b, folder) {
   const file = join(folder, "two.vmmap");
   const [one, two] = [await b.target("python3", ["-u", "-c", GROWS]), await b.target("python3", ["-u", "-c", GROWS])];
-  for (const [i, t] of [one, two, one, one, two].entries()) b.run("save", t.pid, "-o", file, ...(i ? ["--append"] : []));
+  for (const [i, t] of [one, two, one, one, two].entries()) {
+    b.run("save", t.pid, "-o", file, ...(i ? ["--append"] : []));
+    await grow(t);
+  }
   const page = await b.open(b.report(file, "two"));
   const pid = () => page.textContent(".pid");
   const shows = (n) => page.waitForFunction((text) => document.querySelector(".pid")?.textContent === text, "PID " + n);
@@ -177,6 +206,7 @@ async function twoTargets(b, folder) {
   await shows(two.pid);
   b.equal(await pid(), "PID " + two.pid, "back goes back");
   await page.context().close();
+  await servedTargets(b, file, one.pid, two.pid);
 }
 
 async function byKeyboard(b, page, count) {
@@ -197,6 +227,12 @@ async function byKeyboard(b, page, count) {
   await page.waitForFunction(() => document.querySelector(".snapshots span")?.textContent.startsWith("snapshot 3 "), undefined, { timeout: 15000 });
   await page.keyboard.press("Space");
   b.check((await header(page)).includes(" of " + count), "playing goes on from the first");
+  await page.fill(".play input", "4");
+  await page.waitForFunction(() => document.querySelector(".snapshots span")?.textContent.startsWith("snapshot 5 "));
+  await page.click('[aria-label="Snapshot before this"]');
+  await page.waitForFunction(() => document.querySelector(".snapshots span")?.textContent.startsWith("snapshot 4 "));
+  await page.click('[aria-label="Last snapshot"]');
+  await page.waitForFunction((n) => document.querySelector(".snapshots span")?.textContent.startsWith(`snapshot ${n} `), count);
 }
 
 async function dropped(b, page, file) {
@@ -251,6 +287,9 @@ export default async function (b) {
   for (const [width, dark] of [[1024, false], [1920, true]]) {
     const other = await b.open(url + "#tab=time", { width, height: 900, dark });
     await other.waitForSelector(".timechart canvas");
+    const wide = await other.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    const out = await other.$eval(".timelegend table", (t) => t.getBoundingClientRect().right - t.closest(".panel").getBoundingClientRect().right);
+    b.check(wide <= 0 && out <= 0, `nothing is wider than its place at ${width}: ${wide}, ${out}`);
     await other.click("text=Table");
     b.equal(await other.locator(".values tbody tr").count(), count, "the table has a row for each snapshot");
     await b.picture(other, `time-${dark ? "dark" : "light"}-${width}`);
