@@ -54,20 +54,28 @@ interface Answer {
   why: string;
 }
 
-async function askFor(provider: Provider, stretches: readonly Stretch[], pages: boolean): Promise<Answer> {
+/** What is asked for: pages of snapshot n (the last: undefined), and chunks. */
+interface Wanted {
+  provider: Provider;
+  pages: boolean;
+  chunks: boolean;
+  n: number | undefined;
+}
+
+async function askFor(w: Wanted, stretches: readonly Stretch[]): Promise<Answer> {
   const answer: Answer = { runs: [], chunks: [], why: "" };
   const span = stretches.reduce((sum, one) => sum + (one.heap ? one.end - one.start : 0), 0);
   const failed = (e: unknown): void => { answer.why = e instanceof Error ? e.message : String(e); };
   await Promise.all(stretches.map(async (one) => {
-    if (pages && provider.pages)
-      await provider.pages(one.start, one.end).then((given) => {
+    if (w.pages && w.provider.pages)
+      await w.provider.pages(one.start, one.end, w.n).then((given) => {
         for (const r of given.runs) answer.runs.push({ address: r.address, end: r.address + r.pages * given.page_size, state: r.state });
       }).catch(failed);
-    if (!one.heap || !provider.chunks) return;
-    if (span > CHUNKS_SPAN) answer.why = `chunks are drawn from ${bytes(CHUNKS_SPAN)} of a heap in sight on`;
-    else await provider.chunks(one.heap, one.start, one.end, CHUNKS_MOST).then((given) => {
+    if (!one.heap || !w.chunks || !w.provider.chunks) return;
+    if (span > CHUNKS_SPAN) answer.why = `Chunks are drawn from ${bytes(CHUNKS_SPAN)} of a heap in sight on`;
+    else await w.provider.chunks(one.heap, one.start, one.end, CHUNKS_MOST).then((given) => {
       answer.chunks.push(...given.chunks);
-      if (given.next !== null) answer.why = `of the chunks the first ${thousands(CHUNKS_MOST)} are drawn`;
+      if (given.next !== null) answer.why = `Of the chunks the first ${thousands(CHUNKS_MOST)} are drawn`;
     }).catch(failed);
   }));
   answer.runs.sort((a, b) => a.address - b.address);
@@ -75,30 +83,40 @@ async function askFor(provider: Provider, stretches: readonly Stretch[], pages: 
   return answer;
 }
 
-const REPORT_WHY = "A report holds no states of single pages";
+/** What a report or an older snapshot has not. */
+function lacking(pages: boolean, provider: Provider | null, last: boolean, largest: number): string {
+  if (provider?.chunks) return last ? "" : "Chunks are those of now: an older snapshot has none";
+  const chunks = last && largest > 0 ? `of chunks this report holds the ${thousands(largest)} largest` : "this report holds no chunks";
+  const all = `${pages ? "" : "single pages are not in this report, "}${chunks}: vmmap serve shows all`;
+  return all.charAt(0).toUpperCase() + all.slice(1);
+}
 
 export function useDetail(s: Snapshot, line: Line, calm: Window, pixelsPerPlace: number): Shown {
   const provider = useStore((st) => st.provider);
+  const n = useStore((st) => st.compare?.after ?? st.at ?? undefined);
   const last = useLast();
   const largest = useLargest(provider);
   const pageSize = s.head.target.page_size ?? 4096;
-  const pages = last && provider?.can.pages === true && provider.pages !== undefined;
-  const asks = last && provider !== null && (pages || provider.chunks !== undefined);
+  const pages = provider?.can.pages === true && provider.pages !== undefined;
+  const chunks = last && provider?.chunks !== undefined;
+  const asks = pages || chunks;
   const [answer, setAnswer] = useState<Answer | null>(null);
   useEffect(() => {
-    if (!asks) return setAnswer(null);
+    if (!asks || !provider) return setAnswer(null);
     const stretches = stretchesOf(s, line, calm, pageSize * pixelsPerPlace, pageSize);
     if (!stretches.length) return;
     let wanted = true;
-    void askFor(provider, stretches, pages).then((a) => wanted && setAnswer(a));
+    void askFor({ provider, pages, chunks, n }, stretches).then((a) => wanted && setAnswer(a));
     return () => { wanted = false; };
-  }, [provider, asks, pages, s, line, calm, pixelsPerPlace, pageSize]);
+  }, [provider, asks, pages, chunks, n, s, line, calm, pixelsPerPlace, pageSize]);
   return useMemo(() => {
-    if (asks) return { possible: true, why: answer?.why ?? "", detail: answer ? { pageSize, runs: answer.runs, chunks: answer.chunks } : null };
-    if (provider?.can.live || provider?.can.pages) return { possible: false, why: "Pages and chunks are those of now: an older snapshot has none", detail: null };
-    if (!largest?.length || !last) return { possible: false, why: REPORT_WHY + ", and this one no chunks: vmmap serve shows them", detail: null };
-    return { possible: true, why: `${REPORT_WHY}, and of chunks the ${thousands(largest.length)} largest: vmmap serve shows all`, detail: { pageSize, runs: [], chunks: largest } };
-  }, [asks, provider, answer, largest, last, pageSize]);
+    const held = last && !chunks ? (largest ?? []) : [];
+    const possible = asks || held.length > 0;
+    return {
+      possible, why: answer?.why || lacking(pages, provider, last, held.length),
+      detail: possible ? { pageSize, runs: answer?.runs ?? [], chunks: answer?.chunks.length ? answer.chunks : held } : null,
+    };
+  }, [asks, pages, chunks, provider, answer, largest, last, pageSize]);
 }
 
 /** How many of each state, by the order of the table of states. */

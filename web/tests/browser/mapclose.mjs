@@ -1,6 +1,7 @@
 // The address space from near, served live: single pages are as the target left them, chunks as vmmap at tells them, a click
 // selects one; fingers zoom and move.
 import { spawn } from "node:child_process";
+import { scan } from "../scan.mjs";
 
 const PAGES = 96;
 const TARGET = `
@@ -18,24 +19,12 @@ input()
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** Points of the picture with what is told there, row by row. */
-async function* points(page, { rows = 40, columns = 24 } = {}) {
-  const box = await page.locator(".map-canvas").boundingBox();
-  for (let r = 0; r < rows; r++)
-    for (let c = 0; c < columns; c++) {
-      const x = box.x + 130 + ((c + 0.5) / columns) * (box.width - 150);
-      const y = box.y + 6 + (r / rows) * (box.height - 10);
-      await page.mouse.move(x, y);
-      yield { x, y, text: (await page.textContent(".map-tell")) ?? "" };
-    }
-}
-
 /** Shows a stretch that begins at an address as large as it goes. */
 async function goTo(b, page, address) {
   await page.focus(".map-canvas");
   await page.keyboard.press("Home");
   await sleep(400);
-  for await (const p of points(page)) {
+  for (const p of await scan(page, 40, 24)) {
     const found = /^(0x[0-9a-f]+)–(0x[0-9a-f]+)/.exec(p.text);
     if (!found || !(Number(found[1]) <= address && address < Number(found[2]))) continue;
     await page.mouse.dblclick(p.x, p.y);
@@ -45,15 +34,15 @@ async function goTo(b, page, address) {
   return b.check(false, "the picture shows 0x" + address.toString(16));
 }
 
-async function pages(b, page, area) {
+async function pages(b, page, area, picture) {
   // The selection leads there, since nothing is as small as this in the whole picture.
   await page.evaluate((a) => { location.hash = "#tab=map&selected=" + a; }, "0x" + area.toString(16));
   await sleep(500);
   await goTo(b, page, area);
   await page.waitForSelector(".map-detail [data-state=present]");
-  await b.picture(page, "map-pages");
+  await b.picture(page, picture);
   const seen = new Map();
-  for await (const p of points(page, { rows: 24, columns: 30 })) {
+  for (const p of await scan(page, 24, 30)) {
     const found = /page (0x[0-9a-f]+): (.*?)( ·|$)/.exec(p.text);
     const i = found ? (Number(found[1]) - area) / 4096 : -1;
     if (found && i >= 0 && i < PAGES) seen.set(i, { state: found[2], ...p });
@@ -77,7 +66,7 @@ async function chunks(b, page, pid, heap) {
   await sleep(700);
   await b.picture(page, "map-chunks");
   const seen = new Map();
-  for await (const p of points(page, { rows: 20, columns: 20 })) {
+  for (const p of await scan(page, 20, 20)) {
     const found = /chunk (0x[0-9a-f]+): ([\d,]+) bytes, (\S+)/.exec(p.text);
     if (found) seen.set(found[1], { size: Number(found[2].replaceAll(",", "")), state: found[3], ...p });
   }
@@ -135,7 +124,7 @@ export default async function (b) {
     const page = await b.open(url, { width: 1440, height: 900, offline: false });
     await page.click("#tab-map");
     await page.getByRole("button", { name: "Pause" }).click();
-    await pages(b, page, Number(line.trim()));
+    await pages(b, page, Number(line.trim()), "map-pages");
     await chunks(b, page, pid, document.regions.find((r) => r.heap === "glibc.0.0" || (r.kind === "heap" && r.details === "glibc main arena")));
     await page.context().close();
   } finally {
@@ -144,9 +133,10 @@ export default async function (b) {
   const report = b.report(pid, "close");
   const page = await b.open(report, { width: 1440, height: 900 });
   await page.click("#tab-map");
+  await pages(b, page, Number(line.trim()), "map-report-pages");
   const heap = document.regions.find((r) => r.details === "glibc main arena");
   await goTo(b, page, Number(heap.address) + 4096);
-  b.check(/A report holds no states of single pages/.test(await page.textContent(".map-detail")), "a report says what it holds not");
+  b.check(/Of chunks this report holds the 100 largest/.test(await page.textContent(".map-detail")), "a report says what it holds of chunks: " + await page.textContent(".map-detail"));
   await b.picture(page, "map-report-close");
   await page.context().close();
   await fingers(b, report);
