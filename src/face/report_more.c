@@ -13,6 +13,7 @@
 
 #define RUNS_MOST 400000         /* of all pages; 5 MB before they are packed */
 #define BYTES_MOST (8u << 20)    /* of contents */
+#define READ_ALL_MOST (UINT64_C(256) << 20) /* looked at for them */
 #define READ_MOST 65536
 
 /* Opens an element, feeds it, closes it; memory is destroyed. */
@@ -173,7 +174,8 @@ struct contents {
 	const struct vmm_report_more *more;
 	struct vmm_out *out;
 	uint64_t start, end; /* of the mapping's part that is asked for */
-	uint64_t bytes, left_out;
+	uint64_t bytes, looked_at, left_out;
+	uint64_t zero_from, zero_to; /* bytes of 0 that are not put out yet: they take no room, however many they are */
 	bool first, failed;
 	struct vmm_page_run *runs; /* a page walk cannot be asked inside another, and reading asks for one: runs are kept */
 	size_t count, capacity;
@@ -195,10 +197,35 @@ static int keep_run(void *arg, const struct vmm_page_run *run)
 	return 0;
 }
 
+static void put_zeros(struct contents *c)
+{
+	if (c->zero_from >= c->zero_to)
+		return;
+	vmm__json_key_address(c->out, c->first ? "{\"address\":" : ",\n{\"address\":", true, c->zero_from);
+	vmm__json_key_number(c->out, ",\"zero\":", true, c->zero_to - c->zero_from);
+	vmm_out_char(c->out, '}');
+	c->first = false;
+	c->zero_from = c->zero_to = 0;
+}
+
+static void add_zeros(struct contents *c, uint64_t from, uint64_t to)
+{
+	if (c->zero_to != from)
+		put_zeros(c);
+	if (c->zero_from >= c->zero_to)
+		c->zero_from = from;
+	c->zero_to = to;
+}
+
 static void put_bytes(struct contents *c, uint64_t address, const unsigned char *bytes, size_t length)
 {
 	static const char digits[] = "0123456789abcdef";
 
+	if (length && bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0) {
+		add_zeros(c, address, address + length);
+		return;
+	}
+	put_zeros(c);
 	vmm__json_key_address(c->out, c->first ? "{\"address\":" : ",\n{\"address\":", true, address);
 	vmm_out_text(c->out, ",\"hex\":\"");
 	for (size_t i = 0; i < length; i++) {
@@ -216,16 +243,21 @@ static void read_run(struct contents *c, const struct vmm_page_run *run)
 	uint64_t at = vmm_max_u64(run->start, c->start), end = vmm_min_u64(run->end, c->end);
 	struct vmm_err ignored;
 
+	if (run->what & VMM_PAGE_ZERO && at < end) {
+		add_zeros(c, at, end);
+		return;
+	}
 	while (at < end) {
 		size_t length = (size_t)vmm_min_u64(end - at, READ_MOST);
 		int64_t n;
 
-		if (c->bytes + length > BYTES_MOST) {
+		if (c->bytes + length > BYTES_MOST || c->looked_at + length > READ_ALL_MOST) {
 			c->left_out += end - at;
 			return;
 		}
 		memset(c->buffer, 0, length);
-		n = run->what & VMM_PAGE_ZERO ? (int64_t)length : t->ops->read(t, at, c->buffer, length, &ignored);
+		c->looked_at += length;
+		n = t->ops->read(t, at, c->buffer, length, &ignored);
 		if (n > 0)
 			put_bytes(c, at, c->buffer, (size_t)n);
 		if (n < (int64_t)length)
@@ -297,6 +329,7 @@ static int put_memory(struct vmm_out *out, const struct vmm_report_more *more, s
 	c->first = true;
 	vmm_out_text(memory, "{\"parts\":[");
 	code = read_regions(c, err);
+	put_zeros(c);
 	vmm__json_key_number(memory, "],\n\"left_out\":", true, c->left_out);
 	vmm_out_text(memory, "}\n");
 	free(c->runs);

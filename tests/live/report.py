@@ -263,7 +263,7 @@ def check_more(args, checks):
         different = 0
         with open("/proc/%d/mem" % target.pid, "rb", buffering=0) as mem:
             for part in memory["parts"]:
-                stored = bytes.fromhex(part["hex"])
+                stored = bytes.fromhex(part["hex"]) if "hex" in part else bytes(part["zero"])
                 different += os.pread(mem.fileno(), len(stored), int(part["address"], 16)) != stored
         checks.equal(different, 0, "contents are those of the target's memory")
         checks.true("vmmap-memory" not in Elements(report(args, checks, target.pid).decode()).scripts, "no contents unless they are asked for")

@@ -75,31 +75,36 @@ export class Pages {
 }
 
 interface MemoryJson {
-  parts: { address: string; hex: string }[];
+  /** Bytes, or how many of 0 there are. */
+  parts: { address: string; hex?: string; zero?: number }[];
   left_out: number;
 }
 
 /** Contents that a report holds. */
 export class Contents {
-  private readonly parts: { address: number; end: number; hex: string }[];
+  private readonly parts: { address: number; end: number; hex: string | null }[];
 
   constructor(private readonly json: MemoryJson) {
     this.parts = json.parts
-      .map((p) => ({ address: Number(p.address), end: Number(p.address) + p.hex.length / 2, hex: p.hex }))
+      .map(({ address, hex, zero }) => ({ address: Number(address), end: Number(address) + (hex === undefined ? (zero ?? 0) : hex.length / 2), hex: hex ?? null }))
       .sort((a, b) => a.address - b.address);
   }
 
-  of(address: number, end: number): MemoryBytes {
+  /** Bytes of a stretch; of a large one zeros may be left out. */
+  of(address: number, end: number, zeros = true): MemoryBytes {
     const parts: MemoryBytes["parts"] = [];
+    let found = false;
     for (const p of this.parts) {
       const from = Math.max(address, p.address);
       const to = Math.min(end, p.end);
       if (from >= to) continue;
+      found = true;
+      if (p.hex === null && !zeros) continue;
       const bytes = new Uint8Array(to - from);
-      for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(p.hex.substr(2 * (from - p.address + i), 2), 16);
+      if (p.hex !== null) for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(p.hex.substr(2 * (from - p.address + i), 2), 16);
       parts.push({ address: from, bytes });
     }
-    if (!parts.length)
+    if (!found)
       throw new Error(this.json.left_out
         ? "Nothing of this is in the report: it was not asked for, not in memory, or left out because it was too much."
         : "Nothing of this is in the report: it was not asked for, or not in memory.");

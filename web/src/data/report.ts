@@ -101,7 +101,7 @@ export class ReportProvider implements Provider {
   }
 
   async strings(address: number, end: number, n?: number): Promise<unknown> {
-    return { strings: stringsIn((await this.ofOne(n, this.more.memory)).of(address, end)) };
+    return { strings: stringsIn((await this.ofOne(n, this.more.memory)).of(address, end, false)) };
   }
 
   private first(): number | null {

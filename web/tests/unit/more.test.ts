@@ -25,6 +25,9 @@ test("contents and strings", () => {
   assert.deepEqual(memory.parts.map((p) => [p.address, p.bytes.length]), [[0x1000, 25], [0x3000, 1]]);
   assert.deepEqual(stringsIn(memory), [{ address: "0x1001", text: "grüße!" }, { address: "0x1010", text: "<script>" }]);
   assert.deepEqual([...(contents.of(0x1001, 0x1003).parts[0]?.bytes ?? [])], [0x67, 0x72]);
+  const zeros = new Contents({ parts: [{ address: "0x1000", zero: 1 << 30 }], left_out: 0 });
+  assert.deepEqual([...(zeros.of(0x2000, 0x2002).parts[0]?.bytes ?? [1])], [0, 0]);
+  assert.deepEqual(stringsIn(zeros.of(0x1000, 0x40000000, false)), []);
   assert.throws(() => contents.of(0x5000, 0x6000), /Nothing of this is in the report/);
 });
 
