@@ -120,7 +120,7 @@ export function fitted(c: CanvasRenderingContext2D, text: string, room: number):
   const width = widthOf(c, text);
   if (width <= room) return text;
   const length = Math.floor((text.length * room) / width) - 1;
-  return length < 3 ? "" : text.slice(0, length) + "…";
+  return length < 6 ? "" : text.slice(0, length) + "…";
 }
 
 /** Torn lines: this piece is longer than it is drawn. */

@@ -18,7 +18,7 @@ import { formatAddress } from "../data/rows";
 import { fileName, saveCanvas, savePicture } from "../export";
 import { bytes, thousands } from "../format";
 import { act, useStore } from "../state/store";
-import { FilterStrip, kindLabel, useDark, useKindLooks, useKinds } from "./kinds";
+import { kindLabel, useDark, useKindLooks, useKinds } from "./kinds";
 import { DetailLegend, useDetail } from "./map_detail";
 import { MapList } from "./map_list";
 import { usePointer } from "./map_pointer";
@@ -268,7 +268,6 @@ function Picture({ s }: { s: Snapshot }): JSX.Element {
   return (
     <div class="map-with-side">
       <div class="map">
-        <FilterStrip />
         {tools}
         {legend}
         <canvas ref={strip} class="map-strip" style={{ height: STRIP + "px" }} aria-hidden="true" onPointerDown={jump} onPointerMove={(e) => e.buttons && jump(e)} />

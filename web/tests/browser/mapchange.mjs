@@ -92,7 +92,7 @@ async function compared(b) {
   b.check((await marked(page)) > 50, "what is gone is framed when the table has selected it");
   for (const [theme, palette, width] of [["dark", "", 1920], ["light", "safe", 1024]]) {
     await page.setViewportSize({ width, height: 900 });
-    await page.evaluate(([t, p]) => { location.hash += `&theme=${t}&palette=${p}`; }, [theme, palette]);
+    await page.evaluate(([t, p]) => { location.hash = location.hash.replace(/&(theme|palette)=[^&]*/g, "") + `&theme=${t}&palette=${p}`; }, [theme, palette]);
     await sleep(400);
     await b.picture(page, `map-change-${theme}-${width}`);
     await page.getByRole("radio", { name: "Hilbert square" }).click();
