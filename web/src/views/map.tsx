@@ -68,6 +68,16 @@ function useSize(element: { current: HTMLElement | null }): { width: number; hei
   return size;
 }
 
+/** Changes once the style sheet of another theme is in force: a canvas takes its colours from there. */
+function useThemed(dark: boolean, palette: string): number {
+  const [times, setTimes] = useState(0);
+  useEffect(() => {
+    const frame = requestAnimationFrame(() => setTimes((n) => n + 1));
+    return () => cancelAnimationFrame(frame);
+  }, [dark, palette]);
+  return times;
+}
+
 /** Pieces that an address stands for: of the region that begins there all, else the one that holds it. */
 function markedBy(s: Snapshot, line: Line, address: number | null): { first: number; last: number } | null {
   const one = address === null ? -1 : pieceAtAddress(line, address);
@@ -160,11 +170,12 @@ function Picture({ s }: { s: Snapshot }): JSX.Element {
   });
   const marks = useMemo(() => marksOf(s, line, places.rows, detail, selected, hot, largestFree), [s, line, detail, selected, hot, largestFree, places.rows.pitch, places.rows.close]);
   const ready = size.width >= 200;
+  const themed = useThemed(dark, palette);
   useLayoutEffect(() => {
     if (!ready) return;
     wholeStrip.current ??= document.createElement("canvas");
     paintWhole(wholeStrip.current, scene(), size.width - 16, STRIP);
-  }, [line, size, colours, picked, ready]);
+  }, [line, size, colours, picked, ready, themed]);
   useLayoutEffect(() => {
     if (!canvas.current || !ready) return;
     const sc = scene();
@@ -173,13 +184,13 @@ function Picture({ s }: { s: Snapshot }): JSX.Element {
     setHidden(paintRows(c, sc));
     if (sc.square) paintHilbert(c, sc, sc.square);
     if (marks.free) paintBracket(c, sc, marks.free);
-  }, [line, view, size, square, colours, picked, detail, largestFree, places.rows.close, ready]);
+  }, [line, view, size, square, colours, picked, detail, largestFree, places.rows.close, ready, themed]);
   useLayoutEffect(() => {
     if (!overlay.current || !strip.current || !wholeStrip.current || !ready) return;
     const sc = scene();
     paintOverlay(overlay.current, sc, marks);
     paintStrip(strip.current, wholeStrip.current, sc, marks, size.width - 16, STRIP);
-  }, [line, view, size, square, colours, marks, picked, places.rows.close, ready]);
+  }, [line, view, size, square, colours, marks, picked, places.rows.close, ready, themed]);
 
   const hit = (x: number, y: number): Hit | null => hitAt(line, view, places, devicePixelRatio || 1, detail, x, y);
   const select = (address: number): void => {
@@ -243,13 +254,14 @@ function Picture({ s }: { s: Snapshot }): JSX.Element {
     if (format === "svg") return void savePicture(name, "svg", svgOf(scene(), `${s.head.target.name} ${s.head.target.pid ?? ""}`, colours.legend));
     if (canvas.current && overlay.current) void saveCanvas(fileName(name, "png"), together(canvas.current, overlay.current, inkOf().ground));
   };
+  const withSide = panelOpen(panel); // also when nothing is selected: the picture does not jump under the pointer
   const latest = useRef({ closer, set, save });
   latest.current = { closer, set, save };
   const tools = useMemo(() => (
     <MapTools modes={modes} mode={mode} onMode={setMode} square={square} onSquare={setSquare} trueScale={trueScale} onTrueScale={setTrueScale}
-      onZoom={(f) => latest.current.closer(f)} onWhole={() => latest.current.set({ from: 0, to: line.length }, true)} onSave={(f) => latest.current.save(f)}
+      onZoom={(f) => latest.current.closer(f)} onWhole={() => latest.current.set({ from: 0, to: line.length }, true)} onSave={(f) => latest.current.save(f)} open={withSide}
       onFree={largestFree < 0 ? null : () => latest.current.set(around(line.at[largestFree] ?? 0, line.at[largestFree + 1] ?? 0, line), true)} />
-  ), [modes, mode, square, trueScale, line, largestFree]);
+  ), [modes, mode, square, trueScale, line, largestFree, withSide]);
   const legend = useMemo(() => (
     <MapLegend colours={colours} mode={mode} scale={trueScale || line.cut === Infinity ? "to scale" : `hatched: longer than ${bytes(line.cut)}, drawn cut short`} />
   ), [colours, mode, line, trueScale]);
@@ -257,7 +269,6 @@ function Picture({ s }: { s: Snapshot }): JSX.Element {
   const pickedChunk = chunk?.address === selected ? chunk : null;
   const marked = markedBy(s, line, selected);
   const run = detail && selected !== null && !pickedChunk && marked && selected !== line.pieces[marked.first]?.start ? pageAt(detail, selected) : null;
-  const withSide = panelOpen(panel); // also when nothing is selected: the picture does not jump under the pointer
   const side = useMemo(() => (withSide ? <MapSide s={s} chunk={pickedChunk} run={run} /> : null), [withSide, s, pickedChunk, run]);
   const jump = (e: PointerEvent): void => {
     const box = (e.currentTarget as HTMLElement).getBoundingClientRect();

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { bytes, thousands } from "../format";
 import { cssPaint } from "../kinds";
 import type { Colours, Mode } from "../map/colours";
-import { act, useStore } from "../state/store";
+import { act } from "../state/store";
 import { Menu } from "./parts";
 
 const MODE_LABELS: Record<Mode, string> = { kind: "Type", protection: "Protection", residency: "Resident", node: "NUMA node", change: "Change" };
@@ -26,10 +26,11 @@ export interface ToolsProps {
   onWhole(): void;
   onFree: (() => void) | null;
   onSave(format: "png" | "svg"): void;
+  /** Whether the details stand beside. */
+  open: boolean;
 }
 
 export function MapTools(t: ToolsProps): JSX.Element {
-  const panel = useStore((s) => s.panel);
   return (
     <div class="map-tools no-print">
       <div class="choice" role="radiogroup" aria-label="Colours say">
@@ -50,7 +51,7 @@ export function MapTools(t: ToolsProps): JSX.Element {
           <button key={f} type="button" class="item" onClick={() => { t.onSave(f); close(); }}>Picture, {f.toUpperCase()}</button>
         ))}
       </Menu>
-      <button type="button" class="button" aria-pressed={panelOpen(panel)} title="What is known of the selected region, beside the picture" onClick={() => act({ panel: !panelOpen(panel) })}>Details</button>
+      <button type="button" class="button" aria-pressed={t.open} title="What is known of the selected region, beside the picture" onClick={() => act({ panel: !t.open })}>Details</button>
     </div>
   );
 }

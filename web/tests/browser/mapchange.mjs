@@ -94,6 +94,7 @@ async function compared(b) {
     await page.setViewportSize({ width, height: 900 });
     await page.evaluate(([t, p]) => { location.hash = location.hash.replace(/&(theme|palette)=[^&]*/g, "") + `&theme=${t}&palette=${p}`; }, [theme, palette]);
     await sleep(400);
+    b.check((await marked(page)) > 50, `what is selected is framed in the colours of ${theme}`);
     await b.picture(page, `map-change-${theme}-${width}`);
     await page.getByRole("radio", { name: "Hilbert square" }).click();
     await sleep(200);
