@@ -15,7 +15,7 @@ import { visible } from "../text";
 
 const CHUNKS_MOST = 16_384; // of one stretch
 
-/** The largest chunks, which reports hold. They say what may be used of them, not where their headers are. */
+/** The largest chunks, which reports hold that were made without all. They say what may be used of them, not where their headers are. */
 function useLargest(provider: Provider | null): readonly Chunk[] | null {
   const [chunks, setChunks] = useState<readonly Chunk[] | null>(null);
   useEffect(() => {
@@ -85,7 +85,7 @@ async function askFor(w: Wanted, stretches: readonly Stretch[]): Promise<Answer>
 
 /** What a report or an older snapshot has not. */
 function lacking(pages: boolean, provider: Provider | null, last: boolean, largest: number): string {
-  if (provider?.chunks) return last ? "" : "Chunks are those of now: an older snapshot has none";
+  if (provider?.chunks) return last ? "" : "Chunks are known of the last snapshot alone";
   const chunks = last && largest > 0 ? `of chunks this report holds the ${thousands(largest)} largest` : "this report holds no chunks";
   const all = `${pages ? "" : "single pages are not in this report, "}${chunks}: vmmap serve shows all`;
   return all.charAt(0).toUpperCase() + all.slice(1);

@@ -1,4 +1,4 @@
-// The address space from near, served live: single pages are as the target left them, chunks as vmmap at tells them, a click
+// The address space from near, served live and in a report: single pages are as the target left them, chunks as vmmap at tells them, a click
 // selects one; fingers zoom and move.
 import { spawn } from "node:child_process";
 import { scan } from "../scan.mjs";
@@ -55,7 +55,7 @@ async function pages(b, page, area, picture) {
   b.check(page.url().includes("selected=0x" + (area + i * 4096).toString(16)), "the selected page is in the link");
 }
 
-async function chunks(b, page, pid, heap) {
+async function chunks(b, page, pid, heap, picture) {
   await page.keyboard.press("Escape");
   await goTo(b, page, Number(heap.address) + 4096);
   for (let i = 0; i < 14 && !(await page.locator(".map-detail [data-state=used]").count()); i++) {
@@ -64,7 +64,7 @@ async function chunks(b, page, pid, heap) {
   }
   for (let i = 0; i < 3; i++) await page.keyboard.press("+");
   await sleep(700);
-  await b.picture(page, "map-chunks");
+  await b.picture(page, picture);
   const seen = new Map();
   for (const p of await scan(page, 20, 20)) {
     const found = /chunk (0x[0-9a-f]+): ([\d,]+) bytes, (\S+)/.exec(p.text);
@@ -80,7 +80,7 @@ async function chunks(b, page, pid, heap) {
   const panel = await page.textContent(".map-picked");
   b.check(panel.includes(address) && panel.includes(c.state) && panel.includes(c.size.toLocaleString("en-US")), `the panel shows the chunk ${address}: ${panel}`);
   await page.mouse.move(5, 5);
-  await b.picture(page, "map-chunk-selected");
+  await b.picture(page, picture + "-selected");
 }
 
 async function span(page) {
@@ -115,6 +115,7 @@ async function fingers(b, url) {
 export default async function (b) {
   const { pid, line } = await b.target("python3", ["-u", "-c", TARGET], { env: { ...process.env, PYTHONMALLOC: "malloc" } });
   const document = JSON.parse(b.run("show", pid, "--json"));
+  const heap = document.regions.find((r) => r.kind === "heap" && r.details === "glibc main arena");
   const server = spawn(b.vmmap, ["serve", String(pid)], { stdio: ["ignore", "pipe", "ignore"] });
   try {
     const url = await new Promise((done, fail) => {
@@ -125,7 +126,7 @@ export default async function (b) {
     await page.click("#tab-map");
     await page.getByRole("button", { name: "Pause" }).click();
     await pages(b, page, Number(line.trim()), "map-pages");
-    await chunks(b, page, pid, document.regions.find((r) => r.heap === "glibc.0.0" || (r.kind === "heap" && r.details === "glibc main arena")));
+    await chunks(b, page, pid, heap, "map-chunks");
     await page.context().close();
   } finally {
     server.kill("SIGINT");
@@ -134,10 +135,7 @@ export default async function (b) {
   const page = await b.open(report, { width: 1440, height: 900 });
   await page.click("#tab-map");
   await pages(b, page, Number(line.trim()), "map-report-pages");
-  const heap = document.regions.find((r) => r.details === "glibc main arena");
-  await goTo(b, page, Number(heap.address) + 4096);
-  b.check(/Of chunks this report holds the 100 largest/.test(await page.textContent(".map-detail")), "a report says what it holds of chunks: " + await page.textContent(".map-detail"));
-  await b.picture(page, "map-report-close");
+  await chunks(b, page, pid, heap, "map-report-chunks");
   await page.context().close();
   await fingers(b, report);
 }
