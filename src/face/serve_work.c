@@ -16,6 +16,7 @@
 #define JOBS_MAX 64
 #define ANSWERS_MAX (UINT64_C(64) << 20) /* bytes of answers that wait for slow clients */
 #define TRIM_NS (VMM_SECOND_NS / 2)
+#define TRIM_WATCHED_NS (30 * VMM_SECOND_NS)
 
 /* --- looks --- */
 
@@ -255,6 +256,16 @@ static void trim(void)
 #endif
 }
 
+/* When: soon after the last thing was done; while somebody listens, who would have it again at once, now and then. */
+static uint64_t plan_trim(const struct srv_work *w, uint64_t planned_ns)
+{
+	uint64_t now = vmm_now_ns();
+
+	if (!w->listeners)
+		return now + TRIM_NS;
+	return planned_ns ? planned_ns : now + TRIM_WATCHED_NS;
+}
+
 /* Does one thing, without the lock meanwhile. */
 static void do_next(struct srv_work *w, struct srv_job *job)
 {
@@ -287,14 +298,14 @@ static void *work(void *arg)
 		}
 		if (job || due <= now) {
 			do_next(w, job);
-			trim_ns = vmm_now_ns() + TRIM_NS;
+			trim_ns = plan_trim(w, trim_ns);
 			continue;
 		}
-		if (trim_ns && trim_ns <= now && !w->listeners) {
+		if (trim_ns && trim_ns <= now) {
 			trim();
 			trim_ns = 0;
 		}
-		wait_for_work(w, trim_ns && !w->listeners ? vmm_min_u64(due, trim_ns) : due);
+		wait_for_work(w, trim_ns ? vmm_min_u64(due, trim_ns) : due);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
