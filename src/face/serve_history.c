@@ -220,6 +220,14 @@ static void plan_next(struct srv_history *h, uint64_t begin)
 	h->due_ns = vmm_max_u64(begin + h->interval_ns, h->ready_ns);
 }
 
+/* Where addresses are not random the layout of another program may be that of the one before: its file is not. */
+static bool is_other_program(const struct vmm_snapshot *before, const struct vmm_snapshot *now)
+{
+	const char *was = before->target.exe, *is = now->target.exe;
+
+	return !vmm__same_process(before, now) || (was && is && was[0] && is[0] && strcmp(was, is) != 0);
+}
+
 int srv_history_look(struct srv_history *h, bool asked, enum srv_news *ret_news, struct vmm_snapshot **ret_before, struct vmm_err *err)
 {
 	uint64_t begin = vmm_now_ns();
@@ -253,7 +261,7 @@ int srv_history_look(struct srv_history *h, bool asked, enum srv_news *ret_news,
 		return code;
 	}
 	plan_next(h, begin);
-	*ret_news = h->last.snapshot && !vmm__same_process(h->last.snapshot, v.snapshot) ? SRV_NEWS_EXEC : SRV_NEWS_SNAPSHOT;
+	*ret_news = h->last.snapshot && is_other_program(h->last.snapshot, v.snapshot) ? SRV_NEWS_EXEC : SRV_NEWS_SNAPSHOT;
 	if (*ret_news == SRV_NEWS_SNAPSHOT) {
 		*ret_before = h->last.snapshot;
 		h->last.snapshot = NULL;
