@@ -90,11 +90,11 @@ export interface Provider {
   memory?(address: number, length: number, n?: number): Promise<MemoryBytes>;
   pages?(address: number, end: number, n?: number): Promise<PageRuns>;
   /** Chunks of a heap in a stretch, at most `limit` of them. */
-  chunks?(id: string, address: number, end: number, limit: number): Promise<ChunkPage>;
+  chunks?(id: string, address: number, end: number, limit: number, n?: number): Promise<ChunkPage>;
   /** Documents of `vmmap strings --json`, `vmmap at --json`, `vmmap heap --json`, `vmmap ps --json`. */
   strings?(address: number, end: number, n?: number): Promise<unknown>;
   at?(address: number): Promise<unknown>;
-  heaps?(): Promise<unknown>;
+  heaps?(n?: number): Promise<unknown>;
   processes?(): Promise<ProcessRow[]>;
   /** Live: calls back when there is a newer snapshot, a gone target, or other news. Returns how to end it. */
   subscribe?(listener: (news: News) => void): () => void;

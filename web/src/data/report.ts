@@ -76,14 +76,14 @@ export class ReportProvider implements Provider {
     this.moreOf = this.mine.find((s) => s.n === of)?.n ?? null;
     const { mappings, pages, memory, chunks } = this.moreOf === null ? {} : more;
     this.can = { live: false, memory: memory !== undefined, pages: pages !== undefined, strings: memory !== undefined, processes: false, diff: this.mine.length > 1 };
-    if (chunks) this.chunks = async (id, address, end, limit) => (await chunks()).of(id, address, end, limit);
+    if (chunks) this.chunks = async (id, address, end, limit, n) => (await this.ofOne(n, chunks)).of(id, address, end, limit);
     if (mappings) this.mappings = (n) => this.ofOne(n, mappings);
   }
 
   /** The snapshot that mappings, pages and contents are of; null: of none of this target's. */
   private readonly moreOf: number | null;
   readonly mappings?: (n: number) => Promise<Rows>;
-  readonly chunks?: (id: string, address: number, end: number, limit: number) => Promise<ChunkPage>;
+  readonly chunks?: (id: string, address: number, end: number, limit: number, n?: number) => Promise<ChunkPage>;
 
   /** The other snapshots have nothing to show instead. */
   private async ofOne<T>(n: number | undefined, get: (() => Promise<T>) | undefined): Promise<T> {
@@ -151,7 +151,7 @@ export class ReportProvider implements Provider {
     return this.data.notes ?? [];
   }
 
-  heaps(): Promise<unknown> {
-    return Promise.resolve(this.target === this.first() ? (this.data.heaps ?? null) : null);
+  heaps(n = this.mine.at(-1)?.n): Promise<unknown> {
+    return Promise.resolve(n !== undefined && n === this.moreOf ? (this.data.heaps ?? null) : null);
   }
 }

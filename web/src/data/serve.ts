@@ -120,9 +120,12 @@ export class ServeProvider implements Provider {
     this.news({ type: "status" }, await tell<Partial<LiveStatus>>(`growth?measure=${measure}&percent=${percent}`, {}));
   }
 
-  /** Contents of a process are those of now: of one that has ended nobody need be asked. */
-  private contents<T>(path: string, parameters: Record<string, string | number> = {}): Promise<T> {
-    return this.now.gone === null ? ask<T>(path, parameters) : Promise.reject(new Error(this.now.gone));
+  /** Contents of a process are those of now: of one that has ended, or of an earlier snapshot, nobody need be asked. */
+  private contents<T>(path: string, n: number | undefined, parameters: Record<string, string | number> = {}): Promise<T> {
+    if (this.now.gone !== null) return Promise.reject(new Error(this.now.gone));
+    if (n === undefined || (this.now.live && n === this.entries.at(-1)?.n)) return ask<T>(path, parameters);
+    if (this.now.live) return Promise.reject(new Error("The contents of a process are those of now: the last snapshot shows them."));
+    return ask<T>(path, { ...parameters, n });
   }
 
   timeline(measure: Metric): Promise<Timeline | null> {
@@ -138,32 +141,32 @@ export class ServeProvider implements Provider {
     return Array.isArray(m) ? rowsOf(m) : m ? unpackRows(m) : rowsOf([]);
   }
 
-  async memory(address: number, length: number): Promise<MemoryBytes> {
-    const given = await this.contents<{ parts: { address: string; hex: string }[] }>("memory", { address: hexAddress(address), length });
+  async memory(address: number, length: number, n?: number): Promise<MemoryBytes> {
+    const given = await this.contents<{ parts: { address: string; hex: string }[] }>("memory", n, { address: hexAddress(address), length });
     return { address, parts: given.parts.map((p) => ({ address: Number(p.address), bytes: bytesOf(p.hex) })) };
   }
 
-  async pages(address: number, end: number): Promise<PageRuns> {
+  async pages(address: number, end: number, n?: number): Promise<PageRuns> {
     const given = await this.contents<{ page_size: number; runs: { address: string; pages: number; state: string }[] }>(
-      "pages", { address: hexAddress(address), end: hexAddress(end) });
+      "pages", n, { address: hexAddress(address), end: hexAddress(end) });
     return { page_size: given.page_size, runs: given.runs.map((r) => ({ ...r, address: Number(r.address) })) };
   }
 
-  strings(address: number, end: number): Promise<unknown> {
-    return this.contents("strings", { address: hexAddress(address), end: hexAddress(end) });
+  strings(address: number, end: number, n?: number): Promise<unknown> {
+    return this.contents("strings", n, { address: hexAddress(address), end: hexAddress(end) });
   }
 
   at(address: number): Promise<unknown> {
     return ask("at", { address: hexAddress(address) });
   }
 
-  heaps(): Promise<unknown> {
-    return this.contents("heap");
+  heaps(n?: number): Promise<unknown> {
+    return this.contents("heap", n);
   }
 
-  async chunks(id: string, address: number, end: number, limit: number): Promise<ChunkPage> {
+  async chunks(id: string, address: number, end: number, limit: number, n?: number): Promise<ChunkPage> {
     const given = await this.contents<{ chunks: { address: string; size: number; start: string; stretch: number; state: string }[]; next: string | null }>(
-      "chunks", { id, address: hexAddress(address), end: hexAddress(end), limit });
+      "chunks", n, { id, address: hexAddress(address), end: hexAddress(end), limit });
     const chunks = given.chunks.map((c) => ({ ...c, address: Number(c.address), start: Number(c.start) }));
     return { chunks, next: given.next === null ? null : Number(given.next) };
   }

@@ -48,8 +48,8 @@ const PROTECTIONS: readonly Class[] = [
 const NODES = ["#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#edc948", "#76b7b2", "#e15759", "#9c755f"];
 const NODE_PATTERNS: readonly Pattern[] = ["solid", "rise", "fall", "across", "upright", "dots", "cross"];
 const CHANGES: readonly Class[] = [
-  ["new", "new", "#2f9e57", "#4cc27a", "#0072b2", "#3f9fd8", "solid"], ["gone", "gone", "#c9483f", "#e0655b", "#a63603", "#d9622b", "cross"],
-  ["grown", "grown", "#8ecf6a", "#7fb85f", "#9ad0f0", "#8cc4e6", "rise"], ["shrunk", "shrunk", "#e7a13d", "#d9963a", "#e69f00", "#e69f00", "fall"],
+  ["new", "new", "#c9483f", "#e0655b", "#a63603", "#d9622b", "solid"], ["gone", "gone", "#2f9e57", "#4cc27a", "#0072b2", "#3f9fd8", "cross"],
+  ["grown", "grown", "#e7a13d", "#d9963a", "#e69f00", "#e69f00", "rise"], ["shrunk", "shrunk", "#8ecf6a", "#7fb85f", "#9ad0f0", "#8cc4e6", "fall"],
   ["protected", "changed protection", "#9a6fd0", "#a883da", "#cc79a7", "#d88fb8", "dots"], ["moved", "moved", "#5b9bd5", "#6aa9e0", "#009e73", "#1fb68b", "across"],
   ["retyped", "became another type", "#c95f9b", "#d873ab", "#5b2a86", "#8a5cc0", "upright"], ["changed", "changed", "#d7c64a", "#c8b84a", "#f0e442", "#d8cd3c", "dots"],
   ["same", "as before", "#d3d7dd", "#3d434c", "#dfe2e7", "#3d434c", "solid"],

@@ -67,6 +67,11 @@ let state: State = {
 };
 const listeners = new Set<(s: State) => void>();
 
+/** Number of the snapshot in sight, of two the later; undefined: the last, whichever that is. */
+export function shownNumber(s: State): number | undefined {
+  return s.compare?.after ?? s.at ?? undefined;
+}
+
 export function getState(): State {
   return state;
 }

@@ -7,7 +7,7 @@ import { formatAddress } from "../data/rows";
 import type { Heap } from "../data/types";
 import { saveCanvas, fileName, savePicture, svgDocument, xmlText } from "../export";
 import { bytes, thousands } from "../format";
-import { act, getState, useStore } from "../state/store";
+import { act, getState, shownNumber, useStore } from "../state/store";
 import { useDark } from "./kinds";
 import { toAddress } from "./parts";
 
@@ -28,6 +28,7 @@ interface Loaded {
 /** Chunks of one region of a heap, piece by piece. */
 function useChunks(heap: Heap, region: string | undefined): Loaded | null {
   const provider = useStore((s) => s.provider);
+  const n = useStore(shownNumber);
   const [loaded, setLoaded] = useState<Loaded | null>(null);
   useEffect(() => {
     let wanted = true;
@@ -41,7 +42,7 @@ function useChunks(heap: Heap, region: string | undefined): Loaded | null {
       const end = start + regions.number("size", row);
       const chunks: Chunk[] = [];
       for (let next: number | null = start; next !== null && chunks.length < MOST && wanted;) {
-        const page = await provider.chunks(heap.id, next, end, PAGE);
+        const page = await provider.chunks(heap.id, next, end, PAGE, n);
         chunks.push(...page.chunks);
         next = page.next !== null && page.next > next ? page.next : null;
         if (wanted) setLoaded({ region, chunks: [...chunks], next });
@@ -51,7 +52,7 @@ function useChunks(heap: Heap, region: string | undefined): Loaded | null {
     return () => {
       wanted = false;
     };
-  }, [provider, heap.id, region]);
+  }, [provider, heap.id, region, n]);
   return loaded;
 }
 

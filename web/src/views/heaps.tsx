@@ -5,7 +5,7 @@ import { heapDocument, heapSegments, type HeapDocument } from "../data/heaps";
 import type { Snapshot } from "../data/snapshot";
 import type { Heap } from "../data/types";
 import { bytes, moment } from "../format";
-import { act, useStore } from "../state/store";
+import { act, shownNumber, useStore } from "../state/store";
 import { visible } from "../text";
 import { Accounts, Notes } from "./accounts";
 import { HeapDetailView } from "./heap_detail";
@@ -37,6 +37,7 @@ function useHeapDocument(snapshot: Snapshot | null): { document: HeapDocument | 
   const [document, setDocument] = useState<HeapDocument | null>(null);
   const [loading, setLoading] = useState(true);
   const [turn, setTurn] = useState(0);
+  const n = useStore(shownNumber);
   const live = provider?.can.live ?? false;
   const any = Boolean(snapshot?.head.heaps.length);
   useEffect(() => {
@@ -47,7 +48,7 @@ function useHeapDocument(snapshot: Snapshot | null): { document: HeapDocument | 
       setLoading(false);
     };
     setLoading(true);
-    if (provider?.heaps && any) provider.heaps().then(taken, (e: unknown) => {
+    if (provider?.heaps && any) provider.heaps(n).then(taken, (e: unknown) => {
       taken(null);
       if (wanted) act({ message: e instanceof Error ? e.message : String(e) });
     });
@@ -55,7 +56,7 @@ function useHeapDocument(snapshot: Snapshot | null): { document: HeapDocument | 
     return () => {
       wanted = false;
     };
-  }, [provider, any, turn, live ? null : snapshot]);
+  }, [provider, any, turn, n]);
   return { document, loading, again: live ? (): void => setTurn(turn + 1) : null };
 }
 

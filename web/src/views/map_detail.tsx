@@ -10,7 +10,7 @@ import { PAGE_STATES } from "../grid/pages";
 import { CHUNKS_SPAN, stretchesOf, type Detail, type Run, type Stretch } from "../map/detail";
 import type { Line } from "../map/space";
 import type { Window } from "../map/window";
-import { useStore } from "../state/store";
+import { shownNumber, useStore } from "../state/store";
 import { visible } from "../text";
 
 const CHUNKS_MOST = 16_384; // of one stretch
@@ -73,7 +73,7 @@ async function askFor(w: Wanted, stretches: readonly Stretch[]): Promise<Answer>
       }).catch(failed);
     if (!one.heap || !w.chunks || !w.provider.chunks) return;
     if (span > CHUNKS_SPAN) answer.why = `Chunks are drawn from ${bytes(CHUNKS_SPAN)} of a heap in sight on`;
-    else await w.provider.chunks(one.heap, one.start, one.end, CHUNKS_MOST).then((given) => {
+    else await w.provider.chunks(one.heap, one.start, one.end, CHUNKS_MOST, w.n).then((given) => {
       answer.chunks.push(...given.chunks);
       if (given.next !== null) answer.why = `Of the chunks the first ${thousands(CHUNKS_MOST)} are drawn`;
     }).catch(failed);
@@ -93,7 +93,7 @@ function lacking(pages: boolean, provider: Provider | null, last: boolean, large
 
 export function useDetail(s: Snapshot, line: Line, calm: Window, pixelsPerPlace: number): Shown {
   const provider = useStore((st) => st.provider);
-  const n = useStore((st) => st.compare?.after ?? st.at ?? undefined);
+  const n = useStore(shownNumber);
   const last = useLast();
   const largest = useLargest(provider);
   const pageSize = s.head.target.page_size ?? 4096;

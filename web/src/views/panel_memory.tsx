@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { MemoryBytes } from "../data/provider";
 import { hex } from "../grid/cells";
 import { hexLines, stringsOf, type FoundString } from "../grid/memory";
-import { act, useStore } from "../state/store";
+import { act, shownNumber, useStore } from "../state/store";
 import { visible } from "../text";
 
 const LOOK = 1024; // bytes at a time
@@ -47,10 +47,10 @@ function Strings({ found }: { found: readonly FoundString[] }): JSX.Element {
 export function Contents({ start, end }: { start: number; end: number }): JSX.Element {
   const provider = useStore((s) => s.provider);
   const target = useStore((s) => s.snapshot?.head.target);
-  const n = useStore((s) => s.compare?.after ?? s.at ?? undefined);
+  const n = useStore(shownNumber);
   const [got, setGot] = useState<Got>({ of: "" });
   const [at, setAt] = useState(start);
-  const of = `${start}-${end}`;
+  const of = `${n ?? ""}:${start}-${end}`;
   useEffect(() => setAt(start), [of]);
   const mine = got.of === of ? got : { of };
   const canRead = provider?.can.memory === true && provider.memory !== undefined;

@@ -5,7 +5,7 @@ import type { PageRuns } from "../data/provider";
 import { bytes, thousands } from "../format";
 import { PAGE_STATES, pagesByState, stripParts } from "../grid/pages";
 import type { Table } from "../grid/table";
-import { useStore } from "../state/store";
+import { shownNumber, useStore } from "../state/store";
 import { visible } from "../text";
 
 const WIDTH = 320;
@@ -14,10 +14,10 @@ const WIDTH = 320;
 function usePages(start: number, end: number): { runs: PageRuns | null; why: string } {
   const provider = useStore((s) => s.provider);
   const snapshot = useStore((s) => s.snapshot);
-  const n = useStore((s) => s.compare?.after ?? s.at ?? undefined);
+  const n = useStore(shownNumber);
   const can = provider?.can.pages === true && provider.pages !== undefined;
   const [got, setGot] = useState<{ key: string; runs: PageRuns | null; why: string }>({ key: "", runs: null, why: "" });
-  const key = `${start}-${end}`;
+  const key = `${n ?? ""}:${start}-${end}`;
   useEffect(() => {
     if (!can || !provider?.pages) return undefined;
     let wanted = true;
