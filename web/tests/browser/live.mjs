@@ -53,7 +53,9 @@ function answer(target) {
   return said;
 }
 
-const shownOf = (page, n) => page.waitForFunction((t) => document.querySelector(".snapshots span")?.textContent.endsWith("of " + t), n.toLocaleString("en-US"));
+// A look that was under way when Pause was pressed may come besides.
+const shownOf = (page, n) => page.waitForFunction((least) =>
+  Number(/of ([\d,]+)$/.exec(document.querySelector(".snapshots span")?.textContent ?? "")?.[1]?.replaceAll(",", "") ?? 1) >= least, n);
 const lookNow = (page) => page.click("text=Look now");
 
 async function snapshots(page) {
@@ -222,7 +224,8 @@ async function refreshes(b, tab, rounds) {
       if (i === cold) warm = await heap();
       await answer(target);
       const from = await measure();
-      // A mouse that finds its way to the button would cost more than the refresh.
+      // Disabled until the look before was answered, which may be after its event. A mouse that finds its way there would cost more than the refresh.
+      await page.waitForFunction(() => [...document.querySelectorAll(".live button")].some((e) => e.textContent === "Look now" && !e.disabled));
       await page.evaluate(() => [...document.querySelectorAll(".live button")].find((e) => e.textContent === "Look now").click());
       await shownOf(page, first + i + 1);
       await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
