@@ -43,6 +43,7 @@ struct srv_history {
 	const struct vmm_args *args;
 	const char *given;         /* TARGET of the command line; NULL: a process is chosen in the page */
 	char *name, *file;         /* of what is shown; file: of a session, without @N, else NULL. free() */
+	char *sent;                /* path of what a client sent and is shown; NULL: none. srv_file_remove() */
 	struct vmm_session *session; /* NULL: there is one snapshot alone */
 	struct srv_entry *entries; /* by rising number */
 	size_t count, capacity;
@@ -74,6 +75,10 @@ int srv_history_open(struct srv_history *h, const struct vmm_args *args, const c
 void srv_history_close(struct srv_history *h);
 /* Looks at this process from now on. What was shown before goes, unless it fails. */
 int srv_history_choose(struct srv_history *h, int32_t pid, struct vmm_err *err);
+
+struct srv_file;
+/* Shows a file that was sent, under this name. As above; the file is the history's then. Errors call it by its name. */
+int srv_history_file(struct srv_history *h, struct srv_file *f, const char *name, struct vmm_err *err);
 
 enum srv_news { SRV_NEWS_NONE, SRV_NEWS_SNAPSHOT, SRV_NEWS_EXEC, SRV_NEWS_GONE };
 /*
@@ -141,6 +146,30 @@ struct srv_bytes {
 	unsigned users;
 };
 
+/* --- serve_file.c: a file that a client sends. Zeroed it is none. --- */
+
+#define SRV_FILE_MAX (UINT64_C(16) << 30)
+#define SRV_FILE_NAME_MAX 255
+
+struct srv_file {
+	char *path; /* in a folder of its own, which goes with it; NULL: none */
+	int fd;     /* -1: it is not written */
+	uint64_t size, written;
+};
+
+/* 0, or the status of the answer: 413, 507. */
+int srv_file_begin(struct srv_file *f, uint64_t size);
+/* Appends. What cannot be written is told by srv_file_end(). */
+void srv_file_put(struct srv_file *f, const char *bytes, size_t length);
+/* Whether all of it has come and stands on the disk. */
+bool srv_file_end(struct srv_file *f);
+/* Removes it with its folder, unless another has taken path. */
+void srv_file_drop(struct srv_file *f);
+/* The same of a path that was taken, which goes; NULL is none. */
+void srv_file_remove(char *path);
+/* An error that tells our path tells the client's name instead. */
+void srv_file_name(const char *path, const char *name, struct vmm_err *err);
+
 /* One request from its first byte to its answer. Made and freed by serve_http.c. */
 struct srv_job {
 	struct srv_job *next;
@@ -149,6 +178,7 @@ struct srv_job {
 	struct srv_query query;
 	char body[SRV_BODY_MAX];
 	size_t body_length;
+	struct srv_file file; /* of SRV_FILE */
 	/* Of one that was handed on (serve_aside.c): what it is about. */
 	uint32_t n;
 	struct vmm_process_id id;
@@ -259,6 +289,7 @@ struct srv_plan {
 	struct srv_guard guard;
 	const char *socket; /* path of a Unix socket; NULL: TCP */
 	uint16_t port;      /* 0: any free one */
+	bool picker;        /* no TARGET was given: processes and files are chosen in the page */
 	struct srv_work *work;
 };
 /* VMM_E_UNSUPPORTED: built without libmicrohttpd. */

@@ -39,11 +39,12 @@ static void forget(struct srv_history *h)
 	srv_view_done(&h->other);
 	srv_view_done(&h->last);
 	vmm_session_close(h->session);
+	srv_file_remove(h->sent);
 	free(h->name);
 	free(h->file);
 	free(h->entries);
 	h->session = NULL;
-	h->name = h->file = NULL;
+	h->name = h->file = h->sent = NULL;
 	h->entries = NULL;
 	h->count = h->capacity = 0;
 	h->live = h->gone = false;
@@ -344,23 +345,54 @@ int srv_history_open(struct srv_history *h, const struct vmm_args *args, const c
 	return code;
 }
 
-int srv_history_choose(struct srv_history *h, int32_t pid, struct vmm_err *err)
+/* One that shows nothing yet, kept as the other is. */
+static struct srv_history fresh_of(const struct srv_history *h)
 {
-	struct srv_history fresh = {.args = h->args, .interval_ns = h->interval_ns, .duty_ppm = h->duty_ppm,
+	return (struct srv_history){.args = h->args, .interval_ns = h->interval_ns, .duty_ppm = h->duty_ppm,
 	                            .watch_from_ns = h->watch_from_ns, .growth = h->growth, .growth_of = h->growth_of};
-	char name[16];
-	int code;
+}
 
-	snprintf(name, sizeof(name), "%d", (int)pid);
-	fresh.name = copy_text(name);
-	code = fresh.name ? open_process(&fresh, pid, err) : vmm_fail_nomem(err);
+/* What was opened takes the place of what was shown; where it was not, that stays. */
+static int take_over(struct srv_history *h, struct srv_history *fresh, int code)
+{
 	if (code < 0) {
-		forget(&fresh);
+		forget(fresh);
 		return code;
 	}
 	forget(h);
-	*h = fresh;
+	*h = *fresh;
 	return 0;
+}
+
+int srv_history_choose(struct srv_history *h, int32_t pid, struct vmm_err *err)
+{
+	struct srv_history fresh = fresh_of(h);
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", (int)pid);
+	fresh.name = copy_text(name);
+	return take_over(h, &fresh, fresh.name ? open_process(&fresh, pid, err) : vmm_fail_nomem(err));
+}
+
+int srv_history_file(struct srv_history *h, struct srv_file *f, const char *name, struct vmm_err *err)
+{
+	struct srv_history fresh = fresh_of(h);
+	struct vmm_err own = {0};
+	int code;
+
+	fresh.name = copy_text(name);
+	code = fresh.name ? open_target(&fresh, f->path, &own) : vmm_fail_nomem(&own);
+	if (code == 0) {
+		fresh.sent = f->path;
+		f->path = NULL;
+	} else {
+		srv_file_name(f->path, name, &own);
+		if (strstr(own.text, name))
+			*err = own;
+		else
+			(void)vmm_fail(err, code, own.os, "%.200s: %s", name, own.text[0] ? own.text : vmm_error_text(code));
+	}
+	return take_over(h, &fresh, code);
 }
 
 /* --- which snapshot is meant --- */

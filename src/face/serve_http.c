@@ -18,12 +18,12 @@
 
 #define CONNECTION_MEMORY (16 << 10) /* request line, headers, and the head of the answer */
 #define IDLE_SECONDS 10
-#define HEAD_NS (10 * VMM_SECOND_NS)  /* from the first byte of a request, or the end of the one before, to its last */
+#define HEAD_NS (10 * VMM_SECOND_NS)  /* from the first byte of a request, or the end of the one before, to its last; of a file, to the next */
 #define SEND_NS (120 * VMM_SECOND_NS) /* for an answer, however slow who takes it is */
 #define ONCE_NS (60 * VMM_SECOND_NS)
 #define EVENT_BYTES 16384
 
-enum phase { PHASE_HEAD, PHASE_WORK, PHASE_SEND, PHASE_STREAM };
+enum phase { PHASE_HEAD, PHASE_FILE, PHASE_WORK, PHASE_SEND, PHASE_STREAM };
 
 /* One connection. */
 struct client {
@@ -40,6 +40,8 @@ struct srv_server {
 	struct MHD_Daemon *daemon;
 	struct MHD_Response *page;
 	int listen_fd, wake_fd;
+	bool picker;
+	const struct request *sender; /* of a file, one at a time; NULL: none. libmicrohttpd's thread alone */
 	uint64_t start_ns;
 	pthread_mutex_t lock; /* of the clients, which libmicrohttpd's thread changes and the main one sweeps */
 	struct client *clients;
@@ -190,13 +192,16 @@ static void *on_address(void *arg, const char *uri, struct MHD_Connection *c)
 	memset(r, 0, sizeof(*r));
 	r->server = arg;
 	r->job.connection = c;
+	r->job.file.fd = -1;
 	r->status = srv_query_parse(&r->job.query, uri, strlen(uri));
 	return r;
 }
 
 struct collected {
 	struct srv_headers *headers;
-	bool body; /* one comes along */
+	const char *length; /* as it was sent; NULL: not */
+	bool body;  /* one comes along */
+	bool coded; /* in pieces: how long it is nobody says */
 };
 
 static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
@@ -216,6 +221,12 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 	(void)kind;
 	if (strcasecmp(name, "Transfer-Encoding") == 0 || (strcasecmp(name, "Content-Length") == 0 && strcmp(value ? value : "", "0") != 0))
 		k->body = true;
+	if (strcasecmp(name, "Content-Length") == 0) {
+		h->twice |= k->length != NULL;
+		k->length = value ? value : "";
+	}
+	if (strcasecmp(name, "Transfer-Encoding") == 0)
+		k->coded = true;
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
 		if (strcasecmp(name, wanted[i].name) == 0) {
 			h->twice |= *wanted[i].value != NULL;
@@ -233,6 +244,35 @@ static enum MHD_Result hand_over(struct srv_server *s, struct MHD_Connection *c,
 	return send_error(s, c, 503);
 }
 
+/* Its body goes to the disk as it comes, if it may. */
+static enum MHD_Result begin_file(struct srv_server *s, struct MHD_Connection *c, struct request *r, const struct collected *k)
+{
+	const char *name = srv_query_get(&r->job.query, "name");
+	struct vmm_scan scan = vmm_scan_init(k->length ? k->length : "", k->length ? strlen(k->length) : 0);
+	uint64_t size = 0;
+	int status;
+
+	if (!s->picker)
+		return send_response(s, c, 403, srv_reply_says(403, "vmmap serve was started for one target: without it, files can be opened"));
+	if (!name || !*name || strlen(name) > SRV_FILE_NAME_MAX)
+		return send_error(s, c, 400);
+	if (k->coded || !k->length)
+		return send_error(s, c, 411);
+	/* What is no number is libmicrohttpd's to refuse; one that does not fit is too large. */
+	if (!vmm_scan_dec(&scan, &size) || !vmm_scan_done(&scan))
+		return send_error(s, c, 413);
+	if (s->sender)
+		return send_error(s, c, 409);
+	status = srv_file_begin(&r->job.file, size);
+	if (status == 413)
+		return send_response(s, c, 413, srv_reply_says(413, "a file may have 16 GiB at most: name it on the command line"));
+	if (status)
+		return send_error(s, c, status);
+	s->sender = r;
+	set_phase(s, c, PHASE_FILE);
+	return MHD_YES;
+}
+
 static enum MHD_Result begin(struct srv_server *s, struct MHD_Connection *c, struct request *r, const char *method)
 {
 	struct srv_headers headers = {.method = method};
@@ -244,7 +284,7 @@ static enum MHD_Result begin(struct srv_server *s, struct MHD_Connection *c, str
 	MHD_get_connection_values(c, MHD_HEADER_KIND, on_header, &k);
 	status = r->status ? r->status : srv_check(&s->guard, &headers, &r->job.query, &r->job.place);
 	/* Who is not let in learns nothing about the addresses either. */
-	if (r->status && srv_check(&s->guard, &headers, &(struct srv_query){.path = "/"}, &r->job.place))
+	if (r->status && srv_check(&s->guard, &headers, &(struct srv_query){.path = "/"}, &r->job.place) == 403)
 		status = 403;
 	if (status == 303)
 		return send_sign_in(s, c);
@@ -256,7 +296,24 @@ static enum MHD_Result begin(struct srv_server *s, struct MHD_Connection *c, str
 		return send_page(s, c);
 	if (r->job.place == SRV_EVENTS)
 		return start_events(s, c, r);
+	if (r->job.place == SRV_FILE)
+		return begin_file(s, c, r, &k);
 	return srv_place_at(r->job.place)->post ? MHD_YES : hand_over(s, c, r);
+}
+
+/* The next bytes of a body. */
+static void take_body(struct srv_server *s, struct MHD_Connection *c, struct request *r, const char *data, size_t size)
+{
+	if (s->sender == r) {
+		srv_file_put(&r->job.file, data, size);
+		set_phase(s, c, PHASE_FILE);
+		return;
+	}
+	r->too_large |= size > SRV_BODY_MAX - r->job.body_length;
+	if (r->too_large)
+		return;
+	memcpy(r->job.body + r->job.body_length, data, size);
+	r->job.body_length += size;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,
@@ -274,19 +331,22 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 		return begin(s, c, r, method);
 	}
 	if (*size) {
-		r->too_large |= *size > SRV_BODY_MAX - r->job.body_length;
-		if (!r->too_large) {
-			memcpy(r->job.body + r->job.body_length, data, *size);
-			r->job.body_length += *size;
-		}
+		take_body(s, c, r, data, *size);
 		*size = 0;
 		return MHD_YES;
 	}
 	if (r->too_large)
 		return send_error(s, c, 413);
+	if (!r->handed && s->sender == r && !srv_file_end(&r->job.file))
+		return send_error(s, c, 507);
 	if (!r->handed)
 		return hand_over(s, c, r);
-	return r->job.done ? send_answer(s, c, &r->job) : MHD_YES;
+	if (!r->job.done)
+		return MHD_YES;
+	/* Who has the answer may send the next one. */
+	if (s->sender == r)
+		s->sender = NULL;
+	return send_answer(s, c, &r->job);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *c, void **context, enum MHD_RequestTerminationCode code)
@@ -303,6 +363,9 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **context, en
 		srv_work_forget(s->work, r->listener);
 	if (r->job.done)
 		srv_work_sent(s->work, r->job.length);
+	if (s->sender == r)
+		s->sender = NULL;
+	srv_file_drop(&r->job.file);
 	free(r->listener);
 	free(r->job.text);
 	free(r);
@@ -365,7 +428,7 @@ int srv_server_sweep(struct srv_server *s)
 	srv_work_prune(s->work);
 	pthread_mutex_lock(&s->lock);
 	for (struct client *c = s->clients; c; c = c->next) {
-		uint64_t most = c->phase == PHASE_HEAD ? HEAD_NS : c->phase == PHASE_SEND ? SEND_NS : UINT64_MAX;
+		uint64_t most = c->phase <= PHASE_FILE ? HEAD_NS : c->phase == PHASE_SEND ? SEND_NS : UINT64_MAX;
 
 		/* Its end is libmicrohttpd's to see and to clean up. */
 		if (now > c->since_ns && now - c->since_ns > most)
@@ -418,6 +481,7 @@ int srv_server_start(struct srv_plan *plan, struct srv_server **ret, struct vmm_
 	s->listen_fd = -1;
 	s->socket = plan->socket;
 	s->work = plan->work;
+	s->picker = plan->picker;
 	s->start_ns = vmm_now_ns();
 	pthread_mutex_init(&s->lock, NULL);
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -38,6 +38,11 @@ struct MHD_Response *srv_reply_json(char *text, size_t length)
 
 struct MHD_Response *srv_reply_error(int status)
 {
+	return srv_reply_says(status, srv_status_text(status));
+}
+
+struct MHD_Response *srv_reply_says(int status, const char *error)
+{
 	struct vmm_out *out = vmm_out_create_memory();
 	struct MHD_Response *response;
 	size_t length = 0;
@@ -45,7 +50,7 @@ struct MHD_Response *srv_reply_error(int status)
 
 	if (!out)
 		return NULL;
-	vmm__json_key_text(out, "{\"error\":", srv_status_text(status));
+	vmm__json_key_text(out, "{\"error\":", error);
 	vmm_out_text(out, "}\n");
 	text = vmm_out_take(out, &length);
 	response = text ? srv_reply_json(text, length) : NULL;

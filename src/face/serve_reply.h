@@ -16,6 +16,8 @@ void srv_reply_headers(struct MHD_Response *response, const char *policy);
 /* text goes with the response, or at once where there is none. */
 struct MHD_Response *srv_reply_json(char *text, size_t length);
 struct MHD_Response *srv_reply_error(int status);
+/* The same with other words. */
+struct MHD_Response *srv_reply_says(int status, const char *error);
 /* *ret stays NULL where vmmap was built without its page. VMM_E_NOMEM. */
 int srv_reply_page(struct MHD_Response **ret, struct vmm_err *err);
 

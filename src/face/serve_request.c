@@ -13,6 +13,7 @@ static const struct srv_place_row places[SRV_PLACE_COUNT] = {
     [SRV_INFO] = {"/api/info", false, ""},
     [SRV_PROCESSES] = {"/api/processes", false, "columns|sort|where|top"},
     [SRV_TARGET] = {"/api/target", true, "name"},
+    [SRV_FILE] = {"/api/file", true, "name"},
     [SRV_SNAPSHOT] = {"/api/snapshot", false, "n|raw"},
     [SRV_REGIONS] = {"/api/regions", false, "n|view|columns|sort|where|kind|top|offset|limit|raw"},
     [SRV_TIMELINE] = {"/api/timeline", false, "measure|by|target|from|to|where|top"},
@@ -257,11 +258,13 @@ static bool is_near(const struct srv_guard *guard, const struct srv_headers *h)
 	return !h->fetch_site || strcmp(h->fetch_site, "same-origin") == 0 || strcmp(h->fetch_site, "none") == 0;
 }
 
-static bool is_json(const char *type)
+/* Neither of these is what a form of another page could send: a browser asks first, and is told no. */
+static bool is_type(enum srv_place place, const char *type)
 {
-	static const char json[] = "application/json";
+	const char *wanted = place == SRV_FILE ? "application/octet-stream" : "application/json";
+	size_t length = strlen(wanted);
 
-	return type && strncmp(type, json, sizeof(json) - 1) == 0 && strchr("; ", type[sizeof(json) - 1]);
+	return type && strncmp(type, wanted, length) == 0 && strchr("; ", type[length]);
 }
 
 static bool is_once(const struct srv_guard *guard, const char *token)
@@ -290,7 +293,7 @@ int srv_check(const struct srv_guard *guard, const struct srv_headers *h, const 
 		return 404;
 	if (post != places[place].post)
 		return 405;
-	if (post && !is_json(h->content_type))
+	if (post && !is_type((enum srv_place)place, h->content_type))
 		return 415;
 	for (size_t i = 0; i < q->count; i++)
 		if (!vmm_words_contain(places[place].parameters, q->parameters[i].name))
@@ -350,10 +353,13 @@ const char *srv_status_text(int status)
 	    {403, "not permitted: open the address that vmmap serve printed, with its token"},
 	    {404, "there is nothing at this address: docs/http.md lists what there is"},
 	    {405, "this is not asked so: with GET, and what changes something with POST"},
+	    {409, "another file is being sent: wait for its end"},
+	    {411, "a file needs its Content-Length"},
 	    {413, "the body is too large"},
 	    {414, "the address is too long"},
-	    {415, "a POST needs Content-Type: application/json"},
+	    {415, "a POST needs Content-Type: application/json, and a file application/octet-stream"},
 	    {503, "too much is asked at a time: ask again later"},
+	    {507, "the file cannot be kept: set TMPDIR to a folder with room"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)

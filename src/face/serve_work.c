@@ -143,6 +143,19 @@ static int do_target(struct srv_work *w, const struct srv_ask *ask, struct vmm_e
 	return srv_answer_info(ask, err);
 }
 
+static int do_file(struct srv_work *w, struct srv_job *job, const struct srv_ask *ask, struct vmm_err *err)
+{
+	int code = srv_history_file(&w->history, &job->file, srv_query_get(&job->query, "name"), err);
+
+	/* It is gone by when that is told. */
+	if (code < 0) {
+		srv_file_drop(&job->file);
+		return code;
+	}
+	tell_snapshot(w, NULL, 0);
+	return srv_answer_info(ask, err);
+}
+
 static int do_job(struct srv_work *w, struct srv_job *job, struct vmm_out *out, struct vmm_err *err)
 {
 	struct srv_ask ask = {&w->history, job->place, &job->query, out};
@@ -159,6 +172,8 @@ static int do_job(struct srv_work *w, struct srv_job *job, struct vmm_out *out, 
 		return do_growth(w, job, out, err);
 	case SRV_TARGET:
 		return do_target(w, &ask, err);
+	case SRV_FILE:
+		return do_file(w, job, &ask, err);
 	default:
 		return srv_answer(&ask, err);
 	}
@@ -168,7 +183,8 @@ static void put_error(struct srv_job *job, int code, const struct vmm_err *err)
 {
 	struct vmm_out *out = vmm_out_create_memory();
 
-	job->status = srv_status_of(code);
+	/* Of a file that is no target it is the file that is wrong, whatever of it. */
+	job->status = job->place == SRV_FILE && code != VMM_E_NOMEM ? 422 : srv_status_of(code);
 	if (!out)
 		return;
 	vmm__json_key_text(out, "{\"error\":", err->text[0] ? err->text : vmm_error_text(code));
@@ -200,6 +216,8 @@ static void run_job(struct srv_work *w, struct srv_job *job)
 	struct vmm_err err = {0};
 	int code = out ? do_job(w, job, out, &err) : VMM_E_NOMEM;
 
+	if (code < 0)
+		srv_file_name(w->history.sent, w->history.name, &err);
 	srv_job_answer(job, out, code, &err);
 }
 

@@ -237,7 +237,16 @@ static void test_methods_places_and_parameters(void **state)
 	assert_int_equal(check(&h, "/api/look"), 0);
 	h.content_type = "application/json";
 	assert_int_equal(check(&h, "/api/interval"), 0);
+	assert_int_equal(check(&h, "/api/file?name=core"), 415);
+	h.content_type = "application/octet-stream";
+	assert_int_equal(check(&h, "/api/interval"), 415);
+	assert_int_equal(check(&h, "/api/file?name=core"), 0);
+	assert_int_equal(check(&h, "/api/file?path=core"), 400);
+	h.origin = "http://evil.example";
+	assert_int_equal(check(&h, "/api/file?name=core"), 403);
+	h.origin = NULL;
 	h.cookie = NULL;
+	assert_int_equal(check(&h, "/api/file?name=core"), 403);
 	assert_int_equal(check(&h, "/api/interval"), 403);
 }
 

@@ -67,12 +67,12 @@ const bench = {
     bench.run("report", target, "-o", file, ...words);
     return pathToFileURL(file).href;
   },
-  /** A page with the network cut; anything that it would fetch, and any error, is a failed check. */
-  async open(url, { width = 1280, height = 800, dark = false, offline = true, ...options } = {}) {
+  /** A page with the network cut; anything that it would fetch, and any error but an expected one, is a failed check. */
+  async open(url, { width = 1280, height = 800, dark = false, offline = true, expected = /^$/, ...options } = {}) {
     const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", offline, ...options });
     const page = await context.newPage();
     page.on("pageerror", (e) => bench.check(false, "error in the page: " + e));
-    page.on("console", (m) => m.type() === "error" && bench.check(false, "console: " + m.text()));
+    page.on("console", (m) => m.type() === "error" && !expected.test(m.text()) && bench.check(false, "console: " + m.text()));
     if (offline)
       page.on("request", (r) => bench.check(/^(file|data|blob):/.test(r.url()), "the page fetches " + r.url()));
     await page.goto(url);

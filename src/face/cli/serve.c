@@ -46,6 +46,7 @@ static int make_plan(struct serving *s, struct vmm_err *err)
 	int code = 0;
 
 	s->plan.work = &s->work;
+	s->plan.picker = !s->args->operand_count;
 	s->plan.socket = option[VMM_OPTION_SOCKET];
 	s->plan.guard.host_name = option[VMM_OPTION_HOST_NAME];
 	if (s->plan.socket && option[VMM_OPTION_PORT])

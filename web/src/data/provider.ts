@@ -112,4 +112,6 @@ export interface Provider {
   seen?(): void;
   /** Shows another process: the provider of it. */
   choose?(pid: number): Promise<Provider>;
+  /** Sends a file to be opened: the provider of it. What was shown stays where it cannot be. */
+  openFile?(file: File, progress: (sent: number, all: number) => void, stop: AbortSignal): Promise<Provider>;
 }

@@ -47,6 +47,35 @@ async function tell<T>(path: string, body: object): Promise<T> {
   return (await answer.json()) as T;
 }
 
+/** A file as it stands on the disk: fetch does not tell how much of it has gone. */
+function send<T>(file: File, progress: (sent: number, all: number) => void, stop: AbortSignal): Promise<T> {
+  return new Promise((done, fail) => {
+    const request = new XMLHttpRequest();
+    // A name may hold what no address does; it is only shown.
+    const name = [...file.name.replace(/[\u0000-\u001f\u007f]/g, "?")].slice(0, 60).join("") || "file";
+    request.open("POST", "api/file?" + new URLSearchParams({ name }).toString());
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.responseType = "text";
+    request.upload.onprogress = (e): void => progress(e.loaded, e.total);
+    request.upload.onload = (e): void => progress(e.total, e.total);
+    request.onload = (): void => {
+      let body: unknown = null;
+      try {
+        body = JSON.parse(request.responseText);
+      } catch {
+        // No JSON: then the status alone has to do.
+      }
+      const error = (body as { error?: unknown } | null)?.error;
+      if (request.status === 200 && body) done(body as T);
+      else fail(new Error(typeof error === "string" ? error : `the server answered ${request.status}`));
+    };
+    request.onerror = (): void => fail(new Error(`${name}: the connection broke off, as it does when a file is larger than the server has room for`));
+    request.onabort = (): void => fail(new Error("cancelled"));
+    stop.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}
+
 function bytesOf(hex: string): Uint8Array {
   const bytes = new Uint8Array(hex.length >> 1);
   for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(hex.slice(2 * i, 2 * i + 2), 16);
@@ -178,6 +207,12 @@ export class ServeProvider implements Provider {
   /** Another process from now on; what this one knew is of no account then. */
   async choose(pid: number): Promise<Provider> {
     const info = await tell<ServeInfo>(`target?name=${pid}`, {});
+    this.close();
+    return new ServeProvider(info);
+  }
+
+  async openFile(file: File, progress: (sent: number, all: number) => void, stop: AbortSignal): Promise<Provider> {
+    const info = await send<ServeInfo>(file, progress, stop);
     this.close();
     return new ServeProvider(info);
   }

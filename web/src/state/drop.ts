@@ -1,7 +1,9 @@
-// Files dropped on the page: documents of `vmmap show --json` or `--format json-columns`, several of them as one history.
+// Files dropped on the page, or chosen in it: documents of `vmmap show --json` or `--format json-columns`, several of them as
+// one history, are read here; cores, sessions, captures and smaps by the server, where it opens what its user chooses.
 import { replace } from "./follow";
-import { act } from "./store";
+import { act, getState } from "./store";
 import { visible } from "../text";
+import type { Provider } from "../data/provider";
 import { ReportProvider, type ReportData } from "../data/report";
 import type { PageInfo, SnapshotJson } from "../data/types";
 
@@ -21,7 +23,7 @@ async function read(file: File): Promise<SnapshotJson> {
   try {
     found = JSON.parse(await file.text());
   } catch {
-    throw new Error(`${visible(file.name)} is no JSON. vmmap show TARGET --json writes files that can be dropped here; cores and sessions open with vmmap report`);
+    throw new Error(`${visible(file.name)} is no JSON. vmmap show TARGET --json writes files that can be dropped here; cores and sessions open with vmmap report or vmmap gui`);
   }
   if (!isSnapshot(found)) throw new Error(`${visible(file.name)} is no snapshot of vmmap show TARGET --json`);
   return found;
@@ -33,7 +35,48 @@ export function historyOf(documents: readonly SnapshotJson[]): ReportData {
   return { snapshots: ordered.map((s, i) => ({ ...s, n: i + 1 })) };
 }
 
+/** The server, where it opens files; kept while documents that were dropped are shown. */
+let server: Provider | null = null;
+
+/** JSON starts with a brace, and nothing that the server opens does. */
+async function isDocument(file: File): Promise<boolean> {
+  return (await file.slice(0, 256).text()).trimStart().startsWith("{");
+}
+
+async function send(to: Provider, file: File): Promise<void> {
+  const stop = new AbortController();
+  const name = visible(file.name);
+  const show = (sent: number, all: number): void => act({ sending: { name, sent, all, cancel: () => stop.abort() } });
+  if (getState().sending) throw new Error("another file is being sent: wait for its end, or cancel it");
+  show(0, file.size);
+  try {
+    const next = await to.openFile!(file, show, stop.signal);
+    server = next;
+    replace(next);
+    act({ tab: "overview" });
+  } catch (e) {
+    if (!stop.signal.aborted) throw e;
+  } finally {
+    act({ sending: null });
+  }
+}
+
 async function open(files: readonly File[], info: PageInfo): Promise<void> {
+  const { provider } = getState();
+  if (provider?.openFile && provider.can.processes) server = provider;
+  const documents = await Promise.all(files.map(isDocument));
+  if (!server || documents.every(Boolean)) return openDocuments(files, info);
+  if (files.length > 1) throw new Error("A core, session, capture or smaps is opened alone: choose one file");
+  return send(server, files[0]!);
+}
+
+/** Opens them; what cannot be is told in the page's line. */
+export function openFiles(files: readonly File[], info: PageInfo): Promise<void> {
+  act({ message: "" });
+  return open(files, info).catch((x: unknown) => act({ message: x instanceof Error ? x.message : String(x) }));
+}
+
+async function openDocuments(files: readonly File[], info: PageInfo): Promise<void> {
   const sorted = [...files].sort((a, b) => a.name.localeCompare(b.name));
   const documents = await Promise.all(sorted.map(read));
   const title = documents[0]?.target.name ?? info.title;
@@ -58,6 +101,6 @@ export function acceptDrops(info: () => PageInfo | null): void {
     if (!files.length) return;
     e.preventDefault();
     if (!tables) return;
-    open(files, tables).catch((x: unknown) => act({ message: x instanceof Error ? x.message : String(x) }));
+    void openFiles(files, tables);
   });
 }

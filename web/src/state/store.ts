@@ -38,6 +38,13 @@ export interface ViewState {
   palette: Palette;
 }
 
+export interface Sending {
+  name: string;
+  sent: number;
+  all: number;
+  cancel: () => void;
+}
+
 export interface State extends ViewState {
   provider: Provider | null;
   snapshot: Snapshot | null;
@@ -54,6 +61,8 @@ export interface State extends ViewState {
   panel: boolean | null;
   /** A line for the reader: what could not be done and why. */
   message: string;
+  /** A file that is on its way to the server; null: none. */
+  sending: Sending | null;
   loading: boolean;
 }
 
@@ -63,7 +72,7 @@ export const initialView: ViewState = {
 };
 
 let state: State = {
-  ...initialView, provider: null, snapshot: null, diff: null, newest: null, live: null, expanded: new Set(), widths: {}, panel: null, message: "", loading: true,
+  ...initialView, provider: null, snapshot: null, diff: null, newest: null, live: null, expanded: new Set(), widths: {}, panel: null, message: "", sending: null, loading: true,
 };
 const listeners = new Set<(s: State) => void>();
 

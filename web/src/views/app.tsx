@@ -33,6 +33,20 @@ function onTabKey(e: KeyboardEvent, shown: Tab[], tab: Tab): void {
   document.getElementById("tab-" + next)?.focus();
 }
 
+/** How far a file has gone to the server. Once it is there it is opened, which nothing stops. */
+function SendStrip(): JSX.Element | null {
+  const sending = useStore((s) => s.sending);
+  if (!sending) return null;
+  const gone = sending.sent >= sending.all;
+  return (
+    <div class="sending">
+      <span role="status">{gone ? "Opening" : "Sending"} {sending.name}…</span>
+      <progress aria-label={"How much of " + sending.name + " was sent"} max={Math.max(1, sending.all)} {...(gone ? {} : { value: sending.sent })} />
+      <button type="button" class="button small" disabled={gone} onClick={sending.cancel}>Cancel</button>
+    </div>
+  );
+}
+
 export function App(): JSX.Element {
   const wanted = useStore((s) => s.tab);
   const message = useStore((s) => s.message);
@@ -57,6 +71,7 @@ export function App(): JSX.Element {
         <FilterStrip />
       </div>
       <CompareStrip />
+      <SendStrip />
       <div class="message" role="status" hidden={!message}>{message}</div>
       <main class="main">
         <div id="view" role="tabpanel" aria-labelledby={"tab-" + tab} class={"view view-" + tab}>

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ProcessRow } from "../data/provider";
+import { openFiles } from "../state/drop";
 import { replace } from "../state/follow";
 import { act, useStore } from "../state/store";
 import { visible } from "../text";
@@ -21,6 +22,26 @@ function matches(p: ProcessRow, words: readonly string[]): boolean {
 
 function number(v: unknown): number | null {
   return typeof v === "number" ? v : null;
+}
+
+/** The same as dropping files on the page. */
+function FileButton(): JSX.Element | null {
+  const provider = useStore((s) => s.provider);
+  const sending = useStore((s) => s.sending !== null);
+  const input = useRef<HTMLInputElement>(null);
+  if (!provider?.openFile) return null;
+  const onChoose = (e: JSX.TargetedEvent<HTMLInputElement>): void => {
+    const files = [...(e.currentTarget.files ?? [])];
+    e.currentTarget.value = "";
+    if (files.length) void openFiles(files, provider.info);
+  };
+  return (
+    <>
+      <button type="button" class="button small" disabled={sending} title="A core, a session, a capture or smaps text. It can be dropped on the page too"
+        onClick={() => input.current?.click()}>Open a file…</button>
+      <input ref={input} type="file" multiple hidden aria-label="File to open" onChange={onChoose} />
+    </>
+  );
 }
 
 export function Processes(): JSX.Element {
@@ -79,6 +100,7 @@ export function Processes(): JSX.Element {
           </div>
           <span class="dim" role="status">{all ? (rows.length === all.length ? `${rows.length} processes` : `${rows.length} of ${all.length}`) : "Being read…"}</span>
           <span class="grow" />
+          <FileButton />
           <button type="button" class="button small" onClick={refresh}>Read again</button>
           <SaveTable name={["processes"]} data={() => ({
             columns: SAVED, rows: rows.map((p) => SAVED.map((id) => p[id] as string | number | null)),

@@ -1,5 +1,7 @@
 // The page served live: a target that grows, is paused and looked at, and exits; the picker; what a refresh costs.
 import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 const GROWS = `
 import mmap, sys
@@ -264,9 +266,70 @@ async function picker(b) {
   }
 }
 
+/** Files that are chosen or dropped are opened by the server; one that is none leaves what is shown. */
+async function files(b) {
+  const target = await b.target("python3", ["-u", "-c", GROWS]);
+  const session = join(b.folder, "dropped.vmmap");
+  const smaps = join(b.folder, "dropped.smaps");
+  b.run("save", target.pid, "-o", session);
+  writeFileSync(smaps, readFileSync(`/proc/${target.pid}/smaps`));
+  const server = await serve(b);
+  const page = await b.open(server.url, { offline: false, expected: /status of 422/ });
+  const drop = (name, bytes) => page.evaluate(([n, all]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([Uint8Array.from(atob(all), (c) => c.charCodeAt(0))], n));
+    globalThis.document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
+  }, [name, bytes.toString("base64")]);
+  const title = async () => (await document(page, "/api/info")).title;
+  try {
+    await page.waitForSelector("#process-rows tr");
+    const chooser = page.waitForEvent("filechooser");
+    await page.focus("text=Open a file…");
+    await page.keyboard.press("Enter");
+    await (await chooser).setFiles(smaps);
+    await page.waitForSelector('tr[data-kind="total"]');
+    b.equal(await title(), "dropped.smaps", "the file that was chosen is shown");
+    await drop("notes.txt", Buffer.from("no target at all"));
+    await page.waitForFunction(() => globalThis.document.querySelector(".message")?.textContent.startsWith("notes.txt: the file is no core"));
+    b.equal(await title(), "dropped.smaps", "what was shown stays");
+    await drop("dropped.vmmap", readFileSync(session));
+    await page.waitForFunction((pid) => globalThis.document.querySelector(".pid")?.textContent === "PID " + pid, target.pid);
+    b.equal(await title(), "dropped.vmmap", "the session that was dropped is shown");
+    const whole = await document(page, "/api/snapshot?n=last");
+    await page.waitForFunction((t) => globalThis.document.querySelector('tr[data-kind="total"]')?.textContent.includes(t), kib(whole.summary.total.rss));
+    b.check(await page.locator(".message").isHidden(), "no message is left");
+    await drop("shown.json", Buffer.from(b.run("show", session, "--json")));
+    await page.waitForSelector("#tab-processes", { state: "detached" });
+    await drop("dropped.vmmap", readFileSync(session));
+    await page.waitForSelector("#tab-processes");
+    await cancelled(b, page, drop);
+  } finally {
+    await page.context().close();
+    server.end();
+  }
+}
+
+/** While a file goes a strip tells so; cancelled, it leaves everything as it was. */
+async function cancelled(b, page, drop) {
+  let reached;
+  const held = new Promise((done) => { reached = done; });
+  await page.click("#tab-processes");
+  await page.route("**/api/file*", () => reached()); // it never gets on
+  await drop("large.core", Buffer.alloc(1 << 20, 1));
+  await held;
+  await page.waitForSelector(".sending progress");
+  b.check((await page.textContent(".sending")).includes("large.core"), "the file that goes is named");
+  await b.picture(page, "live-sending");
+  await page.click(".sending button");
+  await page.waitForSelector(".sending", { state: "detached" });
+  b.equal((await document(page, "/api/info")).title, "dropped.vmmap", "what was shown stays when another is cancelled");
+  b.check(await page.locator(".message").isHidden(), "cancelling is no error");
+}
+
 export default async function (b) {
   await growing(b);
   await picker(b);
+  await files(b);
   await selection(b);
   const rounds = Number(process.env.VMMAP_LIVE_ROUNDS ?? 9);
   for (const tab of ["overview", "regions", "map"]) await refreshes(b, tab, rounds);
