@@ -77,7 +77,7 @@ export function span(seconds: number): string {
 export function trendText(t: Trend | null): string {
   if (!t) return "";
   if (t.verdict === "steady") return rate(t.per_second);
-  return { flat: "no growth", noise: "up and down", jump: "jumped", ending: "grew, then stopped", too_few: "" }[t.verdict] ?? t.verdict;
+  return { flat: "no growth", noise: "uneven", jump: "jumped", ending: "grew, then stopped", too_few: "" }[t.verdict] ?? t.verdict;
 }
 
 /** What the words or the rate of a trend rest on. */
@@ -88,7 +88,7 @@ export function trendTitle(t: Trend | null): string {
     ? `first to last: ${bytes(first)} to ${bytes(last)} in ${span(seconds)}` : "";
   const why = {
     steady: `the median slope between all pairs of ${thousands(t.points)} snapshots; 99 % certain between ${rate(t.low)} and ${rate(t.high)}`,
-    flat: "it does not rise", noise: "it rises and falls: what it gained from first to last is no steady growth",
+    flat: "it does not rise", noise: "it changes unevenly: what it gained from first to last tells no rate",
     jump: "most of it came at once", ending: "it grew, and has stopped", too_few: "too few snapshots tell of it: eight, with time between them",
   }[t.verdict] ?? "";
   return [why, ends].filter((x) => x).join(" · ");
@@ -108,7 +108,7 @@ function Nothing({ growth }: { growth: Growth }): JSX.Element {
     );
   }
   const words = total?.verdict === "steady" ? `resident memory as a whole does, by ${rate(total.per_second)}, but no single thing in it`
-    : { noise: "resident memory rises and falls", flat: "resident memory does not rise", jump: "resident memory jumped once", ending: "resident memory grew, then stopped",
+    : { noise: "resident memory changes unevenly", flat: "resident memory does not rise", jump: "resident memory jumped once", ending: "resident memory grew, then stopped",
       too_few: "there are too few snapshots to tell" }[total?.verdict ?? ""];
   return <p class="body dim" title={trendTitle(total ?? null)}>Nothing grows steadily{words ? ": " + words : ""}.</p>;
 }
