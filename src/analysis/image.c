@@ -101,7 +101,6 @@ static int open_bytes(struct vmm_image_pass *pass, const struct group *g, struct
 		return 0;
 	}
 	vmm_close_fd(&ret->fd);
-	ret->fd = -1;
 	*ret_replaced = fd == VMM_E_NO_TARGET && !vma->deleted && !is_memfd(vma);
 	for (size_t i = 0; i < g->count; i++)
 		if (g->vmas[i]->offset == 0) {

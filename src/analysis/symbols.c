@@ -69,7 +69,6 @@ static bool open_module(const struct vmm_symbols *syms, const struct vmm_module 
 			return true;
 		}
 		vmm_close_fd(&ret->fd);
-		ret->fd = -1;
 		return false;
 	}
 	return false;

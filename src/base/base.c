@@ -33,6 +33,7 @@ void vmm_close_fd(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
+	*fd = -1;
 }
 
 void vmm_free_pointer(void *pointer)

@@ -59,7 +59,7 @@ static inline uint64_t vmm_add_sat(uint64_t a, uint64_t b)
  */
 bool vmm_grow(void *array, size_t *capacity, size_t need, size_t elem_size);
 
-/* Closes a descriptor held in a local; -1 is ignored. For VMM_CLEANUP. */
+/* Closes a descriptor, which is -1 then; -1 is ignored. For VMM_CLEANUP too. */
 void vmm_close_fd(int *fd);
 /* Frees a local pointer. For VMM_CLEANUP. */
 void vmm_free_pointer(void *pointer);
