@@ -33,6 +33,8 @@ struct vmm_glance {
 
 /* VMM_E_GONE: no such process; VMM_E_DENIED (hidepid), VMM_E_NOMEM, VMM_E_IO. */
 int vmm_process_glance(int32_t pid, struct vmm_glance *ret, struct vmm_err *err);
+/* The same of a process that is known: false when it has ended, another has its PID, or it cannot be looked at. */
+bool vmm_process_runs(const struct vmm_process_id *id, struct vmm_glance *ret);
 
 /* Who is wanted: a process counts once, however many of these it fits. Kernel threads and ended processes are never found. */
 struct vmm_process_pick {

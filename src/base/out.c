@@ -110,6 +110,12 @@ char *vmm_out_take(struct vmm_out *out, size_t *ret_length)
 	return text;
 }
 
+void vmm_out_discard(struct vmm_out *out)
+{
+	if (out)
+		free(vmm_out_take(out, NULL));
+}
+
 void vmm_out_bytes(struct vmm_out *out, const char *s, size_t n)
 {
 	while (n > 0) {

@@ -24,6 +24,8 @@ int vmm_out_finish(struct vmm_out *out, struct vmm_err *err);
 /* Into memory. vmm_out_take() hands over the text, NUL-terminated, free() it; NULL when memory was out. Destroys out. */
 struct vmm_out *vmm_out_create_memory(void);
 char *vmm_out_take(struct vmm_out *out, size_t *ret_length);
+/* Destroys out and what it holds; NULL is ignored. */
+void vmm_out_discard(struct vmm_out *out);
 /* Writes out what is buffered; keeps errors for vmm_out_finish. */
 void vmm_out_flush(struct vmm_out *out);
 

@@ -137,7 +137,7 @@ static void add_place(struct vmm_line *line, const struct vmm_growth_finding *f)
 		}
 		word_add(line, word);
 	} else if (word) {
-		free(vmm_out_take(word, NULL));
+		vmm_out_discard(word);
 	}
 }
 

@@ -148,7 +148,7 @@ static int follow(struct recorder *r, const struct vmm_process_id *found, size_t
 	int code = 0;
 
 	for (size_t i = 0; i < count && code == 0; i++)
-		if (vmm_process_glance(found[i].pid, &g, NULL) == 0 && same(&g.id, &found[i]) && !ended(&g))
+		if (vmm_process_runs(&found[i], &g))
 			code = rec_add(r, &g, false, err);
 	return code;
 }

@@ -145,12 +145,6 @@ static int keep(struct recorder *r, struct rec_process *p, struct vmm_target *t,
 	return code;
 }
 
-/* Whether what was opened by its PID is the process that is followed: it has run from before the open until now. */
-static bool is_still(const struct rec_process *p, struct vmm_glance *ret)
-{
-	return vmm_process_glance(p->id.pid, ret, NULL) == 0 && ret->id.started == p->id.started && ret->state != 'Z' && ret->state != 'X';
-}
-
 static int take(struct recorder *r, struct rec_process *p, struct vmm_target *t, const struct vmm_glance *g, bool last,
                 struct vmm_err *err)
 {
@@ -204,7 +198,7 @@ static int look_at(struct recorder *r, struct rec_process *p, bool last, struct 
 	struct vmm_glance g;
 	int code;
 
-	if (!is_still(p, &g)) {
+	if (!vmm_process_runs(&p->id, &g)) {
 		p->ended = true;
 		return 0;
 	}
@@ -216,7 +210,8 @@ static int look_at(struct recorder *r, struct rec_process *p, bool last, struct 
 	code = vmm_target_open_pid(p->id.pid, &t, err);
 	if (code < 0)
 		return without(r, p, code, err);
-	if (is_still(p, &g))
+	/* It was opened by its PID: the process that is followed is it when that runs from before until now. */
+	if (vmm_process_runs(&p->id, &g))
 		code = take(r, p, t, &g, last, err);
 	else
 		p->ended = true;

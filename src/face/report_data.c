@@ -9,6 +9,7 @@
 #include "face/timeline.h"
 #include "session/read.h"
 #include "view/json_write.h"
+#include "view/view.h"
 
 #define LOOKS_MOST 2000 /* points of a timeline */
 
@@ -16,22 +17,13 @@ int vmm_report_put_snapshot(struct vmm_page_pack *pack, const struct vmm_snapsho
                             struct vmm_err *err)
 {
 	struct vmm_out *memory = vmm_out_create_memory();
-	struct vmm_query q = {0};
-	struct vmm_rows rows;
 	size_t length;
 	char *json, head[64];
 	int code;
 
 	if (!memory)
 		return vmm_fail_nomem(err);
-	code = vmm_query_init(&q, "tree", NULL, NULL, NULL, NULL, err);
-	if (code == 0)
-		code = vmm_rows_build(&rows, &q, s, err);
-	if (code == 0) {
-		vmm_emit_json_columns(memory, &q, &rows, s);
-		vmm_rows_done(&rows);
-	}
-	vmm_query_done(&q);
+	code = vmm__json_whole(memory, "tree", false, s, err);
 	json = vmm_out_take(memory, &length);
 	if (code == 0 && !json)
 		code = vmm_fail_nomem(err);
@@ -78,7 +70,7 @@ static int put_timelines(struct vmm_page_pack *pack, const struct vmm_report_ses
 			vmm_timeline_destroy(t);
 			code = vmm_page_pack_memory(pack, memory, err);
 		} else {
-			free(vmm_out_take(memory, NULL));
+			vmm_out_discard(memory);
 		}
 	}
 	vmm_page_pack_text(pack, "}");
@@ -230,8 +222,7 @@ int vmm_report_put_session(struct vmm_page_pack *pack, const struct vmm_report_s
 		told[i] = NULL;
 	code = put_all(pack, r, told, &last, err);
 	for (uint32_t i = 0; i < r->target_count; i++)
-		if (told[i])
-			free(vmm_out_take(told[i], NULL));
+		vmm_out_discard(told[i]);
 	free(told);
 	if (code == 0)
 		*ret_last = last;

@@ -10,6 +10,7 @@
 #include "face/page_runs.h"
 #include "model/target.h"
 #include "view/json_write.h"
+#include "view/view.h"
 
 #define RUNS_MOST 400000         /* of all pages; 5 MB before they are packed */
 #define BYTES_MOST (8u << 20)    /* of contents */
@@ -24,7 +25,7 @@ static int put_element(struct vmm_out *out, const char *id, struct vmm_out *memo
 	int code = vmm_page_pack_open(out, id, &pack, err);
 
 	if (code < 0) {
-		free(vmm_out_take(memory, NULL));
+		vmm_out_discard(memory);
 		return code;
 	}
 	code = vmm_page_pack_memory(pack, memory, err);
@@ -40,24 +41,13 @@ static int put_element(struct vmm_out *out, const char *id, struct vmm_out *memo
 static int put_mappings(struct vmm_out *out, const struct vmm_snapshot *s, struct vmm_err *err)
 {
 	struct vmm_out *memory = vmm_out_create_memory();
-	struct vmm_query q = {0};
-	struct vmm_rows rows;
 	int code;
 
 	if (!memory)
 		return vmm_fail_nomem(err);
-	code = vmm_query_init(&q, "regions", NULL, NULL, NULL, NULL, err);
-	if (code == 0) {
-		q.raw = true;
-		code = vmm_rows_build(&rows, &q, s, err);
-	}
-	if (code == 0) {
-		vmm_emit_json_columns(memory, &q, &rows, s);
-		vmm_rows_done(&rows);
-	}
-	vmm_query_done(&q);
+	code = vmm__json_whole(memory, "regions", true, s, err);
 	if (code < 0) {
-		free(vmm_out_take(memory, NULL));
+		vmm_out_discard(memory);
 		return code;
 	}
 	return put_element(out, "vmmap-mappings", memory, err);
@@ -154,15 +144,14 @@ static int put_pages(struct vmm_out *out, const struct vmm_report_more *more, st
 
 		if (memory && *at)
 			put_part(memory, before[at - part], *at, &good);
-		else if (*at)
-			free(vmm_out_take(*at, NULL));
+		else
+			vmm_out_discard(*at);
 	}
 	if (memory)
 		vmm_out_text(memory, "\"}\n");
 	/* Where the page map may not be read nothing is told, instead of that all is absent. */
 	if (!good || (!p.runs && up_to != UINT64_MAX)) {
-		if (memory)
-			free(vmm_out_take(memory, NULL));
+		vmm_out_discard(memory);
 		return good ? 0 : vmm_fail_nomem(err);
 	}
 	return put_element(out, "vmmap-pages", memory, err);
@@ -219,20 +208,14 @@ static void add_zeros(struct contents *c, uint64_t from, uint64_t to)
 
 static void put_bytes(struct contents *c, uint64_t address, const unsigned char *bytes, size_t length)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	if (length && bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0) {
 		add_zeros(c, address, address + length);
 		return;
 	}
 	put_zeros(c);
 	vmm__json_key_address(c->out, c->first ? "{\"address\":" : ",\n{\"address\":", true, address);
-	vmm_out_text(c->out, ",\"hex\":\"");
-	for (size_t i = 0; i < length; i++) {
-		vmm_out_char(c->out, digits[bytes[i] >> 4]);
-		vmm_out_char(c->out, digits[bytes[i] & 15]);
-	}
-	vmm_out_text(c->out, "\"}");
+	vmm__json_key_hex(c->out, ",\"hex\":", bytes, length);
+	vmm_out_char(c->out, '}');
 	c->first = false;
 	c->bytes += length;
 }
@@ -319,8 +302,7 @@ static int put_memory(struct vmm_out *out, const struct vmm_report_more *more, s
 
 	if (!c || !memory) {
 		free(c);
-		if (memory)
-			free(vmm_out_take(memory, NULL));
+		vmm_out_discard(memory);
 		return vmm_fail_nomem(err);
 	}
 	memset(c, 0, sizeof(*c));
@@ -336,7 +318,7 @@ static int put_memory(struct vmm_out *out, const struct vmm_report_more *more, s
 	free(c);
 	if (code == 0)
 		return put_element(out, "vmmap-memory", memory, err);
-	free(vmm_out_take(memory, NULL));
+	vmm_out_discard(memory);
 	return code;
 }
 
@@ -347,8 +329,7 @@ static int put_chunks(struct vmm_out *out, const struct vmm_report_more *more, s
 
 	if (code == 1)
 		return put_element(out, "vmmap-chunks", memory, err);
-	if (memory)
-		free(vmm_out_take(memory, NULL));
+	vmm_out_discard(memory);
 	return code;
 }
 

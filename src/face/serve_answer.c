@@ -83,8 +83,6 @@ int srv_put_snapshot(struct vmm_out *out, const struct vmm_snapshot *s, uint32_t
                      const struct vmm_query *q, const char *beside, struct vmm_err *err)
 {
 	struct vmm_out *memory = vmm_out_create_memory();
-	struct vmm_rows all;
-	struct vmm_query tree;
 	VMM_CLEANUP_FREE char *members = NULL;
 	size_t size = strlen(beside) + 32, capacity = 0;
 	int code = 0;
@@ -93,22 +91,12 @@ int srv_put_snapshot(struct vmm_out *out, const struct vmm_snapshot *s, uint32_t
 		return vmm_fail_nomem(err);
 	if (!vmm_grow(&members, &capacity, size, 1))
 		code = vmm_fail_nomem(err);
-	if (code == 0 && !rows) {
-		code = vmm_query_init(&tree, "tree", NULL, NULL, NULL, NULL, err);
-		if (code == 0) {
-			tree.raw = raw;
-			code = vmm_rows_build(&all, &tree, s, err);
-			if (code == 0)
-				vmm_emit_json_columns(memory, &tree, &all, s);
-			if (code == 0)
-				vmm_rows_done(&all);
-			vmm_query_done(&tree);
-		}
-	} else if (code == 0) {
+	if (code == 0 && !rows)
+		code = vmm__json_whole(memory, "tree", raw, s, err);
+	else if (code == 0)
 		vmm_emit_json_columns(memory, q, rows, s);
-	}
 	if (code < 0) {
-		free(vmm_out_take(memory, NULL));
+		vmm_out_discard(memory);
 		return code;
 	}
 	snprintf(members, size, "\"n\":%u,%s", n, beside);

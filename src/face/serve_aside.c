@@ -39,17 +39,11 @@ void srv_aside_add(struct srv_work *w, struct srv_job *job)
 	pthread_cond_signal(&w->aside.wake);
 }
 
-static bool is_still(const struct vmm_process_id *id)
-{
-	struct vmm_glance g;
-
-	return vmm_process_glance(id->pid, &g, NULL) == 0 && g.id.started == id->started && g.state != 'Z' && g.state != 'X';
-}
-
 /* Opens and reads the process that the job is about, unless that was done for the job before. */
 static int open_for(struct srv_history *h, const struct srv_job *job, struct vmm_err *err)
 {
 	struct vmm_take take = {.needs = VMM_NEED_DEFAULT | (job->place == SRV_HEAP ? VMM_NEED_HEAPS : 0)};
+	struct vmm_glance g;
 	int code;
 
 	if (h->last.snapshot && h->last.n == job->n && h->id.pid == job->id.pid && h->id.started == job->id.started)
@@ -59,7 +53,7 @@ static int open_for(struct srv_history *h, const struct srv_job *job, struct vmm
 	code = vmm_target_open_pid(job->id.pid, &h->last.target, err);
 	if (code == 0)
 		code = vmm_target_snapshot(h->last.target, &take, &h->last.snapshot, err);
-	if (code == VMM_E_GONE || code == VMM_E_NO_TARGET || !is_still(&job->id))
+	if (code == VMM_E_GONE || code == VMM_E_NO_TARGET || !vmm_process_runs(&job->id, &g))
 		code = vmm_fail(err, VMM_E_GONE, 0, "process %d has ended", (int)job->id.pid);
 	if (code < 0)
 		srv_view_done(&h->last);

@@ -147,10 +147,8 @@ int srv_put_changes(struct vmm_out *out, const struct vmm_snapshot *before, uint
 		beside = NULL;
 		code = text ? put_rows(out, now, n, changed, now->gap_count <= GAPS_FEW || !same_gaps(before, now), text, err) : vmm_fail_nomem(err);
 	}
-	if (gone)
-		free(vmm_out_take(gone, NULL));
-	if (beside)
-		free(vmm_out_take(beside, NULL));
+	vmm_out_discard(gone);
+	vmm_out_discard(beside);
 	free(text);
 	free(changed);
 	return code;

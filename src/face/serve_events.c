@@ -47,8 +47,8 @@ struct srv_bytes *srv_event(const char *type, uint32_t id, struct vmm_out *data)
 		*b = (struct srv_bytes){.users = 1};
 	if (b && out && text)
 		b->text = vmm_out_take(out, &b->length);
-	else if (out)
-		free(vmm_out_take(out, NULL));
+	else
+		vmm_out_discard(out);
 	free(text);
 	if (b && !b->text) {
 		free(b);

@@ -147,11 +147,6 @@ static bool wants_heaps(const struct srv_history *h, bool asked)
 	return asked || !h->heaps_ns || stretched(h, h->heaps_ns) <= vmm_max_u64(HEAPS_PAUSE_MAX, h->interval_ns);
 }
 
-static bool is_still(const struct srv_history *h, struct vmm_glance *ret)
-{
-	return vmm_process_glance(h->id.pid, ret, NULL) == 0 && ret->id.started == h->id.started && ret->state != 'Z' && ret->state != 'X';
-}
-
 static void set_gone(struct srv_history *h)
 {
 	h->gone = true;
@@ -240,11 +235,11 @@ int srv_history_look(struct srv_history *h, bool asked, enum srv_news *ret_news,
 	*ret_before = NULL;
 	if (!h->live || h->gone)
 		return 0;
-	if (is_still(h, &before))
+	if (vmm_process_runs(&h->id, &before))
 		code = read_process(h, asked, &v, err);
 	plan_next(h, begin);
 	/* Without memory, or torn: it has ended, or is another program in a moment. */
-	if (code == VMM_E_GONE || code == VMM_E_NO_TARGET || !is_still(h, &after)) {
+	if (code == VMM_E_GONE || code == VMM_E_NO_TARGET || !vmm_process_runs(&h->id, &after)) {
 		srv_view_done(&v);
 		set_gone(h);
 		*ret_news = SRV_NEWS_GONE;

@@ -130,16 +130,9 @@ static void put_missing(struct reading *r, uint64_t start, uint64_t end, const c
 
 static void put_part(struct reading *r, uint64_t address, const unsigned char *bytes, size_t length)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	vmm__json_key_address(r->parts, r->first_part ? "{\"address\":" : ",{\"address\":", true, address);
-	vmm_out_text(r->parts, ",\"hex\":\"");
-	for (size_t i = 0; i < length; i++) {
-		char pair[2] = {digits[bytes[i] >> 4], digits[bytes[i] & 15]};
-
-		vmm_out_bytes(r->parts, pair, 2);
-	}
-	vmm_out_text(r->parts, "\"}");
+	vmm__json_key_hex(r->parts, ",\"hex\":", bytes, length);
+	vmm_out_char(r->parts, '}');
 	r->first_part = false;
 }
 

@@ -46,8 +46,7 @@ bool srv_history_ripe(struct srv_history *h)
 	if (!h->growth.ppm || (h->interval_ns && h->due_ns <= now))
 		return true;
 	h->glance_ns = now + GLANCE_NS;
-	return vmm_process_glance(h->id.pid, &g, NULL) < 0 || g.id.started != h->id.started || g.state == 'Z' || g.state == 'X' ||
-	       has_grown(h, &g);
+	return !vmm_process_runs(&h->id, &g) || has_grown(h, &g);
 }
 
 int srv_history_growth(struct srv_history *h, const char *measure, uint64_t percent, struct vmm_err *err)

@@ -34,8 +34,7 @@ static void tell_snapshot(struct srv_work *w, const struct vmm_snapshot *before,
 		srv_work_send(w, srv_event("changes", now->n, data), true, n_before);
 		return;
 	}
-	if (data)
-		free(vmm_out_take(data, NULL));
+	vmm_out_discard(data);
 	pthread_mutex_lock(&w->lock);
 	srv_work_forget_kept(w);
 	pthread_mutex_unlock(&w->lock);

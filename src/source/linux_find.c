@@ -103,6 +103,11 @@ int vmm_process_glance(int32_t pid, struct vmm_glance *ret, struct vmm_err *err)
 	return 0;
 }
 
+bool vmm_process_runs(const struct vmm_process_id *id, struct vmm_glance *ret)
+{
+	return vmm_process_glance(id->pid, ret, NULL) == 0 && ret->id.started == id->started && !ended(ret->state);
+}
+
 bool linux_is_named(int dir_fd, const char *comm, size_t comm_length, const char *name)
 {
 	char buffer[CMDLINE_HEAD];

@@ -290,6 +290,23 @@ void vmm_emit_json_columns(struct vmm_out *out, const struct vmm_query *q, const
 	put_document(out, q, rows, s, true);
 }
 
+int vmm__json_whole(struct vmm_out *out, const char *table, bool raw, const struct vmm_snapshot *s, struct vmm_err *err)
+{
+	struct vmm_query q = {0};
+	struct vmm_rows rows;
+	int code = vmm_query_init(&q, table, NULL, NULL, NULL, NULL, err);
+
+	q.raw = raw;
+	if (code == 0)
+		code = vmm_rows_build(&rows, &q, s, err);
+	if (code == 0) {
+		vmm_emit_json_columns(out, &q, &rows, s);
+		vmm_rows_done(&rows);
+	}
+	vmm_query_done(&q);
+	return code;
+}
+
 size_t vmm__json_columns(const struct vmm_query *q, const struct vmm_column *ret[VMM__ROW_COLUMNS_MAX])
 {
 	size_t count = 0;

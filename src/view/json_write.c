@@ -199,3 +199,16 @@ void vmm__json_metrics(struct vmm_out *out, const struct vmm_metrics *m)
 	if (vmm_out_room(out, VMM__JSON_ROOM))
 		vmm__json_end(out, vmm__json_put_metrics(vmm__json_at(out), &keys, m));
 }
+
+void vmm__json_key_hex(struct vmm_out *out, const char *key, const unsigned char *bytes, size_t length)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	vmm_out_text(out, key);
+	vmm_out_char(out, '"');
+	for (size_t i = 0; i < length; i++) {
+		vmm_out_char(out, digits[bytes[i] >> 4]);
+		vmm_out_char(out, digits[bytes[i] & 15]);
+	}
+	vmm_out_char(out, '"');
+}

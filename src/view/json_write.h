@@ -56,5 +56,7 @@ static inline void vmm__json_key_text(struct vmm_out *out, const char *key, cons
 void vmm__json_key_number(struct vmm_out *out, const char *key, bool known, uint64_t v);
 void vmm__json_key_bool(struct vmm_out *out, const char *key, bool v);
 void vmm__json_key_address(struct vmm_out *out, const char *key, bool known, uint64_t v);
+/* Bytes as pairs of hexadecimal digits, in quotes. */
+void vmm__json_key_hex(struct vmm_out *out, const char *key, const unsigned char *bytes, size_t length);
 
 #endif

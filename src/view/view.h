@@ -117,6 +117,8 @@ struct vmm__text_stream *vmm__text_stream_create(const struct vmm_query *q, cons
 /* row NULL: the heading. */
 void vmm__text_stream_row(struct vmm__text_stream *t, struct vmm_out *out, const struct vmm_row *row);
 
+/* vmm_emit_json_columns() of all rows of a table; raw: the kernel's mappings. VMM_E_NOMEM. */
+int vmm__json_whole(struct vmm_out *out, const char *table, bool raw, const struct vmm_snapshot *s, struct vmm_err *err);
 /* ,"size":1,... of all metrics, and "at_least" where there are lower bounds. */
 void vmm__json_metrics(struct vmm_out *out, const struct vmm_metrics *m);
 

@@ -172,8 +172,7 @@ static int save_all(struct save *v, struct vmm_err *err)
 		code = vmm_session_file_keep(&v->file, false, err);
 	if (code == 0 && v->saved)
 		tell_file(v, args->option[VMM_OPTION_OUTPUT]);
-	if (v->out)
-		free(vmm_out_take(v->out, NULL));
+	vmm_out_discard(v->out);
 	return code;
 }
 
