@@ -23,7 +23,9 @@ struct vmm_out;
 #define SRV_INTERVAL_LEAST (VMM_SECOND_NS / 10)
 #define SRV_CONNECTIONS_MAX 64
 
-/* --- serve_history.c: the target, its snapshots, and when it is looked at again. The worker's alone. --- */
+/* --- serve_history.c: the target and its snapshots. The worker's alone, like all of it down to the answers. --- */
+
+#define SRV_NEEDS (VMM_NEED_DEFAULT | VMM_NEED_EXTRA) /* of a snapshot that is shown */
 
 struct srv_entry {
 	uint64_t n; /* number of the snapshot */
@@ -69,7 +71,6 @@ struct srv_history {
 	struct vmm_glance mark;    /* before the last look */
 };
 
-void srv_view_done(struct srv_view *v);
 /* Opens TARGET and takes or loads the first snapshot; without one only processes are told. */
 int srv_history_open(struct srv_history *h, const struct vmm_args *args, const char *given, struct vmm_err *err);
 void srv_history_close(struct srv_history *h);
@@ -80,12 +81,25 @@ struct srv_file;
 /* Shows a file that was sent, under this name. As above; the file is the history's then. Errors call it by its name. */
 int srv_history_file(struct srv_history *h, struct srv_file *f, const char *name, struct vmm_err *err);
 
+/* One more entry; false: out of memory. */
+bool srv_history_add(struct srv_history *h, uint32_t n, uint32_t target, int32_t pid, const struct timespec *taken_at);
+/* The entries as the session has them: after it was opened, and when old ones were dropped. */
+int srv_history_reread(struct srv_history *h, struct vmm_err *err);
+
+/* --- serve_look.c --- */
+
 enum srv_news { SRV_NEWS_NONE, SRV_NEWS_SNAPSHOT, SRV_NEWS_EXEC, SRV_NEWS_GONE };
 /*
  * Takes a snapshot now. *ret_before is the one before, for the caller to destroy; NULL where it is not of the same
  * address space, or nothing is new. The target's end is no error but news. asked: by a user, not by the clock.
  */
 int srv_history_look(struct srv_history *h, bool asked, enum srv_news *ret_news, struct vmm_snapshot **ret_before, struct vmm_err *err);
+
+/* --- serve_view.c: which snapshot is meant --- */
+
+void srv_view_done(struct srv_view *v);
+/* Opens a target by its name and takes or loads its snapshot. n 0: it is of no session. */
+int srv_view_take(struct srv_history *h, const char *name, struct srv_view *ret, struct vmm_err *err);
 /* n: a number, "last", or NULL for that. The view belongs to the history and holds until the next call on it. */
 int srv_history_find(struct srv_history *h, const char *n, struct srv_view *ret, struct vmm_err *err);
 /* The same where only the snapshot matters: *ret is for the caller to destroy unless it is that of last or other (*ret_own false). */
@@ -106,7 +120,7 @@ int srv_history_growth(struct srv_history *h, const char *measure, uint64_t perc
 /* "interval_ms":...,"growth":...,"cost":{...}: how often it is looked at, and what that has cost so far. */
 void srv_history_pace(struct vmm_out *out, const struct srv_history *h);
 
-/* --- serve_answer.c, serve_memory.c, serve_info.c, serve_change.c: JSON. The worker's alone. --- */
+/* --- serve_answer.c, serve_compare.c, serve_memory.c, serve_info.c, serve_change.c: JSON. The worker's alone. --- */
 
 /* What is asked, and where the answer goes. */
 struct srv_ask {
@@ -119,6 +133,8 @@ struct srv_ask {
 int srv_answer(const struct srv_ask *a, struct vmm_err *err);
 /* The snapshot that is asked for; contents: with the target behind it, which is there then. */
 int srv_find(const struct srv_ask *a, bool contents, struct srv_view *ret, struct vmm_err *err);
+int srv_answer_timeline(const struct srv_ask *a, struct vmm_err *err);
+int srv_answer_diff(const struct srv_ask *a, struct vmm_err *err);
 int srv_answer_chunks(const struct srv_ask *a, struct vmm_err *err);
 int srv_answer_memory(const struct srv_ask *a, struct vmm_err *err);
 int srv_answer_pages(const struct srv_ask *a, struct vmm_err *err);
@@ -133,18 +149,6 @@ int srv_put_snapshot(struct vmm_out *out, const struct vmm_snapshot *s, uint32_t
  */
 int srv_put_changes(struct vmm_out *out, const struct vmm_snapshot *before, uint32_t n_before, const struct vmm_snapshot *now,
                     uint32_t n, bool *ret_changed, struct vmm_err *err);
-
-/* The status of the answer that tells an error of the library. */
-int srv_status_of(int code);
-
-/* --- serve_work.c: the worker and its jobs; serve_events.c: who listens to what has come --- */
-
-/* What is sent: bytes that several clients may share. */
-struct srv_bytes {
-	char *text; /* free() */
-	size_t length;
-	unsigned users;
-};
 
 /* --- serve_file.c: a file that a client sends. Zeroed it is none. --- */
 
@@ -170,6 +174,8 @@ void srv_file_remove(char *path);
 /* An error that tells our path tells the client's name instead. */
 void srv_file_name(const char *path, const char *name, struct vmm_err *err);
 
+/* --- serve_work.c: the worker, and what waits for it --- */
+
 /* One request from its first byte to its answer. Made and freed by serve_http.c. */
 struct srv_job {
 	struct srv_job *next;
@@ -187,6 +193,13 @@ struct srv_job {
 	int status;
 	char *text; /* free() */
 	size_t length;
+};
+
+/* What is sent: bytes that several clients may share. */
+struct srv_bytes {
+	char *text; /* free() */
+	size_t length;
+	unsigned users;
 };
 
 #define SRV_PENDING_MAX 64
@@ -236,14 +249,21 @@ int srv_work_start(struct srv_work *w, struct vmm_err *err);
 /* Ends the worker; what waits is answered with 503, and who listens gets the end of the stream. */
 void srv_work_stop(struct srv_work *w);
 void srv_work_done(struct srv_work *w);
-/* Puts an answer into a job: what was written to out, which goes, or the error. */
-void srv_job_answer(struct srv_job *job, struct vmm_out *out, int code, const struct vmm_err *err);
 /* Its connection goes on. Under the lock. */
 void srv_job_finish(struct srv_work *w, struct srv_job *job);
 /* Hands a job over, and suspends its connection until it is done. False: too much is going on already. */
 bool srv_work_add(struct srv_work *w, struct srv_job *job, void (*suspend)(void *connection));
 /* Bytes of an answer left memory. */
 void srv_work_sent(struct srv_work *w, size_t bytes);
+
+/* --- serve_job.c: what the worker does. Without the lock: nobody else looks at the job meanwhile. --- */
+
+void srv_job_run(struct srv_work *w, struct srv_job *job);
+/* Puts an answer into a job: what was written to out, which goes, or the error. */
+void srv_job_answer(struct srv_job *job, struct vmm_out *out, int code, const struct vmm_err *err);
+/* Takes a snapshot and tells who listens; asked: by a user, not by the clock. An error is told them too. */
+int srv_job_look(struct srv_work *w, bool asked, struct vmm_err *err);
+
 /* --- serve_aside.c: questions that take long --- */
 
 /* Whether a job is one of them, about the process as it is now. The worker's alone. */
@@ -282,7 +302,7 @@ int srv_listen_unix(const char **path, int *ret_fd, struct vmm_err *err);
 /* On 127.0.0.1; *port 0: any free one, which it then is. VMM_E_IO. */
 int srv_listen_tcp(uint16_t *port, int *ret_fd, struct vmm_err *err);
 
-/* --- serve_http.c --- */
+/* --- serve_server.c --- */
 
 struct srv_server;
 struct srv_plan {

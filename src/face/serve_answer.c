@@ -12,7 +12,6 @@
 #include "face/heap_page.h"
 #include "face/place.h"
 #include "face/serve.h"
-#include "face/timeline.h"
 #include "model/target.h"
 #include "view/json_write.h"
 #include "view/view.h"
@@ -20,27 +19,6 @@
 #define ROWS_DEFAULT 1000
 #define ROWS_MAX 100000
 #define VIEWS "regions|threads|images|heaps|free|files"
-
-int srv_status_of(int code)
-{
-	switch (code) {
-	case VMM_E_USAGE:
-	case VMM_E_EXPRESSION:
-	case VMM_E_AMBIGUOUS:
-		return 400;
-	case VMM_E_NO_TARGET:
-		return 404;
-	case VMM_E_GONE:
-		return 410;
-	case VMM_E_UNSUPPORTED:
-		return 501;
-	case VMM_E_NOMEM:
-	case VMM_E_LIMIT:
-		return 503;
-	default:
-		return 500;
-	}
-}
 
 /* A document that was made in memory, with members put before its first one. The memory goes. */
 static int put_beside(struct vmm_out *out, struct vmm_out *memory, const char *members, struct vmm_err *err)
@@ -103,19 +81,12 @@ int srv_put_snapshot(struct vmm_out *out, const struct vmm_snapshot *s, uint32_t
 	return put_beside(out, memory, members, err);
 }
 
-static bool flag(const struct srv_ask *a, const char *name)
-{
-	const char *text = get(a, name);
-
-	return text && strcmp(text, "0") != 0 && strcmp(text, "false") != 0;
-}
-
 static int answer_snapshot(const struct srv_ask *a, struct vmm_err *err)
 {
 	struct srv_view v;
 	int code = srv_find(a, false, &v, err);
 
-	return code < 0 ? code : srv_put_snapshot(a->out, v.snapshot, v.n, flag(a, "raw"), NULL, NULL, "", err);
+	return code < 0 ? code : srv_put_snapshot(a->out, v.snapshot, v.n, srv_query_flag(a->query, "raw"), NULL, NULL, "", err);
 }
 
 /* One page of the rows; all of them are sorted and counted before. */
@@ -160,7 +131,7 @@ static int answer_regions(const struct srv_ask *a, struct vmm_err *err)
 		code = vmm_query_init(&q, view ? view : "regions", get(a, "columns"), get(a, "sort"), get(a, "where"), get(a, "kind"), err);
 	if (code < 0)
 		return code;
-	q.raw = flag(a, "raw");
+	q.raw = srv_query_flag(a->query, "raw");
 	code = srv_query_number(a->query, "top", 0, UINT32_MAX, &q.top, err);
 	if (code == 0)
 		code = put_rows(a, &q, &v, err);
@@ -193,108 +164,6 @@ static int answer_processes(const struct srv_ask *a, struct vmm_err *err)
 		vmm_process_list_destroy(list);
 	}
 	vmm_query_done(&q);
-	return code;
-}
-
-/* --- several snapshots --- */
-
-static int parse_by(const char *text, struct vmm_timeline_ask *ask, struct vmm_err *err)
-{
-	static const char *const words[] = {"kind", "heap", "region", "target"};
-
-	ask->by_chosen = text != NULL;
-	for (size_t i = 0; text && i < ARRAY_LEN(words); i++)
-		if (strcmp(words[i], text) == 0) {
-			ask->by = (enum vmm_timeline_by)i;
-			return 0;
-		}
-	return text ? vmm_fail(err, VMM_E_USAGE, 0, "by: one of kind, heap, region, target") : 0;
-}
-
-static int parse_measure(const char *text, struct vmm_timeline_ask *ask, struct vmm_err *err)
-{
-	const char *words = vmm_option_at(VMM_OPTION_MEASURE)->words;
-
-	ask->measure = VMM_METRIC_RSS;
-	if (text && !vmm_words_contain(words, text))
-		return vmm_fail(err, VMM_E_USAGE, 0, "measure: one of %s", words);
-	for (int i = 0; text && i < VMM_METRIC_COUNT; i++)
-		if (strcmp(vmm_metric_id((enum vmm_metric)i), text) == 0)
-			ask->measure = (enum vmm_metric)i;
-	return 0;
-}
-
-static int answer_timeline(const struct srv_ask *a, struct vmm_err *err)
-{
-	struct vmm_timeline_ask ask = {.file = a->history->name ? a->history->name : "", .growth = true};
-	const char *where = get(a, "where");
-	struct vmm_timeline *t;
-	int code = 0;
-
-	if (!a->history->session)
-		return vmm_fail(err, VMM_E_NO_TARGET, 0, "there is one snapshot alone: a timeline takes several");
-	ask.target = get(a, "target");
-	ask.from = get(a, "from");
-	ask.to = get(a, "to");
-	code = parse_by(get(a, "by"), &ask, err);
-	if (code == 0)
-		code = parse_measure(get(a, "measure"), &ask, err);
-	if (code == 0)
-		code = srv_query_number(a->query, "top", 0, ROWS_DEFAULT, &ask.top, err);
-	if (code == 0 && where)
-		code = vmm_expr_compile(vmm_table_find("regions"), where, &ask.where, err);
-	if (code == 0)
-		code = vmm_timeline_create(a->history->session, &ask, &t, err);
-	if (code == 0) {
-		vmm_timeline_json(a->out, t);
-		vmm_timeline_destroy(t);
-	}
-	vmm_expr_destroy(ask.where);
-	return code;
-}
-
-static int put_diff(const struct srv_ask *a, struct vmm_snapshot *const sides[2], struct vmm_err *err)
-{
-	static const char *const tables[] = {"diff_types", "diff_regions", "diff_heaps", "diff_classes"};
-	struct vmm_query q[ARRAY_LEN(tables)] = {0};
-	char names[2][300];
-	struct vmm_diff *diff = NULL;
-	struct vmm_diff_page page = {.names = {names[0], names[1]}, .types = &q[0], .regions = &q[1], .heaps = &q[2],
-	                             .classes = &q[3], .rest = true};
-	size_t made = 0;
-	int code = vmm_diff_create(sides[0], sides[1], &diff, err);
-
-	for (size_t i = 0; i < 2; i++)
-		snprintf(names[i], sizeof(names[i]), "%.250s@%u", a->history->name, sides[i]->session_number);
-	for (; made < ARRAY_LEN(tables) && code == 0; made += code == 0) {
-		code = vmm_query_init(&q[made], tables[made], NULL, NULL, NULL, NULL, err);
-		q[made].unchanged = flag(a, "all");
-	}
-	page.diff = diff;
-	if (code == 0)
-		code = vmm_emit_json_diff(a->out, &page, err);
-	while (made > 0)
-		vmm_query_done(&q[--made]);
-	vmm_diff_destroy(diff);
-	return code;
-}
-
-static int answer_diff(const struct srv_ask *a, struct vmm_err *err)
-{
-	static const char *const names[] = {"before", "after"};
-	struct vmm_snapshot *sides[2] = {NULL, NULL};
-	bool own[2] = {false, false};
-	int code = 0;
-
-	if (!get(a, "before"))
-		return vmm_fail(err, VMM_E_USAGE, 0, "before: the number of a snapshot is missing");
-	for (size_t i = 0; i < 2 && code == 0; i++)
-		code = srv_history_load(a->history, get(a, names[i]), &sides[i], &own[i], err);
-	if (code == 0)
-		code = put_diff(a, sides, err);
-	for (size_t i = 0; i < 2; i++)
-		if (own[i])
-			vmm_snapshot_destroy(sides[i]);
 	return code;
 }
 
@@ -396,9 +265,9 @@ int srv_answer(const struct srv_ask *a, struct vmm_err *err)
 	case SRV_REGIONS:
 		return answer_regions(a, err);
 	case SRV_TIMELINE:
-		return answer_timeline(a, err);
+		return srv_answer_timeline(a, err);
 	case SRV_DIFF:
-		return answer_diff(a, err);
+		return srv_answer_diff(a, err);
 	case SRV_AT:
 		return answer_at(a, err);
 	case SRV_HEAP:

@@ -1,51 +1,19 @@
-/* The network side of vmmap serve: libmicrohttpd takes requests in, the worker answers. */
+/* The requests of vmmap serve: libmicrohttpd takes them in, the worker answers. */
 #include "face/serve.h"
 
 #ifdef VMM_HAVE_MICROHTTPD
-#include <errno.h>
-#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/scan.h"
+#include "face/serve_http.h"
 #include "face/serve_reply.h"
 
-#define CONNECTION_MEMORY (16 << 10) /* request line, headers, and the head of the answer */
-#define IDLE_SECONDS 10
-#define HEAD_NS (10 * VMM_SECOND_NS)  /* from the first byte of a request, or the end of the one before, to its last; of a file, to the next */
-#define SEND_NS (120 * VMM_SECOND_NS) /* for an answer, however slow who takes it is */
 #define ONCE_NS (60 * VMM_SECOND_NS)
 #define EVENT_BYTES 16384
-
-enum phase { PHASE_HEAD, PHASE_FILE, PHASE_WORK, PHASE_SEND, PHASE_STREAM };
-
-/* One connection. */
-struct client {
-	struct client *next, **link;
-	int fd;
-	enum phase phase;
-	uint64_t since_ns;
-};
-
-struct srv_server {
-	struct srv_guard guard;
-	struct srv_work *work;
-	const char *socket;
-	struct MHD_Daemon *daemon;
-	struct MHD_Response *page;
-	int listen_fd, wake_fd;
-	bool picker;
-	const struct request *sender; /* of a file, one at a time; NULL: none. libmicrohttpd's thread alone */
-	uint64_t start_ns;
-	pthread_mutex_t lock; /* of the clients, which libmicrohttpd's thread changes and the main one sweeps */
-	struct client *clients;
-};
 
 /* One request; job is first, so that the worker's pointer is ours. */
 struct request {
@@ -58,35 +26,22 @@ struct request {
 
 /* --- answers --- */
 
-static void set_phase(struct srv_server *s, struct MHD_Connection *c, enum phase phase)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct client *client = info ? info->socket_context : NULL;
-
-	if (!client)
-		return;
-	pthread_mutex_lock(&s->lock);
-	client->phase = phase;
-	client->since_ns = vmm_now_ns();
-	pthread_mutex_unlock(&s->lock);
-}
-
 /* Queues a response, which goes. */
-static enum MHD_Result send_response(struct srv_server *s, struct MHD_Connection *c, int status, struct MHD_Response *response)
+static enum MHD_Result send_response(struct MHD_Connection *c, int status, struct MHD_Response *response)
 {
 	enum MHD_Result result;
 
 	if (!response)
 		return MHD_NO;
-	set_phase(s, c, PHASE_SEND);
+	srv_client_phase(c, SRV_PHASE_SEND);
 	result = MHD_queue_response(c, (unsigned)status, response);
 	MHD_destroy_response(response);
 	return result;
 }
 
-static enum MHD_Result send_error(struct srv_server *s, struct MHD_Connection *c, int status)
+static enum MHD_Result send_error(struct MHD_Connection *c, int status)
 {
-	return send_response(s, c, status, srv_reply_error(status));
+	return send_response(c, status, srv_reply_error(status));
 }
 
 static enum MHD_Result send_sign_in(struct srv_server *s, struct MHD_Connection *c)
@@ -102,24 +57,24 @@ static enum MHD_Result send_sign_in(struct srv_server *s, struct MHD_Connection 
 		MHD_add_response_header(response, "Set-Cookie", cookie);
 		srv_reply_headers(response, SRV_POLICY_DATA);
 	}
-	return send_response(s, c, 303, response);
+	return send_response(c, 303, response);
 }
 
 static enum MHD_Result send_page(struct srv_server *s, struct MHD_Connection *c)
 {
-	set_phase(s, c, PHASE_SEND);
-	return s->page ? MHD_queue_response(c, 200, s->page) : send_error(s, c, 404);
+	srv_client_phase(c, SRV_PHASE_SEND);
+	return s->page ? MHD_queue_response(c, 200, s->page) : send_error(c, 404);
 }
 
 /* The worker's answer; its text goes with the response. */
-static enum MHD_Result send_answer(struct srv_server *s, struct MHD_Connection *c, struct srv_job *job)
+static enum MHD_Result send_answer(struct MHD_Connection *c, struct srv_job *job)
 {
 	char *text = job->text;
 
 	if (!text)
-		return send_error(s, c, job->status == 200 ? 503 : job->status);
+		return send_error(c, job->status == 200 ? 503 : job->status);
 	job->text = NULL;
-	return send_response(s, c, job->status, srv_reply_json(text, job->length));
+	return send_response(c, job->status, srv_reply_json(text, job->length));
 }
 
 /* --- events --- */
@@ -127,11 +82,6 @@ static enum MHD_Result send_answer(struct srv_server *s, struct MHD_Connection *
 static void suspend(void *connection)
 {
 	MHD_suspend_connection(connection);
-}
-
-static void resume(void *connection)
-{
-	MHD_resume_connection(connection);
 }
 
 static ssize_t read_events(void *arg, uint64_t position, char *ret, size_t size)
@@ -168,7 +118,7 @@ static enum MHD_Result start_events(struct srv_server *s, struct MHD_Connection 
 	if (!srv_work_listen(s->work, r->listener)) {
 		free(r->listener);
 		r->listener = NULL;
-		return send_error(s, c, 503);
+		return send_error(c, 503);
 	}
 	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, EVENT_BYTES, read_events, r, NULL);
 	if (!response)
@@ -177,13 +127,13 @@ static enum MHD_Result start_events(struct srv_server *s, struct MHD_Connection 
 	srv_reply_headers(response, SRV_POLICY_DATA);
 	result = MHD_queue_response(c, 200, response);
 	MHD_destroy_response(response);
-	set_phase(s, c, PHASE_STREAM);
+	srv_client_phase(c, SRV_PHASE_STREAM);
 	return result;
 }
 
 /* --- requests --- */
 
-static void *on_address(void *arg, const char *uri, struct MHD_Connection *c)
+void *srv_http_address(void *arg, const char *uri, struct MHD_Connection *c)
 {
 	struct request *r = vmm_alloc_hook(NULL, sizeof(*r));
 
@@ -238,10 +188,10 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
 static enum MHD_Result hand_over(struct srv_server *s, struct MHD_Connection *c, struct request *r)
 {
 	r->handed = true;
-	set_phase(s, c, PHASE_WORK);
+	srv_client_phase(c, SRV_PHASE_WORK);
 	if (srv_work_add(s->work, &r->job, suspend))
 		return MHD_YES;
-	return send_error(s, c, 503);
+	return send_error(c, 503);
 }
 
 /* Its body goes to the disk as it comes, if it may. */
@@ -253,23 +203,23 @@ static enum MHD_Result begin_file(struct srv_server *s, struct MHD_Connection *c
 	int status;
 
 	if (!s->picker)
-		return send_response(s, c, 403, srv_reply_says(403, "vmmap serve was started for one target: without it, files can be opened"));
+		return send_response(c, 403, srv_reply_says(403, "vmmap serve was started for one target: without it, files can be opened"));
 	if (!name || !*name || strlen(name) > SRV_FILE_NAME_MAX)
-		return send_error(s, c, 400);
+		return send_error(c, 400);
 	if (k->coded || !k->length)
-		return send_error(s, c, 411);
+		return send_error(c, 411);
 	/* What is no number is libmicrohttpd's to refuse; one that does not fit is too large. */
 	if (!vmm_scan_dec(&scan, &size) || !vmm_scan_done(&scan))
-		return send_error(s, c, 413);
+		return send_error(c, 413);
 	if (s->sender)
-		return send_error(s, c, 409);
+		return send_error(c, 409);
 	status = srv_file_begin(&r->job.file, size);
 	if (status == 413)
-		return send_response(s, c, 413, srv_reply_says(413, "a file may have 16 GiB at most: name it on the command line"));
+		return send_response(c, 413, srv_reply_says(413, "a file may have 16 GiB at most: name it on the command line"));
 	if (status)
-		return send_error(s, c, status);
-	s->sender = r;
-	set_phase(s, c, PHASE_FILE);
+		return send_error(c, status);
+	s->sender = &r->job;
+	srv_client_phase(c, SRV_PHASE_FILE);
 	return MHD_YES;
 }
 
@@ -291,7 +241,7 @@ static enum MHD_Result begin(struct srv_server *s, struct MHD_Connection *c, str
 	if (!status && !srv_place_at(r->job.place)->post && k.body)
 		status = 400;
 	if (status)
-		return send_error(s, c, status);
+		return send_error(c, status);
 	if (r->job.place == SRV_PAGE)
 		return send_page(s, c);
 	if (r->job.place == SRV_EVENTS)
@@ -304,9 +254,9 @@ static enum MHD_Result begin(struct srv_server *s, struct MHD_Connection *c, str
 /* The next bytes of a body. */
 static void take_body(struct srv_server *s, struct MHD_Connection *c, struct request *r, const char *data, size_t size)
 {
-	if (s->sender == r) {
+	if (s->sender == &r->job) {
 		srv_file_put(&r->job.file, data, size);
-		set_phase(s, c, PHASE_FILE);
+		srv_client_phase(c, SRV_PHASE_FILE);
 		return;
 	}
 	r->too_large |= size > SRV_BODY_MAX - r->job.body_length;
@@ -316,8 +266,8 @@ static void take_body(struct srv_server *s, struct MHD_Connection *c, struct req
 	r->job.body_length += size;
 }
 
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,
-                                  const char *data, size_t *size, void **context)
+enum MHD_Result srv_http_request(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,
+                                 const char *data, size_t *size, void **context)
 {
 	struct request *r = *context;
 	struct srv_server *s = arg;
@@ -336,224 +286,38 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 		return MHD_YES;
 	}
 	if (r->too_large)
-		return send_error(s, c, 413);
-	if (!r->handed && s->sender == r && !srv_file_end(&r->job.file))
-		return send_error(s, c, 507);
+		return send_error(c, 413);
+	if (!r->handed && s->sender == &r->job && !srv_file_end(&r->job.file))
+		return send_error(c, 507);
 	if (!r->handed)
 		return hand_over(s, c, r);
 	if (!r->job.done)
 		return MHD_YES;
 	/* Who has the answer may send the next one. */
-	if (s->sender == r)
+	if (s->sender == &r->job)
 		s->sender = NULL;
-	return send_answer(s, c, &r->job);
+	return send_answer(c, &r->job);
 }
 
-static void on_completed(void *arg, struct MHD_Connection *c, void **context, enum MHD_RequestTerminationCode code)
+void srv_http_completed(void *arg, struct MHD_Connection *c, void **context, enum MHD_RequestTerminationCode code)
 {
 	struct request *r = *context;
 	struct srv_server *s = arg;
 
 	(void)code;
 	*context = NULL;
-	set_phase(s, c, PHASE_HEAD);
+	srv_client_phase(c, SRV_PHASE_HEAD);
 	if (!r)
 		return;
 	if (r->listener)
 		srv_work_forget(s->work, r->listener);
 	if (r->job.done)
 		srv_work_sent(s->work, r->job.length);
-	if (s->sender == r)
+	if (s->sender == &r->job)
 		s->sender = NULL;
 	srv_file_drop(&r->job.file);
 	free(r->listener);
 	free(r->job.text);
 	free(r);
-}
-
-/* --- connections --- */
-
-static void come(struct srv_server *s, struct MHD_Connection *c, void **context)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct client *client = vmm_alloc_hook(NULL, sizeof(*client));
-	uint64_t one = 1;
-	bool first;
-
-	if (!client)
-		return;
-	memset(client, 0, sizeof(*client));
-	client->fd = info ? info->connect_fd : -1;
-	client->since_ns = vmm_now_ns();
-	pthread_mutex_lock(&s->lock);
-	first = !s->clients;
-	client->next = s->clients;
-	client->link = &s->clients;
-	if (client->next)
-		client->next->link = &client->next;
-	s->clients = client;
-	pthread_mutex_unlock(&s->lock);
-	*context = client;
-	if (first)
-		(void)!write(s->wake_fd, &one, sizeof(one));
-}
-
-static void go(struct srv_server *s, struct client *client)
-{
-	if (!client)
-		return;
-	pthread_mutex_lock(&s->lock);
-	*client->link = client->next;
-	if (client->next)
-		client->next->link = client->link;
-	pthread_mutex_unlock(&s->lock);
-	free(client);
-}
-
-static void on_connection(void *arg, struct MHD_Connection *c, void **context, enum MHD_ConnectionNotificationCode code)
-{
-	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		come(arg, c, context);
-	} else {
-		go(arg, *context);
-		*context = NULL;
-	}
-}
-
-int srv_server_sweep(struct srv_server *s)
-{
-	uint64_t now = vmm_now_ns();
-	bool any;
-
-	srv_work_prune(s->work);
-	pthread_mutex_lock(&s->lock);
-	for (struct client *c = s->clients; c; c = c->next) {
-		uint64_t most = c->phase <= PHASE_FILE ? HEAD_NS : c->phase == PHASE_SEND ? SEND_NS : UINT64_MAX;
-
-		/* Its end is libmicrohttpd's to see and to clean up. */
-		if (now > c->since_ns && now - c->since_ns > most)
-			shutdown(c->fd, SHUT_RDWR);
-	}
-	any = s->clients != NULL;
-	pthread_mutex_unlock(&s->lock);
-	return any ? 1000 : -1;
-}
-
-/* --- the server --- */
-
-static int start(struct srv_server *s, struct vmm_err *err)
-{
-	const struct MHD_OptionItem options[] = {
-	    {MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL},
-	    {MHD_OPTION_CONNECTION_LIMIT, SRV_CONNECTIONS_MAX, NULL},
-	    {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
-	    {MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, NULL},
-	    {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
-	    {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, s},
-	    {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s},
-	    {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_address, s},
-	    {MHD_OPTION_END, 0, NULL},
-	};
-
-	s->work->resume = resume;
-	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_request, s,
-	                             MHD_OPTION_ARRAY, options, MHD_OPTION_END);
-	if (!s->daemon)
-		return vmm_fail(err, VMM_E_IO, errno, "cannot start the server: %s", strerror(errno));
-	s->listen_fd = -1; /* closed with the daemon */
-	return 0;
-}
-
-int srv_server_check(struct vmm_err *err)
-{
-	(void)err;
-	return 0;
-}
-
-int srv_server_start(struct srv_plan *plan, struct srv_server **ret, struct vmm_err *err)
-{
-	struct srv_server *s = vmm_alloc_hook(NULL, sizeof(*s));
-	int code;
-
-	if (!s)
-		return vmm_fail_nomem(err);
-	memset(s, 0, sizeof(*s));
-	s->listen_fd = -1;
-	s->socket = plan->socket;
-	s->work = plan->work;
-	s->picker = plan->picker;
-	s->start_ns = vmm_now_ns();
-	pthread_mutex_init(&s->lock, NULL);
-	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	code = s->wake_fd < 0 ? vmm_fail(err, VMM_E_IO, errno, "cannot start: %s", strerror(errno)) : srv_reply_page(&s->page, err);
-	if (code == 0)
-		code = plan->socket ? srv_listen_unix(&s->socket, &s->listen_fd, err) : srv_listen_tcp(&plan->port, &s->listen_fd, err);
-	if (code == 0) {
-		plan->guard.port = plan->socket ? 0 : plan->port;
-		snprintf(plan->guard.cookie, sizeof(plan->guard.cookie), "vmmap_%u", (unsigned)plan->guard.port);
-		s->guard = plan->guard;
-		code = start(s, err);
-	}
-	if (code < 0) {
-		srv_server_stop(s);
-		return code;
-	}
-	*ret = s;
-	return 0;
-}
-
-void srv_server_stop(struct srv_server *s)
-{
-	if (!s)
-		return;
-	if (s->daemon)
-		MHD_stop_daemon(s->daemon);
-	if (s->page)
-		MHD_destroy_response(s->page);
-	if (s->socket)
-		unlink(s->socket);
-	vmm_close_fd(&s->listen_fd);
-	vmm_close_fd(&s->wake_fd);
-	pthread_mutex_destroy(&s->lock);
-	free(s);
-}
-
-int srv_server_fd(const struct srv_server *s)
-{
-	return s->wake_fd;
-}
-
-#else
-
-#include "base/err.h"
-
-int srv_server_start(struct srv_plan *plan, struct srv_server **ret, struct vmm_err *err)
-{
-	(void)plan;
-	(void)ret;
-	return srv_server_check(err);
-}
-
-int srv_server_check(struct vmm_err *err)
-{
-	return vmm_fail(err, VMM_E_UNSUPPORTED, 0,
-	                "vmmap was built without libmicrohttpd: build it where libmicrohttpd-dev is installed, or write a page with vmmap report");
-}
-
-void srv_server_stop(struct srv_server *s)
-{
-	(void)s;
-}
-
-int srv_server_fd(const struct srv_server *s)
-{
-	(void)s;
-	return -1;
-}
-
-int srv_server_sweep(struct srv_server *s)
-{
-	(void)s;
-	return -1;
 }
 #endif

@@ -140,6 +140,13 @@ const char *srv_query_get(const struct srv_query *q, const char *name)
 	return NULL;
 }
 
+bool srv_query_flag(const struct srv_query *q, const char *name)
+{
+	const char *text = srv_query_get(q, name);
+
+	return text && strcmp(text, "0") != 0 && strcmp(text, "false") != 0;
+}
+
 int srv_query_number(const struct srv_query *q, const char *name, uint64_t otherwise, uint64_t most, uint64_t *ret, struct vmm_err *err)
 {
 	const char *text = srv_query_get(q, name);

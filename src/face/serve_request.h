@@ -61,6 +61,8 @@ struct srv_query {
 int srv_query_parse(struct srv_query *q, const char *uri, size_t length);
 /* The value of a parameter, "" where it stands without one; NULL: it is not there. */
 const char *srv_query_get(const struct srv_query *q, const char *name);
+/* Whether it is there and neither "0" nor "false". */
+bool srv_query_flag(const struct srv_query *q, const char *name);
 /* Its value as a number: decimal up to most, or hexadecimal behind 0x. otherwise where it is not there. VMM_E_USAGE. */
 int srv_query_number(const struct srv_query *q, const char *name, uint64_t otherwise, uint64_t most, uint64_t *ret, struct vmm_err *err);
 int srv_query_address(const struct srv_query *q, const char *name, uint64_t otherwise, uint64_t *ret, struct vmm_err *err);
