@@ -68,6 +68,9 @@ struct vmm_diff_counts {
 	uint64_t value[2];
 };
 
+/* What of a count is after less before. False: a side is not known, or it does not fit. */
+bool vmm_diff_count_change(const struct vmm_diff_counts *c, int64_t *ret_change);
+
 /* One thing with its two sides. */
 struct vmm_diff_row {
 	const struct vmm_diff *diff;
@@ -91,6 +94,18 @@ struct vmm_diff_account {
 	bool adds_up;    /* all three are equal, and so are both sums of each type */
 };
 
+/* An account of the snapshots; a side is NULL where it was not told. */
+struct vmm_diff_identity {
+	const struct vmm_account *before, *after;
+	struct vmm_diff_counts sum, kernel;
+};
+
+/* A limit that both sides tell, and that changed itself or in what is used of it. */
+struct vmm_diff_limit {
+	const struct vmm_limit *before, *after;
+	struct vmm_diff_counts used;
+};
+
 struct vmm_diff {
 	struct vmm_arena *arena;
 	const struct vmm_snapshot *a, *b;
@@ -106,6 +121,9 @@ struct vmm_diff {
 	bool classes_known;   /* heaps of both sides were walked and proved */
 	bool classes_rounded; /* class_size is the power of two that sizes were rounded down to */
 	struct vmm_diff_account accounts[VMM_METRIC_COUNT];
+	struct vmm_diff_identity *identities; /* after's in their order, then those that only before has */
+	struct vmm_diff_limit *limits;
+	uint32_t identity_count, limit_count;
 };
 
 /* Compares two snapshots. *ret_diff: vmm_diff_destroy(). VMM_E_NOMEM. */

@@ -56,6 +56,16 @@ struct vmm_difference vmm_difference_of(const struct vmm_metrics *a, const struc
 	return d;
 }
 
+bool vmm_diff_count_change(const struct vmm_diff_counts *c, int64_t *ret_change)
+{
+	uint64_t before = c->value[0], after = c->value[1], size = after > before ? after - before : before - after;
+
+	if (!c->known[0] || !c->known[1] || size > INT64_MAX)
+		return false;
+	*ret_change = after > before ? (int64_t)size : -(int64_t)size;
+	return true;
+}
+
 uint32_t vmm__diff_numbers(const struct vmm_metrics *a, const struct vmm_metrics *b)
 {
 	/* The others depend on what other processes map, or on what the kernel looked at. */
@@ -251,7 +261,8 @@ static bool fill(struct vmm_diff *d, const struct vmm_pair *pairs, size_t count)
 		diff_type(d, &d->types[k], &d->a->types[k], &d->b->types[k], (enum vmm_kind)k);
 	diff_type(d, &d->total, &d->a->total, &d->b->total, VMM_KIND_COUNT);
 	if (!diff_regions(d, pairs, count) || !vmm__diff_heaps(d, pairs, count) || !vmm__diff_classes(d) ||
-	    !vmm__diff_threads(d, pairs, count) || !vmm__diff_modules(d, pairs, count))
+	    !vmm__diff_threads(d, pairs, count) || !vmm__diff_modules(d, pairs, count) ||
+	    !vmm__diff_identities(d) || !vmm__diff_limits(d))
 		return false;
 	sum_regions(d, &sums);
 	for (int i = 0; i < VMM_METRIC_COUNT; i++)

@@ -12,6 +12,8 @@ bool vmm__diff_heaps(struct vmm_diff *d, const struct vmm_pair *pairs, size_t co
 bool vmm__diff_classes(struct vmm_diff *d);
 bool vmm__diff_threads(struct vmm_diff *d, const struct vmm_pair *pairs, size_t count);
 bool vmm__diff_modules(struct vmm_diff *d, const struct vmm_pair *pairs, size_t count);
+bool vmm__diff_identities(struct vmm_diff *d);
+bool vmm__diff_limits(struct vmm_diff *d);
 
 /* Grown, shrunk or otherwise changed, by the numbers that a thing has of its own. */
 uint32_t vmm__diff_numbers(const struct vmm_metrics *a, const struct vmm_metrics *b);

@@ -380,6 +380,7 @@ static int put_page(struct vmm_out *out, const struct vmm_look *look, const stru
 		                err);
 	put_things(out, look, "Threads", d->threads, d->thread_count, thread_text);
 	put_things(out, look, "Images", d->modules, d->module_count, module_text);
+	vmm_diff_accounts_text(out, look, d);
 	put_accounts(out, look, d);
 	put_unknown(out, d);
 	put_notes(out, look, d);

@@ -270,7 +270,7 @@ static void put_accounts(struct vmm_out *out, const struct vmm_look *look, const
 	vmm_summary_accounts(out, look, shown, count);
 }
 
-static void put_amount(struct vmm_out *out, const struct vmm_limit *l, uint64_t amount)
+void vmm_summary_amount(struct vmm_out *out, const struct vmm_limit *l, uint64_t amount)
 {
 	if (amount == UINT64_MAX)
 		vmm_out_text(out, "unlimited");
@@ -280,8 +280,7 @@ static void put_amount(struct vmm_out *out, const struct vmm_limit *l, uint64_t 
 		vmm_put_count(out, amount);
 }
 
-/* Those that end a process first, and any that is used by half or more. */
-static bool limit_matters(const struct vmm_limit *l)
+bool vmm_summary_limit_matters(const struct vmm_limit *l)
 {
 	static const char *const always[] = {"max_map_count", "as", "stack"};
 
@@ -296,23 +295,23 @@ static void put_limits(struct vmm_out *out, const struct vmm_look *look, const s
 	size_t width = 0, used;
 
 	for (uint32_t i = 0; i < s->limit_count; i++)
-		if (limit_matters(&s->limits[i]))
+		if (vmm_summary_limit_matters(&s->limits[i]))
 			width = vmm_max_u64(width, strlen(s->limits[i].text));
 	if (width)
 		vmm_put_heading(out, look, "Limits");
 	for (uint32_t i = 0; i < s->limit_count; i++) {
 		const struct vmm_limit *l = &s->limits[i];
 
-		if (!limit_matters(l))
+		if (!vmm_summary_limit_matters(l))
 			continue;
 		vmm_out_text(out, "  ");
 		used = vmm_out_escaped(out, l->text, 0);
 		vmm_out_repeat(out, " ", width + 2 - vmm_min_u64(used, width));
 		if (l->used_known && l->soft != UINT64_MAX) {
-			put_amount(out, l, l->used);
+			vmm_summary_amount(out, l, l->used);
 			vmm_out_text(out, " of ");
 		}
-		put_amount(out, l, l->soft);
+		vmm_summary_amount(out, l, l->soft);
 		vmm_out_char(out, '\n');
 	}
 }

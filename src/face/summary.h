@@ -14,6 +14,10 @@ int vmm_summary_table(struct vmm_out *out, const struct vmm_look *look, const st
                       const struct vmm_snapshot *s, struct vmm_err *err);
 /* "Accounts" with a line for each; nothing when there are none. */
 void vmm_summary_accounts(struct vmm_out *out, const struct vmm_look *look, const struct vmm_account *accounts, size_t count);
+/* Those that end a process first, and any that is used by half or more. */
+bool vmm_summary_limit_matters(const struct vmm_limit *l);
+/* So much of a limit: "132 KiB", "1,024", "unlimited". */
+void vmm_summary_amount(struct vmm_out *out, const struct vmm_limit *l, uint64_t amount);
 /* Each note once, with how often it came up. Nothing when there are none. */
 void vmm_summary_notes(struct vmm_out *out, const struct vmm_look *look, const struct vmm_snapshot *s);
 /* Why a partial snapshot is so. */

@@ -98,11 +98,11 @@ void vmm__get_protection_before(const struct vmm_row *row, struct vmm_value *v)
 
 static void count_change(const struct vmm_diff_counts *c, struct vmm_value *v)
 {
-	uint64_t size = c->value[1] > c->value[0] ? c->value[1] - c->value[0] : c->value[0] - c->value[1];
+	int64_t change;
 
 	v->state = VMM_UNKNOWN;
-	if (c->known[0] && c->known[1] && size <= INT64_MAX)
-		vmm__value_number(v, c->value[1] > c->value[0] ? size : 0 - size);
+	if (vmm_diff_count_change(c, &change))
+		vmm__value_number(v, (uint64_t)change);
 }
 
 void vmm__get_count_change(const struct vmm_row *row, struct vmm_value *v)

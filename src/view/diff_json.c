@@ -3,15 +3,6 @@
 #include "view/json_write.h"
 #include "view/view.h"
 
-static void json_signed(struct vmm_out *out, const char *key, bool known, int64_t v)
-{
-	vmm_out_text(out, key);
-	if (known)
-		vmm_out_int(out, v);
-	else
-		vmm_out_text(out, "null");
-}
-
 /* Whether heaps' columns say something of the row: then unknown is told. */
 static bool told(const struct vmm_diff_row *d, int metric)
 {
@@ -31,7 +22,7 @@ static void json_bounds(struct vmm_out *out, const struct vmm_diff_row *d, enum 
 			continue;
 		vmm_out_text(out, any ? ",\"" : key);
 		vmm_out_text(out, vmm_metric_id((enum vmm_metric)i));
-		json_signed(out, "\":", true, v.value);
+		vmm__json_key_signed(out, "\":", true, v.value);
 		any = true;
 	}
 	if (any)
@@ -46,7 +37,7 @@ static void json_change(struct vmm_out *out, const struct vmm_diff_row *d)
 
 		vmm_out_text(out, i ? ",\"" : "\"");
 		vmm_out_text(out, vmm_metric_id((enum vmm_metric)i));
-		json_signed(out, "\":", v.state == VMM_DIFFERENCE_KNOWN && told(d, i), v.value);
+		vmm__json_key_signed(out, "\":", v.state == VMM_DIFFERENCE_KNOWN && told(d, i), v.value);
 	}
 	json_bounds(out, d, VMM_DIFFERENCE_AT_LEAST, ",\"at_least\":{\"");
 	json_bounds(out, d, VMM_DIFFERENCE_AT_MOST, ",\"at_most\":{\"");
@@ -87,37 +78,11 @@ static void json_numbers(struct vmm_out *out, const struct vmm_diff_row *d)
 	json_side(out, ",\"after\":", d->after);
 }
 
-static void json_counts(struct vmm_out *out, const char *key, const struct vmm_diff_counts *c)
-{
-	uint64_t change = c->value[1] - c->value[0];
-
-	vmm_out_text(out, key);
-	vmm__json_key_number(out, "{\"before\":", c->known[0], c->value[0]);
-	vmm__json_key_number(out, ",\"after\":", c->known[1], c->value[1]);
-	json_signed(out, ",\"change\":", c->known[0] && c->known[1], (int64_t)change);
-	vmm_out_char(out, '}');
-}
-
-static void json_state(struct vmm_out *out, const struct vmm_diff_row *d)
-{
-	bool first = true;
-
-	vmm__json_key_text(out, "{\"state\":", vmm_change_id(d->what));
-	vmm_out_text(out, ",\"changes\":[");
-	for (unsigned i = 0; i < VMM_CHANGE_COUNT; i++) {
-		if (!((d->what >> i) & 1))
-			continue;
-		vmm__json_key_text(out, first ? "" : ",", vmm_change_id_at(i));
-		first = false;
-	}
-	vmm_out_char(out, ']');
-}
-
 static void json_type(struct vmm_out *out, const struct vmm_diff_row *d)
 {
-	json_state(out, d);
+	vmm__json_diff_state(out, d);
 	vmm__json_key_text(out, ",\"kind\":", d->kind < VMM_KIND_COUNT ? vmm_kind_id(d->kind) : "total");
-	json_counts(out, ",\"regions\":", &d->count);
+	vmm__json_diff_counts(out, ",\"regions\":", &d->count);
 	json_numbers(out, d);
 	vmm_out_char(out, '}');
 }
@@ -144,14 +109,14 @@ static void json_region(struct vmm_out *out, const struct vmm_diff_row *d)
 	const struct vmm_snapshot *s = d->b != VMM_NONE ? d->diff->b : d->diff->a;
 	const struct vmm_region *r = vmm__diff_region(d);
 
-	json_state(out, d);
+	vmm__json_diff_state(out, d);
 	vmm__json_key_text(out, ",\"kind\":", vmm_kind_id(r->kind));
 	json_place(out, ",\"was\":", d->a != VMM_NONE ? &d->diff->a->regions[d->a] : NULL);
 	json_place(out, ",\"is\":", d->b != VMM_NONE ? &d->diff->b->regions[d->b] : NULL);
 	vmm__json_key_text(out, ",\"path\":", r->path);
 	vmm__json_key_text(out, ",\"details\":", r->details);
 	if (r->thread < s->thread_count)
-		json_signed(out, ",\"tid\":", true, s->threads[r->thread].tid);
+		vmm__json_key_signed(out, ",\"tid\":", true, s->threads[r->thread].tid);
 	if (r->heap < s->heap_count)
 		vmm__json_key_text(out, ",\"heap\":", s->heaps[r->heap].id);
 	if (r->outside)
@@ -164,13 +129,13 @@ static void json_heap(struct vmm_out *out, const struct vmm_diff_row *d)
 {
 	const struct vmm_heap *h = vmm__diff_heap(d);
 
-	json_state(out, d);
+	vmm__json_diff_state(out, d);
 	vmm__json_key_text(out, ",\"id\":", h->id);
 	vmm__json_key_text(out, ",\"id_before\":", d->a != VMM_NONE ? d->diff->a->heaps[d->a].id : NULL);
 	vmm__json_key_text(out, ",\"reader\":", h->reader);
 	vmm__json_key_text(out, ",\"label\":", h->label);
-	json_counts(out, ",\"used_count\":", &d->count);
-	json_counts(out, ",\"free_count\":", &d->free_count);
+	vmm__json_diff_counts(out, ",\"used_count\":", &d->count);
+	vmm__json_diff_counts(out, ",\"free_count\":", &d->free_count);
 	json_numbers(out, d);
 	vmm_out_char(out, '}');
 }
@@ -180,9 +145,9 @@ static void json_class(struct vmm_out *out, const struct vmm_diff_row *d)
 	struct vmm_difference bytes = vmm_difference_of(d->before, d->after, VMM_METRIC_USED);
 
 	vmm__json_key_number(out, "{\"size\":", true, d->class_size);
-	json_counts(out, ",\"used_count\":", &d->count);
-	json_counts(out, ",\"free_count\":", &d->free_count);
-	json_signed(out, ",\"used_bytes_change\":", bytes.state == VMM_DIFFERENCE_KNOWN, bytes.value);
+	vmm__json_diff_counts(out, ",\"used_count\":", &d->count);
+	vmm__json_diff_counts(out, ",\"free_count\":", &d->free_count);
+	vmm__json_key_signed(out, ",\"used_bytes_change\":", bytes.state == VMM_DIFFERENCE_KNOWN, bytes.value);
 	vmm_out_char(out, '}');
 }
 
@@ -234,74 +199,6 @@ static void json_snapshot(struct vmm_out *out, const char *key, const char *name
 	vmm_out_char(out, '}');
 }
 
-static void json_threads(struct vmm_out *out, const struct vmm_diff *diff)
-{
-	bool first = true;
-
-	vmm_out_text(out, ",\n\"threads\":[");
-	for (uint32_t i = 0; i < diff->thread_count; i++) {
-		const struct vmm_diff_row *d = &diff->threads[i];
-		const struct vmm_thread *t = d->b != VMM_NONE ? &diff->b->threads[d->b] : &diff->a->threads[d->a];
-
-		if (!d->what)
-			continue;
-		vmm_out_text(out, first ? "" : ",\n");
-		json_state(out, d);
-		json_signed(out, ",\"tid\":", true, t->tid);
-		vmm__json_key_text(out, ",\"name\":", t->name);
-		vmm_out_char(out, '}');
-		first = false;
-	}
-	vmm_out_char(out, ']');
-}
-
-static void json_modules(struct vmm_out *out, const struct vmm_diff *diff)
-{
-	bool first = true;
-
-	vmm_out_text(out, ",\n\"modules\":[");
-	for (uint32_t i = 0; i < diff->module_count; i++) {
-		const struct vmm_diff_row *d = &diff->modules[i];
-		const struct vmm_module *m = d->b != VMM_NONE ? &diff->b->modules[d->b] : &diff->a->modules[d->a];
-
-		if (!d->what)
-			continue;
-		vmm_out_text(out, first ? "" : ",\n");
-		json_state(out, d);
-		vmm__json_key_address(out, ",\"address\":", true, m->start);
-		vmm__json_key_text(out, ",\"path\":", m->path);
-		vmm__json_key_text(out, ",\"build_id\":", m->build_id);
-		vmm__json_key_text(out, ",\"build_id_before\":", d->a != VMM_NONE ? diff->a->modules[d->a].build_id : NULL);
-		vmm_out_char(out, '}');
-		first = false;
-	}
-	vmm_out_char(out, ']');
-}
-
-static void json_accounts(struct vmm_out *out, const struct vmm_diff *diff)
-{
-	vmm_out_text(out, ",\n\"accounts\":[");
-	for (int i = 0; i < VMM_METRIC_COUNT; i++) {
-		const struct vmm_diff_account *a = &diff->accounts[i];
-
-		vmm__json_key_text(out, i ? ",\n{\"id\":" : "\n{\"id\":", vmm_metric_id(a->metric));
-		json_signed(out, ",\"regions\":", a->known, a->regions);
-		json_signed(out, ",\"types\":", a->known, a->types);
-		json_signed(out, ",\"total\":", a->known, a->total);
-		vmm_out_text(out, ",\"adds_up\":");
-		vmm_out_text(out, !a->known ? "null}" : a->adds_up ? "true}" : "false}");
-	}
-	vmm_out_char(out, ']');
-}
-
-static void json_notes(struct vmm_out *out, const char *key, const struct vmm_snapshot *s)
-{
-	vmm_out_text(out, key);
-	for (uint32_t i = 0; i < s->note_count; i++)
-		vmm__json_note(out, &s->notes[i], i == 0);
-	vmm_out_char(out, ']');
-}
-
 static void json_checks(struct vmm_out *out, const struct vmm_diff_page *p)
 {
 	vmm_out_text(out, ",\n\"fail_if\":[");
@@ -323,7 +220,7 @@ static void json_head(struct vmm_out *out, const struct vmm_diff_page *p)
 	json_snapshot(out, ",\n\"after\":{\"name\":", p->names[1], d->b);
 	vmm__json_key_bool(out, ",\n\"same_process\":", d->same_process);
 	vmm__json_key_bool(out, ",\"same_layout\":", d->same_layout);
-	json_signed(out, ",\"elapsed_ns\":", d->elapsed_known, d->elapsed_ns);
+	vmm__json_key_signed(out, ",\"elapsed_ns\":", d->elapsed_known, d->elapsed_ns);
 }
 
 int vmm_emit_json_diff(struct vmm_out *out, const struct vmm_diff_page *p, struct vmm_err *err)
@@ -350,13 +247,8 @@ int vmm_emit_json_diff(struct vmm_out *out, const struct vmm_diff_page *p, struc
 			vmm_out_text(out, ",\n\"growth\":");
 			vmm_emit_json_growth(out, p->growth);
 		}
-		if (p->rest) {
-			json_threads(out, p->diff);
-			json_modules(out, p->diff);
-			json_accounts(out, p->diff);
-			json_notes(out, ",\n\"notes_before\":[", p->diff->a);
-			json_notes(out, ",\n\"notes_after\":[", p->diff->b);
-		}
+		if (p->rest)
+			vmm__json_diff_rest(out, p->diff);
 		json_checks(out, p);
 		vmm_out_text(out, "}\n");
 	}

@@ -117,14 +117,6 @@ void vmm__json_accounts(struct vmm_out *out, const struct vmm_snapshot *s)
 	vmm_out_char(out, ']');
 }
 
-static void json_limit(struct vmm_out *out, const char *key, bool known, uint64_t v)
-{
-	if (known && v == UINT64_MAX)
-		vmm__json_key_text(out, key, "unlimited");
-	else
-		vmm__json_key_number(out, key, known, v);
-}
-
 static void json_limits(struct vmm_out *out, const struct vmm_snapshot *s)
 {
 	vmm_out_text(out, ",\n\"limits\":{");
@@ -133,8 +125,8 @@ static void json_limits(struct vmm_out *out, const struct vmm_snapshot *s)
 
 		vmm__json_key_text(out, i ? ",\n" : "\n", l->id);
 		vmm__json_key_text(out, ":{\"text\":", l->text);
-		json_limit(out, ",\"soft\":", l->known, l->soft);
-		json_limit(out, ",\"hard\":", l->known, l->hard);
+		vmm__json_key_limit(out, ",\"soft\":", l->known, l->soft);
+		vmm__json_key_limit(out, ",\"hard\":", l->known, l->hard);
 		vmm__json_key_number(out, ",\"used\":", l->used_known, l->used);
 		vmm__json_key_text(out, ",\"unit\":", l->bytes ? "bytes" : "count");
 		vmm_out_char(out, '}');

@@ -176,6 +176,23 @@ void vmm__json_key_number(struct vmm_out *out, const char *key, bool known, uint
 		vmm_out_text(out, "null");
 }
 
+void vmm__json_key_signed(struct vmm_out *out, const char *key, bool known, int64_t v)
+{
+	vmm_out_text(out, key);
+	if (known)
+		vmm_out_int(out, v);
+	else
+		vmm_out_text(out, "null");
+}
+
+void vmm__json_key_limit(struct vmm_out *out, const char *key, bool known, uint64_t v)
+{
+	if (known && v == UINT64_MAX)
+		vmm__json_key_text(out, key, "unlimited");
+	else
+		vmm__json_key_number(out, key, known, v);
+}
+
 void vmm__json_key_bool(struct vmm_out *out, const char *key, bool v)
 {
 	vmm_out_text(out, key);

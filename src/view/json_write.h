@@ -54,6 +54,9 @@ static inline void vmm__json_key_text(struct vmm_out *out, const char *key, cons
 	vmm__json_text(out, s);
 }
 void vmm__json_key_number(struct vmm_out *out, const char *key, bool known, uint64_t v);
+void vmm__json_key_signed(struct vmm_out *out, const char *key, bool known, int64_t v);
+/* UINT64_MAX is "unlimited". */
+void vmm__json_key_limit(struct vmm_out *out, const char *key, bool known, uint64_t v);
 void vmm__json_key_bool(struct vmm_out *out, const char *key, bool v);
 void vmm__json_key_address(struct vmm_out *out, const char *key, bool known, uint64_t v);
 /* Bytes as pairs of hexadecimal digits, in quotes. */

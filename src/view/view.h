@@ -99,6 +99,12 @@ void vmm__json_accounts(struct vmm_out *out, const struct vmm_snapshot *s);
 void vmm__json_notes(struct vmm_out *out, const struct vmm_snapshot *s);
 /* One of them. */
 void vmm__json_note(struct vmm_out *out, const struct vmm_note *n, bool first);
+/* ,"key":{"before","after","change"} of a diff. */
+void vmm__json_diff_counts(struct vmm_out *out, const char *key, const struct vmm_diff_counts *c);
+/* {"state":"new","changes":["new"] without the end of the object. */
+void vmm__json_diff_state(struct vmm_out *out, const struct vmm_diff_row *d);
+/* Threads, images, accounts, limits and notes of a diff. */
+void vmm__json_diff_rest(struct vmm_out *out, const struct vmm_diff *diff);
 /* ,"heaps":[...]: all, or the one with this id; with their numbers of chunks by size. */
 void vmm__json_heaps(struct vmm_out *out, const struct vmm_snapshot *s, const char *id, bool with_sizes);
 /* {"used":{"count","bytes","rss"},...} or null. */

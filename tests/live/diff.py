@@ -5,11 +5,13 @@ else is, and the sums add up. Two runs of one program compare without noise. --f
 import csv
 import io
 import os
+import resource
 import subprocess
 
 import live
 
 STACK = 64 << 20
+LOCKED = 32 << 10  # less than any system allows
 # What code that runs may touch without mapping anything.
 OWN_PAGES = ("image", "heap", "stack", "private_data")
 NO_REGIONS = ("page_table", "unusable", "free")
@@ -116,15 +118,22 @@ def nothing_else(checks, document, told, library):
                     "told without cause: %s %s %s" % (row["state"], row["kind"], row["is"] or row["was"]))
 
 
+def lock_less(pid, size):
+    resource.prlimit(pid, resource.RLIMIT_MEMLOCK, (size, resource.prlimit(pid, resource.RLIMIT_MEMLOCK)[1]))
+
+
 def one_process(args, checks, folder):
     library = os.path.join(args.targets, "lib", "target_lib.so")
     session = os.path.join(folder, "diff.vmmap")
     with live.Target([os.path.join(args.targets, "t_diff"), library]) as target:
         page = target.truth["page"]
+        lock_less(target.pid, LOCKED)
         look(args, session, target.pid)
+        before = live.status_of(target.pid)
         target.child.stdin.write(b"go\n")
         target.child.stdin.flush()
         truth = live.json.loads(target.child.stdout.readline())
+        lock_less(target.pid, LOCKED - 4096)
         look(args, session, target.pid)
         document = diff(args, session, "--all")
         checks.equal(document["same_process"], True, "one process is recognised")
@@ -133,6 +142,7 @@ def one_process(args, checks, folder):
         adds_up(checks, document, "one process")
         owners(checks, document, target, truth)
         chunks(checks, document, truth)
+        kernel(checks, document, before, live.status_of(target.pid))
         # The same answers for two operands, for a live target, and in CSV.
         pair = diff(args, session + "@1", session + "@2", "--all")
         checks.equal([r["change"] for r in pair["regions"]], [r["change"] for r in document["regions"]], "FILE and FILE@1 FILE@2")
@@ -147,6 +157,22 @@ def owners(checks, document, target, truth):
     checks.equal(sorted(threads), sorted([("gone", target.truth["ends"]), ("new", truth["starts"])]), "threads")
     modules = [(row["state"], os.path.basename(row["path"])) for row in document["modules"]]
     checks.equal(modules, [("new", "target_lib.so")], "images")
+
+
+def kernel(checks, document, before, after):
+    """Accounts against the kernel's counters at the two moments; the one limit that was changed."""
+    accounts = {row["id"]: row for row in document["identities"]}
+    for account, field in (("size", "VmSize"), ("anonymous", "RssAnon")):
+        row = accounts[account]
+        checks.equal([row["kernel"][side] for side in ("before", "after", "change")],
+                     [before[field], after[field], after[field] - before[field]], "the kernel's side of %s" % account)
+        checks.equal(row["sum"]["change"] - row["kernel"]["change"], row["remainder"]["change"], "remainder of %s" % account)
+    checks.equal(accounts["size"]["sum"]["change"], [r for r in document["types"] if r["kind"] == "total"][0]["change"]["size"],
+                 "the sum of sizes changed as the total")
+    limits = {row["id"]: row for row in document["limits"]}
+    checks.equal(limits.get("memlock", {}).get("soft"), {"before": LOCKED, "after": LOCKED - 4096}, "the limit that was lowered")
+    checks.equal(limits["as"]["used"]["change"], after["VmSize"] - before["VmSize"], "what is used of the address space")
+    checks.equal([row["id"] for row in limits.values() if row["soft"]["before"] != row["soft"]["after"]], ["memlock"], "no other limit changed")
 
 
 def chunks(checks, document, truth):

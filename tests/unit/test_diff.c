@@ -268,6 +268,83 @@ static void test_threads(void **state)
 	two_done(&t);
 }
 
+static char *json_of(const struct vmm_diff *d)
+{
+	struct vmm_diff_page page = {.diff = d, .names = {"a", "b"}, .rest = true};
+	struct vmm_out *out = vmm_out_create_memory();
+
+	assert_non_null(out);
+	assert_int_equal(vmm_emit_json_diff(out, &page, NULL), 0);
+	return vmm_out_take(out, NULL);
+}
+
+/* A sum that a side does not know has no change, one that does not fit neither; one that a side does not tell is not 0 there. */
+static void test_identities(void **state)
+{
+	struct vmm_account was[] = {{"size", "sizes", true, true, 5000, 5000, 0, false, ""},
+	                            {"rss", "resident", true, true, 3000, 2996, 4, false, "lag"},
+	                            {"swap", "swap", true, false, 7, 0, 0, false, "not told"},
+	                            {"heaps", "chunks", true, true, 10, 10, 0, false, ""}};
+	struct vmm_account is[] = {{"size", "sizes", true, true, 1000, 1000, 0, false, ""},
+	                           {"rss", "resident", true, true, 3100, 3100, 0, false, ""},
+	                           {"swap", "swap", true, true, UINT64_MAX, 9, 1, false, ""}};
+	struct two t = {diff_snapshot(7, before, ARRAY_LEN(before)), diff_snapshot(7, after, ARRAY_LEN(after)), NULL};
+	char *text;
+
+	t.a->accounts = was;
+	t.a->account_count = ARRAY_LEN(was);
+	t.b->accounts = is;
+	t.b->account_count = ARRAY_LEN(is);
+	assert_int_equal(vmm_diff_create(t.a, t.b, &t.d, NULL), 0);
+	text = json_of(t.d);
+	assert_non_null(strstr(text, "{\"id\":\"size\",\"label\":\"sizes\",\"sum\":{\"before\":5000,\"after\":1000,\"change\":-4000},"
+	                             "\"kernel\":{\"before\":5000,\"after\":1000,\"change\":-4000},"
+	                             "\"remainder\":{\"before\":0,\"after\":0,\"change\":0},"));
+	assert_non_null(strstr(text, "\"kernel\":{\"before\":2996,\"after\":3100,\"change\":104},"
+	                             "\"remainder\":{\"before\":4,\"after\":0,\"change\":-4},"
+	                             "\"explanation_before\":\"lag\",\"explanation\":\"\"}"));
+	assert_non_null(strstr(text, "\"sum\":{\"before\":7,\"after\":18446744073709551615,\"change\":null},"
+	                             "\"kernel\":{\"before\":null,\"after\":9,\"change\":null},"
+	                             "\"remainder\":{\"before\":null,\"after\":1,\"change\":null},"));
+	assert_non_null(strstr(text, "{\"id\":\"heaps\",\"label\":\"chunks\",\"sum\":{\"before\":10,\"after\":null,\"change\":null},"
+	                             "\"kernel\":{\"before\":10,\"after\":null,\"change\":null},"
+	                             "\"remainder\":{\"before\":0,\"after\":null,\"change\":null},"
+	                             "\"explanation_before\":\"\",\"explanation\":null}"));
+	free(text);
+	two_done(&t);
+}
+
+/* Only limits that both sides tell and that differ in something that both know. */
+static void test_limits(void **state)
+{
+	struct vmm_limit was[] = {{"as", "space", true, UINT64_MAX, UINT64_MAX, true, 5000, true},
+	                          {"nofile", "files", true, 1024, 4096, true, 9, false},
+	                          {"stack", "stack", true, 8192, UINT64_MAX, false, 0, true},
+	                          {"data", "data", false, 0, 0, true, 50, true},
+	                          {"core", "core", true, 0, 0, false, 0, true}};
+	struct vmm_limit is[] = {{"as", "space", true, UINT64_MAX, UINT64_MAX, true, 4000, true},
+	                         {"nofile", "files", true, 2048, 4096, false, 0, false},
+	                         {"stack", "stack", true, 8192, UINT64_MAX, true, 9, true},
+	                         {"data", "data", true, 7, 7, true, 50, true},
+	                         {"other", "other", true, 1, 1, true, 1, false}};
+	struct two t = {diff_snapshot(7, before, ARRAY_LEN(before)), diff_snapshot(7, after, ARRAY_LEN(after)), NULL};
+	char *text;
+
+	t.a->limits = was;
+	t.a->limit_count = ARRAY_LEN(was);
+	t.b->limits = is;
+	t.b->limit_count = ARRAY_LEN(is);
+	assert_int_equal(vmm_diff_create(t.a, t.b, &t.d, NULL), 0);
+	assert_int_equal(t.d->limit_count, 2);
+	text = json_of(t.d);
+	assert_non_null(strstr(text, "{\"id\":\"as\",\"text\":\"space\",\"used\":{\"before\":5000,\"after\":4000,\"change\":-1000},"
+	                             "\"soft\":{\"before\":\"unlimited\",\"after\":\"unlimited\"},"));
+	assert_non_null(strstr(text, "{\"id\":\"nofile\",\"text\":\"files\",\"used\":{\"before\":9,\"after\":null,\"change\":null},"
+	                             "\"soft\":{\"before\":1024,\"after\":2048},\"hard\":{\"before\":4096,\"after\":4096},\"unit\":\"count\"}"));
+	free(text);
+	two_done(&t);
+}
+
 static void test_time(void **state)
 {
 	struct two t = compare();
@@ -389,5 +466,5 @@ static void test_json(void **state)
 
 TEST_MAIN(cmocka_unit_test(test_states), cmocka_unit_test(test_sorting), cmocka_unit_test(test_types_add_up),
           cmocka_unit_test(test_unknown), cmocka_unit_test(test_extremes), cmocka_unit_test(test_heaps), cmocka_unit_test(test_threads),
-          cmocka_unit_test(test_time), cmocka_unit_test(test_fail_if), cmocka_unit_test(test_expression_mistakes),
+          cmocka_unit_test(test_identities), cmocka_unit_test(test_limits), cmocka_unit_test(test_time), cmocka_unit_test(test_fail_if), cmocka_unit_test(test_expression_mistakes),
           cmocka_unit_test(test_no_memory), cmocka_unit_test(test_json))
