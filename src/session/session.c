@@ -86,6 +86,16 @@ static void harden(struct vmm_session *s)
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 }
 
+/* A temporary one is what a server remembers for as long as it runs: its pages are the kernel's to keep. */
+static int tune(struct vmm_session *s, struct vmm_err *err)
+{
+	char sql[128];
+
+	snprintf(sql, sizeof(sql), "PRAGMA cell_size_check = 1; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cache_size = -%d",
+	         s->mode == VMM_SESSION_TEMPORARY ? 512 : 8192);
+	return vmm_sql_exec(s, sql, err);
+}
+
 static int db_open(struct vmm_session *s, int flags, struct vmm_err *err)
 {
 	int rc = sqlite3_open_v2(s->mode == VMM_SESSION_TEMPORARY ? "" : s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
@@ -99,7 +109,7 @@ static int db_open(struct vmm_session *s, int flags, struct vmm_err *err)
 	if (rc != SQLITE_OK)
 		return vmm_sql_fail(s, rc, err);
 	vmm_sql_allow(s);
-	return vmm_sql_exec(s, "PRAGMA cell_size_check = 1; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192", err);
+	return tune(s, err);
 }
 
 /* Lets SQLite undo what a killed writer left: that takes the right to write, once. */

@@ -11,6 +11,9 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "base/err.h"
 #include "base/out.h"
@@ -18,6 +21,8 @@
 #include "face/page.h"
 #include "face/serve.h"
 #include "face/session_file.h"
+
+#define LARGE_BLOCK (128 << 10) /* bytes: what glibc begins with */
 
 /* Everything that runs. */
 struct serving {
@@ -186,12 +191,27 @@ static int run(struct serving *s, bool browser, struct vmm_err *err)
 	return 0;
 }
 
+/*
+ * Memory that follows what is in use, for hours: no arena for each thread, of which malloc_trim() leaves the top untouched,
+ * and thresholds that do not rise with the largest block that was ever given back, as glibc's do until they are set.
+ */
+static void settle_malloc(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+	mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK);
+#endif
+}
+
 int srv_main(const struct vmm_args *args, bool browser)
 {
 	struct serving s = {.args = args, .signals = -1};
 	struct vmm_err err;
-	int code = run(&s, browser, &err), status = VMM_EXIT_DONE;
+	int code, status = VMM_EXIT_DONE;
 
+	settle_malloc();
+	code = run(&s, browser, &err);
 	if (code < 0)
 		status = args->operand_count ? vmm_cli_fail_target(args, args->operand[0], &err) : vmm_cli_fail(args, &err);
 	srv_work_stop(&s.work);
