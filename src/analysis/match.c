@@ -26,12 +26,22 @@ static uint64_t stack_end(const struct vmm_snapshot *s)
 	return 0;
 }
 
+/* Of two that are told: by build-id, else by path. Where addresses are not random all programs begin at the same places. */
+static bool other_program(const struct vmm_module *a, const struct vmm_module *b)
+{
+	if (a->bias != b->bias)
+		return true;
+	if (a->build_id && a->build_id[0] && b->build_id && b->build_id[0])
+		return strcmp(a->build_id, b->build_id) != 0;
+	return a->path[0] == '/' && b->path[0] == '/' && strcmp(a->path, b->path) != 0;
+}
+
 bool vmm__same_layout(const struct vmm_snapshot *a, const struct vmm_snapshot *b)
 {
 	const struct vmm_module *pa = program_of(a), *pb = program_of(b);
 	uint64_t ea = stack_end(a), eb = stack_end(b);
 
-	if (pa && pb && pa->bias != pb->bias)
+	if (pa && pb && other_program(pa, pb))
 		return false;
 	if (ea && eb)
 		return ea == eb;

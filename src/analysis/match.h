@@ -9,7 +9,7 @@
 
 /* The same process at two moments, as far as can be told: an exec() in between makes it another one. */
 bool vmm__same_process(const struct vmm_snapshot *a, const struct vmm_snapshot *b);
-/* Equal addresses mean the same places: one process, a fork, or two without address space randomisation. */
+/* Equal addresses mean the same places: one process, a fork, or one program twice without address space randomisation. */
 bool vmm__same_layout(const struct vmm_snapshot *a, const struct vmm_snapshot *b);
 
 /* What a region lies in, runs in or belongs to; NULL where nothing does, whatever a file says. */

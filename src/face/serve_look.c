@@ -90,18 +90,10 @@ static void plan_next(struct srv_history *h, uint64_t begin)
 	h->due_ns = vmm_max_u64(begin + h->interval_ns, h->ready_ns);
 }
 
-/* Where addresses are not random the layout of another program may be that of the one before: its file is not. */
-static bool is_other_program(const struct vmm_snapshot *before, const struct vmm_snapshot *now)
-{
-	const char *was = before->target.exe, *is = now->target.exe;
-
-	return !vmm__same_process(before, now) || (was && is && was[0] && is[0] && strcmp(was, is) != 0);
-}
-
 /* What was read is the newest from now on. */
 static enum srv_news show(struct srv_history *h, const struct srv_view *v, struct vmm_snapshot **ret_before)
 {
-	enum srv_news news = h->last.snapshot && is_other_program(h->last.snapshot, v->snapshot) ? SRV_NEWS_EXEC : SRV_NEWS_SNAPSHOT;
+	enum srv_news news = h->last.snapshot && !vmm__same_process(h->last.snapshot, v->snapshot) ? SRV_NEWS_EXEC : SRV_NEWS_SNAPSHOT;
 
 	if (news == SRV_NEWS_SNAPSHOT) {
 		*ret_before = h->last.snapshot;

@@ -268,6 +268,33 @@ static void test_threads(void **state)
 	two_done(&t);
 }
 
+/* Where addresses are not random an exec() leaves the program, the stack and the PID as they were: the file tells. */
+static void test_same_process(void **state)
+{
+	struct diff_row a[] = {PROGRAM(0x400000), MAIN_STACK(STACK_END, 7)}, b[] = {PROGRAM(0x400000), MAIN_STACK(STACK_END, 7)};
+	static const struct {
+		const char *build_id[2], *path[2];
+		bool same;
+	} cases[] = {
+	    {{"aa", "aa"}, {"/bin/demo", "/bin/demo"}, true},  {{"aa", "bb"}, {"/bin/demo", "/bin/demo"}, false},
+	    {{"aa", "aa"}, {"/bin/demo", "/bin/moved"}, true}, {{"", "bb"}, {"/bin/demo", "/bin/demo"}, true},
+	    {{"", ""}, {"/bin/demo", "/bin/other"}, false},    {{"", ""}, {"/bin/demo", "demo"}, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct two t;
+
+		a[0].build_id = cases[i].build_id[0];
+		b[0].build_id = cases[i].build_id[1];
+		a[0].path = cases[i].path[0];
+		b[0].path = cases[i].path[1];
+		t = compare_rows(7, a, ARRAY_LEN(a), 7, b, ARRAY_LEN(b));
+		assert_int_equal(t.d->same_process, cases[i].same);
+		assert_int_equal(t.d->same_layout, cases[i].same);
+		two_done(&t);
+	}
+}
+
 static char *json_of(const struct vmm_diff *d)
 {
 	struct vmm_diff_page page = {.diff = d, .names = {"a", "b"}, .rest = true};
@@ -466,5 +493,5 @@ static void test_json(void **state)
 
 TEST_MAIN(cmocka_unit_test(test_states), cmocka_unit_test(test_sorting), cmocka_unit_test(test_types_add_up),
           cmocka_unit_test(test_unknown), cmocka_unit_test(test_extremes), cmocka_unit_test(test_heaps), cmocka_unit_test(test_threads),
-          cmocka_unit_test(test_identities), cmocka_unit_test(test_limits), cmocka_unit_test(test_time), cmocka_unit_test(test_fail_if), cmocka_unit_test(test_expression_mistakes),
+          cmocka_unit_test(test_same_process), cmocka_unit_test(test_identities), cmocka_unit_test(test_limits), cmocka_unit_test(test_time), cmocka_unit_test(test_fail_if), cmocka_unit_test(test_expression_mistakes),
           cmocka_unit_test(test_no_memory), cmocka_unit_test(test_json))
