@@ -1,5 +1,6 @@
 // What differs between two snapshots of a report: the document of `vmmap diff --json`, as far as the page shows it. Which
 // region is which the library says (same.ts); each number is the library's after less the library's before.
+import { identities, limits, modules, threads } from "./compareaccounts";
 import { heapRows } from "./compareheaps";
 import type { Rows } from "./rows";
 import { formatAddress } from "./rows";
@@ -197,6 +198,7 @@ export function diffOf(before: Snapshot, after: Snapshot, mates: Mates): Diff {
   return {
     same_layout: mates.sameLayout, elapsed_ns: from === null || to === null ? null : Number(to - from), matched_by: mates.by,
     types: typeRows(before, after), regions: regionRows(before.regions, after.regions, mates),
-    heaps: heapRows(before, after, mates),
+    heaps: heapRows(before, after, mates), threads: threads(before, after, mates), modules: modules(before, after, mates),
+    identities: identities(before, after), limits: limits(before, after), notes_before: before.head.notes, notes_after: after.head.notes,
   };
 }

@@ -1,21 +1,12 @@
 // Heaps of two snapshots side by side. Arenas are numbered anew when one comes or goes: their regions tell which is which.
+import { countsOf } from "./compareaccounts";
 import type { Mates } from "./same";
 import type { Snapshot } from "./snapshot";
-import type { Bytes, DiffRow, Heap } from "./types";
-
-interface Sides {
-  before: Bytes;
-  after: Bytes;
-  change: number | null;
-}
-
-function sides(before: Bytes, after: Bytes): Sides {
-  return { before, after, change: before === null || after === null ? null : after - before };
-}
+import type { Counts, DiffRow, Heap } from "./types";
 
 /** What is not there has nothing. */
-function of(was: Heap | null, is: Heap | null, id: "size" | "rss" | "used_bytes" | "unused_rss" | "used_count" | "free_count"): Sides {
-  return sides(was ? was[id] : 0, is ? is[id] : 0);
+function of(was: Heap | null, is: Heap | null, id: "size" | "rss" | "used_bytes" | "unused_rss" | "used_count" | "free_count"): Counts {
+  return countsOf(was ? was[id] : 0, is ? is[id] : 0);
 }
 
 /** Heap of the first snapshot that each of the second was. */
@@ -39,7 +30,7 @@ function heapRow(was: Heap | null, is: Heap | null): DiffRow {
   const heap = is ?? was;
   const [size, rss, used, unused] = [of(was, is, "size"), of(was, is, "rss"), of(was, is, "used_bytes"), of(was, is, "unused_rss")];
   const numbers = { size, rss, used, unused };
-  const side = (name: keyof Sides): Record<string, number | null> => Object.fromEntries(Object.entries(numbers).map(([id, s]) => [id, s[name]]));
+  const side = (name: keyof Counts): Record<string, number | null> => Object.fromEntries(Object.entries(numbers).map(([id, s]) => [id, s[name]]));
   const [used_count, free_count] = [of(was, is, "used_count"), of(was, is, "free_count")];
   // What is freed and kept alone makes no change, as in vmmap diff.
   const differs = [size, rss, used, used_count].some((s) => s.change);

@@ -238,11 +238,61 @@ export interface DiffRow {
   [column: string]: unknown;
 }
 
+/** A number on both sides; null is unknown. */
+export interface Counts {
+  before: Bytes;
+  after: Bytes;
+  change: number | null;
+}
+
+/** An account before and after. */
+export interface Identity {
+  id: string;
+  label: string;
+  sum: Counts;
+  kernel: Counts;
+  remainder: Counts;
+  explanation_before: string | null;
+  explanation: string | null;
+}
+
+/** A limit that changed, or of which another amount is used. */
+export interface LimitChange {
+  id: string;
+  text: string;
+  used: Counts;
+  soft: { before: Limit["soft"]; after: Limit["soft"] };
+  hard: { before: Limit["hard"]; after: Limit["hard"] };
+  unit: Limit["unit"];
+}
+
+export interface ThreadChange {
+  state: string;
+  changes: readonly string[];
+  tid: number;
+  name: string | null;
+}
+
+export interface ModuleChange {
+  state: string;
+  changes: readonly string[];
+  address: string;
+  path: string;
+  build_id: string | null;
+  build_id_before: string | null;
+}
+
 /** `vmmap diff A B --json`. */
 export interface Diff {
   types: DiffRow[];
   regions: DiffRow[];
   heaps?: DiffRow[];
   classes?: DiffRow[];
+  threads?: ThreadChange[];
+  modules?: ModuleChange[];
+  identities?: Identity[];
+  limits?: LimitChange[];
+  notes_before?: Note[];
+  notes_after?: Note[];
   [other: string]: unknown;
 }

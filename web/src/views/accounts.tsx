@@ -42,16 +42,22 @@ export function Accounts({ snapshot }: { snapshot: Snapshot }): JSX.Element | nu
   );
 }
 
-function limitText(value: Limit["soft"], unit: Limit["unit"]): string {
+export function limitText(value: Limit["soft"], unit: Limit["unit"]): string {
   if (value === null) return "?";
   return value === "unlimited" ? "unlimited" : unit === "bytes" ? bytes(value) : thousands(value);
+}
+
+/** "RLIMIT_AS" and "whole address space". */
+export function limitName(text: string): [string, string] {
+  const at = text.indexOf(": ");
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 2)];
 }
 
 function LimitRow({ l }: { l: Limit }): JSX.Element {
   const bounded = typeof l.soft === "number" && l.soft > 0 && l.used !== null;
   const share = bounded ? Math.min(1, Number(l.used) / Number(l.soft)) : 0;
   const level = share >= 0.9 ? "bad" : share >= 0.5 ? "warn" : "";
-  const [name, text] = l.text.includes(": ") ? [l.text.slice(0, l.text.indexOf(": ")), l.text.slice(l.text.indexOf(": ") + 2)] : [l.text, ""];
+  const [name, text] = limitName(l.text);
   return (
     <tr>
       <th scope="row"><span class="mono">{visible(name)}</span>{text && <span class="dim limit-text">{visible(text)}</span>}</th>
@@ -84,11 +90,14 @@ export function Limits({ snapshot }: { snapshot: Snapshot }): JSX.Element | null
   );
 }
 
-function NoteRow({ n }: { n: Note }): JSX.Element {
+/** A note, and which of two snapshots has it where only one does. */
+type SidedNote = Note & { side?: string };
+
+function NoteRow({ n }: { n: SidedNote }): JSX.Element {
   return (
     <li>
       <span class="badge">{visible(n.from)}</span>
-      <span><Name text={n.text} />
+      <span>{n.side && <b>{n.side} </b>}<Name text={n.text} />
         {n.address && <> {n.count > 1 ? "first at " : "at "}<Address address={n.address} /></>}
         {n.count > 1 && <span class="dim"> ×{thousands(n.count)}</span>}
       </span>
@@ -96,7 +105,7 @@ function NoteRow({ n }: { n: Note }): JSX.Element {
   );
 }
 
-export function Notes({ notes }: { notes: readonly Note[] }): JSX.Element | null {
+export function Notes({ notes }: { notes: readonly SidedNote[] }): JSX.Element | null {
   if (!notes.length) return null;
   return (
     <section class="panel notes" aria-label="Notes">

@@ -2,29 +2,22 @@
 import type { JSX } from "preact";
 import { amount } from "../bars";
 import type { Diff, DiffRow } from "../data/types";
-import { change, kib, thousands } from "../format";
+import { kib, thousands } from "../format";
 import { act, useStore } from "../state/store";
-import { Name, SaveTable, sizeClass } from "./parts";
+import { Changed, Name, SaveTable } from "./parts";
 
 const BYTES = [["size", "Size"], ["rss", "RSS"], ["used", "Used"], ["unused", "Unused"]] as const;
 const COUNTS = [["used_count", "Chunks in use"], ["free_count", "Freed chunks"]] as const;
 
-function tone(by: number | null): string {
-  return sizeClass(by) + ((by ?? 0) > 0 ? " grown" : (by ?? 0) < 0 ? " shrunk" : "");
-}
-
 function Bytes({ row, id }: { row: DiffRow; id: string }): JSX.Element {
   const side = (name: string): number | null => (row[name] === null ? 0 : amount(row[name] as object | undefined, id).value);
-  const by = side("change");
-  return <td class={tone(by)} title={`${kib(side("before"))} → ${kib(side("after"))}`}>{by === 0 ? "-" : change(by)}</td>;
+  return <Changed by={side("change")} before={kib(side("before"))} after={kib(side("after"))} />;
 }
 
 function Chunks({ row, id }: { row: DiffRow; id: string }): JSX.Element {
-  const of = row[id] as object | undefined;
-  const by = amount(of, "change").value;
+  const side = (name: string): number | null => amount(row[id] as object | undefined, name).value;
   const show = (n: number | null): string => (n === null ? "?" : thousands(n));
-  const text = by === null ? "?" : by === 0 ? "-" : (by > 0 ? "+" : "−") + thousands(Math.abs(by));
-  return <td class={tone(by)} title={`${show(amount(of, "before").value)} → ${show(amount(of, "after").value)}`}>{text}</td>;
+  return <Changed by={side("change")} before={show(side("before"))} after={show(side("after"))} count />;
 }
 
 export function HeapChanges({ diff }: { diff: Diff }): JSX.Element {

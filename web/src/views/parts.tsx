@@ -1,7 +1,7 @@
 // Small parts that several views use: menus, names from the target, numbers, links to addresses.
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { bytes, kib, thousands } from "../format";
+import { bytes, change, kib, thousands } from "../format";
 import { act } from "../state/store";
 import { visible } from "../text";
 import { saveTable, type TableData } from "../export";
@@ -111,6 +111,15 @@ export function Size({ value, atLeast = false }: { value: number | null | undefi
 
 export function Count({ value }: { value: number | null | undefined }): JSX.Element {
   return <td class={sizeClass(value)}>{value === null || value === undefined ? "?" : value === 0 ? "-" : thousands(value)}</td>;
+}
+
+/** What a number is less what it was: "-" is no change; the title has both. */
+export function Changed({ by, before, after, count = false, bound = "" }: {
+  by: number | null; before: string; after: string; count?: boolean; bound?: string;
+}): JSX.Element {
+  const text = by === 0 && !bound ? "-" : count && by !== null ? (by > 0 ? "+" : "−") + thousands(Math.abs(by)) : bound + change(by);
+  const direction = (by ?? 0) > 0 ? " grown" : (by ?? 0) < 0 ? " shrunk" : "";
+  return <td class={sizeClass(by) + direction} title={`${before} → ${after}`}>{text}</td>;
 }
 
 export interface Sorting {

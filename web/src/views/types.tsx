@@ -5,10 +5,10 @@ import { changeBarsOf, changeBarsSvg } from "../changebars";
 import type { Snapshot } from "../data/snapshot";
 import { APART, type ColumnInfo, type Diff, type TypeTotal } from "../data/types";
 import { savePicture } from "../export";
-import { bytes, change, kib, thousands } from "../format";
+import { bytes, kib, thousands } from "../format";
 import { act, useStore } from "../state/store";
 import { kindLabel, pickKind, Swatch, useDark, useKindLooks, useKinds } from "./kinds";
-import { compareValues, Menu, SaveTable, sizeClass, sizeText, SortHead, type Sorting } from "./parts";
+import { Changed, compareValues, Menu, SaveTable, sizeClass, sizeText, SortHead, type Sorting } from "./parts";
 
 const NO_COLUMNS: readonly ColumnInfo[] = [];
 
@@ -85,15 +85,8 @@ function inDiff(diff: Diff, column: string): boolean {
 function ChangeCell({ diff, row, column }: { diff: Diff; row: TypeTotal; column: ColumnInfo }): JSX.Element {
   const sides = sidesOf(diff, row, column.id);
   const count = column.type === "count";
-  const n = sides.change;
   const show = (a: Amount): string => (count ? (a.value === null ? "?" : thousands(a.value)) : kib(a.value, a.atLeast));
-  const text = n === 0 && !sides.bound ? "-" : count && n !== null ? (n > 0 ? "+" : "−") + thousands(Math.abs(n)) : sides.bound + change(n);
-  const direction = (n ?? 0) > 0 ? " grown" : (n ?? 0) < 0 ? " shrunk" : "";
-  return (
-    <td class={sizeClass(n) + direction} title={`${show(sides.before)} → ${show(sides.after)}`}>
-      {text}
-    </td>
-  );
+  return <Changed by={sides.change} before={show(sides.before)} after={show(sides.after)} count={count} bound={sides.bound} />;
 }
 
 function ColumnMenu({ all, shown }: { all: readonly ColumnInfo[]; shown: readonly ColumnInfo[] }): JSX.Element {

@@ -6,7 +6,7 @@ import { findings } from "./access.mjs";
 import { serve } from "./live.mjs";
 
 const GROWS = `
-import mmap, sys
+import mmap, resource, sys, threading
 kept = []
 print("ready", flush=True)
 for line in sys.stdin:
@@ -14,6 +14,8 @@ for line in sys.stdin:
     area = mmap.mmap(-1, 2 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     area.write(b"x" * (1 << 20))
     kept.append(area)
+    if len(kept) == 4: threading.Thread(target=threading.Event().wait, daemon=True).start()
+    if len(kept) == 8: resource.setrlimit(resource.RLIMIT_MEMLOCK, (32768, resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]))
     if len(kept) == 14: kept.pop(1).close()
     print("grown", flush=True)
 `;
@@ -84,6 +86,38 @@ async function compared(b, page, file, before, after) {
 
 const signed = (n) => (n === 0 ? "-" : n === null ? "?" : (n > 0 ? "+" : "−") + kib(Math.abs(n)));
 
+/** Rows of a table: what names each, and its cells. */
+function rowsOf(page, selector, key) {
+  return page.$$eval(selector + " tbody tr",
+    (rows, name) => rows.map((r) => [r.dataset[name] ?? r.querySelector("th").textContent, ...[...r.querySelectorAll("td")].map((c) => c.textContent)]), key);
+}
+
+async function accountsCompared(b, page, diff) {
+  const accounts = diff.identities.filter((a) => a.sum.change !== null || a.kernel.change !== null);
+  b.equal(await rowsOf(page, ".accounts", "account"), accounts.map((a) => [a.id, ...["sum", "kernel", "remainder"].map((id) => signed(a[id].change))]), "accounts are signed");
+  b.check(accounts.some((a) => a.kernel.change > 0), "some account changed");
+}
+
+/** Accounts, limits, threads and images of the overview: what vmmap diff says of them, and nothing of one side as it is. */
+async function owners(b, page, diff) {
+  await accountsCompared(b, page, diff);
+  const limits = await rowsOf(page, ".limits", "limit");
+  b.equal(limits.map((l) => l[0]), diff.limits.map((l) => l.id), "limits that changed are listed");
+  const as = diff.limits.find((l) => l.id === "as");
+  b.equal(limits.find((l) => l[0] === "as")?.[1], signed(as.used.change), "with what is used of them");
+  b.equal(limits.find((l) => l[0] === "memlock")?.[3].replace(/^.* → /, ""), "32 KiB", "and with what they are now");
+  const threads = await rowsOf(page, '[aria-label="Threads that changed"]', "none");
+  b.equal(threads.filter((t) => t[2] === "new" || t[2] === "gone").map((t) => [Number(t[0]), t[2]]), diff.threads.map((t) => [t.tid, t.state]), "threads that came or went");
+  for (const t of diff.threads.filter((x) => x.state === "new")) {
+    const stack = diff.regions.find((r) => r.tid === t.tid && r.kind === "stack");
+    const row = threads.find((r) => Number(r[0]) === t.tid);
+    b.equal(row?.slice(3), [stack.is.address, signed(stack.change.size), signed(stack.change.rss)], "a new thread has its stack's numbers");
+  }
+  b.check(diff.threads.some((t) => t.state === "new"), "some thread is new");
+  const images = await rowsOf(page, '[aria-label="Modules that changed"]', "none");
+  b.equal(images.map((m) => m[2]).sort(), diff.regions.filter((r) => r.kind === "image").map((r) => r.is.address).sort(), "images whose memory changed");
+}
+
 /** Every view shows the two: header, bars, types, regions, and what is saved. */
 async function wholePage(b, page, file, before, after, count) {
   const diff = JSON.parse(b.run("diff", `${file}@${before}`, `${file}@${after}`, "--json"));
@@ -100,6 +134,7 @@ async function wholePage(b, page, file, before, after, count) {
   const heap = diff.types.find((t) => t.kind === "heap");
   b.equal(await page.$$eval('.types-table tr[data-kind="heap"] td', (cells) => cells.slice(0, 4).map((c) => c.textContent)),
     ["size", "committed", "private", "rss"].map((id) => signed(heap.change[id])), "the table of types is signed");
+  await owners(b, page, diff);
   await b.picture(page, "time-compare-overview");
   await page.click("#tab-regions");
   await page.waitForSelector('[role="treegrid"]');
@@ -170,6 +205,8 @@ async function servedTargets(b, file, first, second) {
     await page.keyboard.press("Shift+ArrowLeft");
     await page.waitForSelector(".compare-strip");
     await compared(b, page, file, 3, 4);
+    await page.click("#tab-overview");
+    await accountsCompared(b, page, JSON.parse(b.run("diff", `${file}@3`, `${file}@4`, "--json")));
   } finally {
     await page.context().close();
     server.end();

@@ -1,5 +1,5 @@
 // Differences that the page finds in a report against `vmmap diff --json`, for every pair of snapshots: a session of a target
-// that maps, unmaps, moves, grows and protects memory, and starts and ends threads.
+// that maps, unmaps, moves, grows and protects memory, starts and ends threads, loads and unloads a library, and lowers a limit.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -8,7 +8,10 @@ import { join } from "node:path";
 import test from "node:test";
 import { gunzipSync } from "node:zlib";
 import { ReportProvider, type ReportData } from "../../src/data/report";
-import { Same } from "../../src/data/same";
+import { threads } from "../../src/data/compareaccounts";
+import { rowsOf } from "../../src/data/rows";
+import { Same, type Mates } from "../../src/data/same";
+import type { Snapshot } from "../../src/data/snapshot";
 import type { Diff, DiffRow, PageInfo } from "../../src/data/types";
 
 const vmmap = process.env["VMMAP"] ?? "";
@@ -17,7 +20,7 @@ const STEPS = 9;
 
 /** Memory comes below what is there (a start that moves), above it, goes, changes its protection, moves; threads and heaps come. */
 const TARGET = `
-import ctypes, mmap, random, sys, threading, time
+import _ctypes, ctypes, mmap, random, resource, sys, threading, time
 random.seed(5)
 libc = ctypes.CDLL(None)
 libc.mmap.restype = libc.mremap.restype = ctypes.c_void_p
@@ -43,6 +46,9 @@ for step, line in enumerate(sys.stdin):
     kept[1] = [grown, kept[1][1] * 2]
     libc.munmap(kept[2][0], 4096)
     kept[2] = [kept[2][0] + 4096, kept[2][1] - 4096]
+    if step == 2: library = ctypes.CDLL("libBrokenLocale.so.1")
+    if step == 4: resource.setrlimit(resource.RLIMIT_MEMLOCK, (32768, resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]))
+    if step == 5: _ctypes.dlclose(library._handle)
     if step == 3: [threading.Thread(target=ended.wait).start() for _ in range(3)]
     if step == 6: ended.set(); time.sleep(.1)
     print("done", flush=True)
@@ -107,6 +113,7 @@ test("every pair of snapshots differs as vmmap diff says", { skip: !vmmap && "VM
     const page = new ReportProvider(INFO, data);
     const numbers = page.snapshots().map((s) => s.n);
     const states = new Set<string>();
+    const told = new Set<string>();
     assert.equal(numbers.length, STEPS);
     for (const before of numbers)
       for (const after of numbers.filter((n) => n > before)) {
@@ -115,12 +122,18 @@ test("every pair of snapshots differs as vmmap diff says", { skip: !vmmap && "VM
         const found = await page.diff(before, after);
         assert.deepEqual(found?.types.map(plain), expected.types, `types of ${what}`);
         assert.deepEqual(found?.regions.map(plain), expected.regions, `regions of ${what}`);
+        for (const part of ["identities", "limits", "threads", "modules", "notes_before", "notes_after"] as const)
+          assert.deepEqual(JSON.parse(JSON.stringify(found?.[part])), expected[part], `${part} of ${what}`);
+        for (const t of expected.threads ?? []) told.add("thread " + t.state);
+        for (const m of expected.modules ?? []) told.add("image " + m.state);
+        for (const l of expected.limits ?? []) told.add("limit " + l.id);
         sameHeaps(found?.heaps ?? [], expected.heaps ?? [], what);
         assert.equal(found?.["elapsed_ns"], expected["elapsed_ns"], `time between ${what}`);
         assert.equal(found?.["matched_by"], "library", `${what} is the library's own answer`);
         for (const row of expected.regions) for (const word of row.changes ?? []) states.add(word);
       }
     for (const word of ["new", "gone", "grown", "shrunk", "protected", "changed"]) assert.ok(states.has(word), `some region is ${word}`);
+    for (const word of ["thread new", "thread gone", "image new", "image gone", "limit as", "limit memlock"]) assert.ok(told.has(word), `${word} is among them`);
     // Without what the report says of pairs that are far apart some would be mistaken: else this test shows nothing.
     const other = data.targets?.[0]?.same.other ?? [];
     assert.ok(other.length > 0, "regions that came back are matched otherwise than step by step");
@@ -152,6 +165,21 @@ async function targets(session: string): Promise<void> {
     other.kill("SIGKILL");
   }
 }
+
+test("threads of two processes: the main one, then by stacks, then by names in the order of their numbers", () => {
+  const side = (pid: number, tids: number[], list: [number, string | null][]): Snapshot => ({
+    head: { target: { pid, started_at: null }, threads: list.map(([tid, name]) => ({ tid, name, state: "S", sp: null, stack: null })) },
+    regions: rowsOf(tids.map((tid, i) => ({ address: "0x" + (4096 * (i + 1)).toString(16), end: "0x0", kind: "stack", tid }))),
+  }) as unknown as Snapshot;
+  const a = side(7, [7, 9], [[7, "main"], [9, "stays"], [8, "x"], [5, "x"], [4, null]]);
+  const b = side(97, [97, 90], [[97, "other"], [90, "renamed"], [93, "x"], [92, "x"], [91, "x"]]);
+  const told = (mates: Mates, from = a): string[] => threads(from, b, mates).map((t) => `${t.state} ${t.tid}`);
+  const of = Int32Array.from([-1, 1]);
+  assert.deepEqual(told({ of, sameLayout: false, by: "address" }), ["new 93", "gone 4"]);
+  assert.deepEqual(told({ of: Int32Array.from([-1, -1]), sameLayout: false, by: "address" }), ["new 90", "new 93", "gone 9", "gone 4"]);
+  // One process: only numbers count.
+  assert.deepEqual(told({ of, sameLayout: true, by: "address" }, side(97, [], [[97, "main"], [90, "a"], [93, "b"], [95, "x"]])), ["new 92", "new 91", "gone 95"]);
+});
 
 test("numbers of regions join two snapshots; what is told otherwise goes before them", () => {
   const same = new Same({ ids: [[0, 1, 1], [0, 2], [1, 2, -1]], layouts: [0, 0, 1], known: 1,
