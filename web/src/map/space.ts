@@ -1,5 +1,6 @@
-// The address space as one line of pieces, and the scale that makes it fit: what takes more than its share of the
-// picture (terabytes of free space, reservations) is drawn cut short, everything else true to scale.
+// The address space as one line of pieces, and the scale that makes it fit: free space (terabytes between a few mappings) gets
+// a share of the picture for all of it together, and of the rest no piece takes more than its share. What is longer is drawn
+// cut short, everything else true to scale.
 import type { Snapshot } from "../data/snapshot";
 import type { Diff } from "../data/types";
 
@@ -26,8 +27,12 @@ function free(start: number, size: number): Piece {
   return { start, size, region: -1, block: -1, gap: -1, gone: -1, kind: "free" };
 }
 
-/** No piece takes more than this share of the picture. */
+/** No piece of what is mapped takes more than this share of all that is. */
 const SHARE = 1 / 14;
+/** Free space takes no more than this beside what is mapped: a third of the picture. */
+const FREE_TO_MAPPED = 1 / 2;
+/** Nothing is drawn shorter: a page. */
+const CUT_LEAST = 4096;
 /** The kernel's half of the address space begins here: what lies there is left out of the picture. */
 const USER_END = 2 ** 56;
 
@@ -124,10 +129,57 @@ export function longest(sizes: readonly number[]): number {
     if (k * SHARE >= 1) break;
     const rest = sums[sorted.length - k - 1] ?? 0;
     const cut = (SHARE * rest) / (1 - k * SHARE);
-    if (cut >= (sorted[sorted.length - k - 1] ?? 0) && cut <= (sorted[sorted.length - k] ?? 0)) return Math.max(cut, 4096);
+    if (cut >= (sorted[sorted.length - k - 1] ?? 0) && cut <= (sorted[sorted.length - k] ?? 0)) return Math.max(cut, CUT_LEAST);
   }
   // Fewer pieces than shares: all as long as the smallest few.
-  return Math.max(4096, sorted[Math.floor(sorted.length / 2)] ?? 4096);
+  return Math.max(CUT_LEAST, sorted[Math.floor(sorted.length / 2)] ?? CUT_LEAST);
+}
+
+/** The longest that free pieces are drawn, so that they take no more than their share beside `mapped`; Infinity when they do not. */
+export function longestFree(sizes: readonly number[], mapped: number): number {
+  const room = mapped * FREE_TO_MAPPED;
+  // By powers of two: how many begin with each, and how long they are together.
+  const count = new Float64Array(64);
+  const bytes = new Float64Array(64);
+  let longer = sizes.length;
+  let total = 0;
+  for (const size of sizes) {
+    const power = Math.floor(Math.log2(size));
+    count[power] = (count[power] ?? 0) + 1;
+    bytes[power] = (bytes[power] ?? 0) + size;
+    total += size;
+  }
+  if (total <= room) return Infinity;
+  let cut = CUT_LEAST;
+  for (let power = 0, shorter = 0; power < 63; power++) {
+    shorter += bytes[power] ?? 0;
+    longer -= count[power] ?? 0;
+    if (shorter + longer * 2 ** (power + 1) > room) break;
+    cut = Math.max(CUT_LEAST, 2 ** (power + 1));
+  }
+  return cut;
+}
+
+/** Powers of two only: what a process maps and unmaps from one snapshot to the next seldom moves the whole picture then. */
+function calmed(cut: number): number {
+  return cut === Infinity ? cut : Math.max(CUT_LEAST, 2 ** Math.floor(Math.log2(cut)));
+}
+
+/** How long pieces are drawn at most: what is mapped, what is free. */
+export interface Cuts {
+  mapped: number;
+  free: number;
+}
+
+function cutsOf(pieces: readonly Piece[]): Cuts {
+  const mapped = pieces.filter((p) => !isEmpty(p.kind)).map((p) => p.size);
+  const cut = calmed(longest(mapped));
+  const length = mapped.reduce((sum, size) => sum + Math.min(size, cut), 0);
+  return { mapped: cut, free: longestFree(pieces.filter((p) => isEmpty(p.kind)).map((p) => p.size), length) };
+}
+
+function cutOf(cuts: Cuts, p: Piece | undefined): number {
+  return p && isEmpty(p.kind) ? cuts.free : cuts.mapped;
 }
 
 /** Places on the line of the picture: bytes, but for pieces that are cut short. */
@@ -138,18 +190,18 @@ export interface Line {
   /** The first piece from i on that is more than empty ground; pieces.length when there is none. */
   next: Int32Array;
   length: number;
-  /** Pieces longer than this are drawn so long. */
-  cut: number;
+  /** Pieces longer than these are drawn so long. */
+  cuts: Cuts;
 }
 
 export function lineOf(pieces: readonly Piece[], trueScale: boolean): Line {
   const count = pieces.length;
-  const cut = trueScale ? Infinity : longest(pieces.map((p) => p.size));
+  const cuts = trueScale ? { mapped: Infinity, free: Infinity } : cutsOf(pieces);
   const at = new Float64Array(count + 1);
   const next = new Int32Array(count + 1).fill(count);
-  for (let i = 0; i < count; i++) at[i + 1] = (at[i] ?? 0) + Math.min(pieces[i]?.size ?? 0, cut);
+  for (let i = 0; i < count; i++) at[i + 1] = (at[i] ?? 0) + Math.min(pieces[i]?.size ?? 0, cutOf(cuts, pieces[i]));
   for (let i = count - 1; i >= 0; i--) next[i] = isEmpty(pieces[i]?.kind ?? "") ? (next[i + 1] ?? count) : i;
-  return { pieces, at, next, length: at[count] ?? 0, cut };
+  return { pieces, at, next, length: at[count] ?? 0, cuts };
 }
 
 /** The last piece from `from` on that begins at or before a place; from - 1 when there is none. */
@@ -187,15 +239,16 @@ export function pieceAtAddress(line: Line, address: number): number {
 
 /** Bytes of memory for each unit of the line within a piece: 1 unless it is cut short. */
 export function stretchOf(line: Line, piece: number): number {
-  const size = line.pieces[piece]?.size ?? 1;
-  return size / Math.min(size, line.cut);
+  const p = line.pieces[piece];
+  const size = p?.size ?? 1;
+  return size / Math.min(size, cutOf(line.cuts, p));
 }
 
 export function addressAt(line: Line, place: number): number {
   const i = Math.max(0, pieceAtPlace(line, place));
   const p = line.pieces[i];
   if (!p) return 0;
-  const share = Math.min(1, Math.max(0, (place - (line.at[i] ?? 0)) / Math.min(p.size, line.cut)));
+  const share = Math.min(1, Math.max(0, (place - (line.at[i] ?? 0)) / Math.min(p.size, cutOf(line.cuts, p))));
   return p.start + share * p.size;
 }
 

@@ -53,6 +53,13 @@ function told(s: Snapshot, line: Line, hit: Hit, label: string): string {
   return parts.join(" · ");
 }
 
+/** What is not to scale, if anything. */
+function scaleWord(line: Line): string {
+  const { mapped, free } = line.cuts;
+  const what = [free < Infinity ? `free space longer than ${bytes(free)}` : "", mapped < Infinity ? `what else is longer than ${bytes(mapped)}` : ""].filter(Boolean);
+  return what.length ? `hatched: ${what.join(" and ")}, drawn cut short` : "to scale";
+}
+
 /** Sizes of an element, followed as it changes. */
 function useSize(element: { current: HTMLElement | null }): { width: number; height: number } {
   const [size, setSize] = useState({ width: 0, height: 0 });
@@ -263,8 +270,8 @@ function Picture({ s }: { s: Snapshot }): JSX.Element {
       onFree={largestFree < 0 ? null : () => latest.current.set(around(line.at[largestFree] ?? 0, line.at[largestFree + 1] ?? 0, line), true)} />
   ), [modes, mode, square, trueScale, line, largestFree, withSide]);
   const legend = useMemo(() => (
-    <MapLegend colours={colours} mode={mode} scale={trueScale || line.cut === Infinity ? "to scale" : `hatched: longer than ${bytes(line.cut)}, drawn cut short`} />
-  ), [colours, mode, line, trueScale]);
+    <MapLegend colours={colours} mode={mode} scale={scaleWord(line)} />
+  ), [colours, mode, line]);
   const chunk = detail && selected !== null ? chunkIn(detail, selected) : null;
   const pickedChunk = chunk?.address === selected ? chunk : null;
   const marked = markedBy(s, line, selected);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { changesOf, mainNode, protectionClass } from "../../src/map/colours";
 import { hilbertCell, hilbertPieces, hilbertPlace, pieceAtPoint, rowBoxes, rowsFor } from "../../src/map/layout";
-import { addressAt, lineOf, longest, pieceAtAddress, piecesOf, placeOf, type Piece } from "../../src/map/space";
+import { addressAt, lineOf, longest, longestFree, pieceAtAddress, piecesOf, placeOf, type Piece } from "../../src/map/space";
 import { around, between, clamp, zoom } from "../../src/map/window";
 import { snapshotOf } from "../../src/data/snapshot";
 import type { Diff, SnapshotJson } from "../../src/data/types";
@@ -22,6 +22,22 @@ test("no piece takes more than its share, and small ones are to scale", () => {
   assert.ok(cut >= 1 << 20 && cut < 64 << 20, String(cut));
   assert.ok(cut / total <= 1 / 13.9, String(cut / total));
   assert.equal(longest(Array.from({ length: 30 }, () => 4096)), Infinity);
+});
+
+test("free space together takes no more than its share, whatever it is cut into", () => {
+  const few = [80 * TIB, 40 * TIB];
+  const many = Array.from({ length: 5000 }, (_, i) => 4096 * (1 + (i % 7))).concat(few, Array.from({ length: 50 }, () => TIB));
+  for (const [sizes, mapped] of [[few, 2 ** 30], [many, 2 ** 30], [many, 2 ** 40]] as const) {
+    const drawn = (cut: number): number => sizes.reduce((sum, v) => sum + Math.min(v, cut), 0);
+    const cut = longestFree(sizes, mapped);
+    const share = (c: number): number => drawn(c) / (drawn(c) + mapped);
+    assert.ok(share(cut) <= 1 / 3 + 1e-9, `${share(cut)} is more than a third`);
+    assert.ok(share(cut * 2) > 1 / 3, `${share(cut * 2)}: it could be drawn longer`);
+  }
+  assert.equal(longestFree([4096, 8192], 2 ** 20), Infinity);
+  const line = lineOf(SPACE, false);
+  const free = SPACE.reduce((sum, p, i) => sum + (p.kind === "free" ? (line.at[i + 1] ?? 0) - (line.at[i] ?? 0) : 0), 0);
+  assert.ok(free > 0 && free <= line.length / 3, `${free} of ${line.length}`);
 });
 
 test("places and addresses belong to each other, cut or not", () => {
@@ -91,7 +107,7 @@ test("zooming keeps the place under the pointer and stays inside", () => {
 test("what is drawn cut short is looked at as closely as the rest", () => {
   const line = lineOf([...Array.from({ length: 40 }, (_, i) => piece(i * 8192, 4096)).flatMap((p) => [p, piece(p.start + 4096, 4096, "free")]), piece(40 * 8192, 64 * 2 ** 30)], false);
   const big = line.pieces.length - 1;
-  assert.ok(line.cut < 2 ** 20);
+  assert.ok(line.cuts.mapped < 2 ** 20);
   const at = placeOf(line, (line.pieces[big]?.start ?? 0) + 2 ** 34);
   let w = { from: 0, to: line.length };
   for (let i = 0; i < 80; i++) w = zoom(w, line, 2, at);
