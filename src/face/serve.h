@@ -45,7 +45,7 @@ struct srv_history {
 	const struct vmm_args *args;
 	const char *given;         /* TARGET of the command line; NULL: a process is chosen in the page */
 	char *name, *file;         /* of what is shown; file: of a session, without @N, else NULL. free() */
-	char *sent;                /* path of what a client sent and is shown; NULL: none. srv_file_remove() */
+	struct srv_file *sent;     /* by a client, where that is shown; NULL: none */
 	struct vmm_session *session; /* NULL: there is one snapshot alone */
 	struct srv_entry *entries; /* by rising number */
 	size_t count, capacity;
@@ -78,8 +78,8 @@ void srv_history_close(struct srv_history *h);
 int srv_history_choose(struct srv_history *h, int32_t pid, struct vmm_err *err);
 
 struct srv_file;
-/* Shows a file that was sent, under this name. As above; the file is the history's then. Errors call it by its name. */
-int srv_history_file(struct srv_history *h, struct srv_file *f, const char *name, struct vmm_err *err);
+/* Shows a file that was sent, under this name. As above; *f is the history's then, else gone. Errors call it by its name. */
+int srv_history_file(struct srv_history *h, struct srv_file **f, const char *name, struct vmm_err *err);
 
 /* One more entry; false: out of memory. */
 bool srv_history_add(struct srv_history *h, uint32_t n, uint32_t target, int32_t pid, const struct timespec *taken_at);
@@ -150,29 +150,28 @@ int srv_put_snapshot(struct vmm_out *out, const struct vmm_snapshot *s, uint32_t
 int srv_put_changes(struct vmm_out *out, const struct vmm_snapshot *before, uint32_t n_before, const struct vmm_snapshot *now,
                     uint32_t n, bool *ret_changed, struct vmm_err *err);
 
-/* --- serve_file.c: a file that a client sends. Zeroed it is none. --- */
+/* --- serve_file.c: a file that a client sends --- */
 
 #define SRV_FILE_MAX (UINT64_C(16) << 30)
 #define SRV_FILE_NAME_MAX 255
 
-struct srv_file {
-	char *path; /* in a folder of its own, which goes with it; NULL: none */
-	int fd;     /* -1: it is not written */
-	uint64_t size, written;
-};
+struct srv_file;
 
-/* 0, or the status of the answer: 413, 507. */
-int srv_file_begin(struct srv_file *f, uint64_t size);
-/* Appends. What cannot be written is told by srv_file_end(). */
+/*
+ * VMM_E_LIMIT: it is too large; VMM_E_NOMEM. That there is no room is told by srv_file_end(): a browser that is answered
+ * before it has sent all of it tells its user nothing but that the connection broke off.
+ */
+int srv_file_begin(uint64_t size, struct srv_file **ret, struct vmm_err *err);
+/* Appends. */
 void srv_file_put(struct srv_file *f, const char *bytes, size_t length);
-/* Whether all of it has come and stands on the disk. */
-bool srv_file_end(struct srv_file *f);
-/* Removes it with its folder, unless another has taken path. */
-void srv_file_drop(struct srv_file *f);
-/* The same of a path that was taken, which goes; NULL is none. */
-void srv_file_remove(char *path);
-/* An error that tells our path tells the client's name instead. */
-void srv_file_name(const char *path, const char *name, struct vmm_err *err);
+/* Whether all of it has come and stands on the disk: else VMM_E_OUTPUT. */
+int srv_file_end(struct srv_file *f, struct vmm_err *err);
+/* By which sources can open it until it is closed. */
+const char *srv_file_path(const struct srv_file *f);
+/* It goes. NULL is none. */
+void srv_file_close(struct srv_file *f);
+/* An error that tells our path tells the client's name instead. NULL: nothing was sent. */
+void srv_file_name(const struct srv_file *f, const char *name, struct vmm_err *err);
 
 /* --- serve_work.c: the worker, and what waits for it --- */
 
@@ -184,7 +183,7 @@ struct srv_job {
 	struct srv_query query;
 	char body[SRV_BODY_MAX];
 	size_t body_length;
-	struct srv_file file; /* of SRV_FILE */
+	struct srv_file *file; /* of SRV_FILE, until it is shown; NULL: none */
 	/* Of one that was handed on (serve_aside.c): what it is about. */
 	uint32_t n;
 	struct vmm_process_id id;

@@ -24,12 +24,13 @@ static void forget(struct srv_history *h)
 	srv_view_done(&h->other);
 	srv_view_done(&h->last);
 	vmm_session_close(h->session);
-	srv_file_remove(h->sent);
+	srv_file_close(h->sent);
 	free(h->name);
 	free(h->file);
 	free(h->entries);
 	h->session = NULL;
-	h->name = h->file = h->sent = NULL;
+	h->name = h->file = NULL;
+	h->sent = NULL;
 	h->entries = NULL;
 	h->count = h->capacity = 0;
 	h->live = h->gone = false;
@@ -203,19 +204,18 @@ int srv_history_choose(struct srv_history *h, int32_t pid, struct vmm_err *err)
 	return take_over(h, &fresh, fresh.name ? open_process(&fresh, pid, err) : vmm_fail_nomem(err));
 }
 
-int srv_history_file(struct srv_history *h, struct srv_file *f, const char *name, struct vmm_err *err)
+int srv_history_file(struct srv_history *h, struct srv_file **f, const char *name, struct vmm_err *err)
 {
 	struct srv_history fresh = fresh_of(h);
 	struct vmm_err own = {0};
 	int code;
 
 	fresh.name = copy_text(name);
-	code = fresh.name ? open_target(&fresh, f->path, &own) : vmm_fail_nomem(&own);
-	if (code == 0) {
-		fresh.sent = f->path;
-		f->path = NULL;
-	} else {
-		srv_file_name(f->path, name, &own);
+	code = fresh.name ? open_target(&fresh, srv_file_path(*f), &own) : vmm_fail_nomem(&own);
+	fresh.sent = *f;
+	*f = NULL;
+	if (code < 0) {
+		srv_file_name(fresh.sent, name, &own);
 		if (strstr(own.text, name))
 			*err = own;
 		else

@@ -142,7 +142,6 @@ void *srv_http_address(void *arg, const char *uri, struct MHD_Connection *c)
 	memset(r, 0, sizeof(*r));
 	r->server = arg;
 	r->job.connection = c;
-	r->job.file.fd = -1;
 	r->status = srv_query_parse(&r->job.query, uri, strlen(uri));
 	return r;
 }
@@ -199,8 +198,9 @@ static enum MHD_Result begin_file(struct srv_server *s, struct MHD_Connection *c
 {
 	const char *name = srv_query_get(&r->job.query, "name");
 	struct vmm_scan scan = vmm_scan_init(k->length ? k->length : "", k->length ? strlen(k->length) : 0);
+	struct vmm_err err;
 	uint64_t size = 0;
-	int status;
+	int status, code;
 
 	if (!s->picker)
 		return send_response(c, 403, srv_reply_says(403, "vmmap serve was started for one target: without it, files can be opened"));
@@ -213,11 +213,11 @@ static enum MHD_Result begin_file(struct srv_server *s, struct MHD_Connection *c
 		return send_error(c, 413);
 	if (s->sender)
 		return send_error(c, 409);
-	status = srv_file_begin(&r->job.file, size);
-	if (status == 413)
-		return send_response(c, 413, srv_reply_says(413, "a file may have 16 GiB at most: name it on the command line"));
-	if (status)
-		return send_error(c, status);
+	code = srv_file_begin(size, &r->job.file, &err);
+	if (code < 0) {
+		status = code == VMM_E_LIMIT ? 413 : 503;
+		return send_response(c, status, srv_reply_says(status, err.text));
+	}
 	s->sender = &r->job;
 	srv_client_phase(c, SRV_PHASE_FILE);
 	return MHD_YES;
@@ -255,7 +255,7 @@ static enum MHD_Result begin(struct srv_server *s, struct MHD_Connection *c, str
 static void take_body(struct srv_server *s, struct MHD_Connection *c, struct request *r, const char *data, size_t size)
 {
 	if (s->sender == &r->job) {
-		srv_file_put(&r->job.file, data, size);
+		srv_file_put(r->job.file, data, size);
 		srv_client_phase(c, SRV_PHASE_FILE);
 		return;
 	}
@@ -271,6 +271,7 @@ enum MHD_Result srv_http_request(void *arg, struct MHD_Connection *c, const char
 {
 	struct request *r = *context;
 	struct srv_server *s = arg;
+	struct vmm_err err;
 
 	(void)url;
 	(void)version;
@@ -287,8 +288,8 @@ enum MHD_Result srv_http_request(void *arg, struct MHD_Connection *c, const char
 	}
 	if (r->too_large)
 		return send_error(c, 413);
-	if (!r->handed && s->sender == &r->job && !srv_file_end(&r->job.file))
-		return send_error(c, 507);
+	if (!r->handed && s->sender == &r->job && srv_file_end(r->job.file, &err) < 0)
+		return send_response(c, 507, srv_reply_says(507, err.text));
 	if (!r->handed)
 		return hand_over(s, c, r);
 	if (!r->job.done)
@@ -315,7 +316,7 @@ void srv_http_completed(void *arg, struct MHD_Connection *c, void **context, enu
 		srv_work_sent(s->work, r->job.length);
 	if (s->sender == &r->job)
 		s->sender = NULL;
-	srv_file_drop(&r->job.file);
+	srv_file_close(r->job.file);
 	free(r->listener);
 	free(r->job.text);
 	free(r);

@@ -131,11 +131,8 @@ static int do_file(struct srv_work *w, struct srv_job *job, const struct srv_ask
 {
 	int code = srv_history_file(&w->history, &job->file, srv_query_get(&job->query, "name"), err);
 
-	/* It is gone by when that is told. */
-	if (code < 0) {
-		srv_file_drop(&job->file);
+	if (code < 0)
 		return code;
-	}
 	tell_snapshot(w, NULL, 0);
 	return srv_answer_info(ask, err);
 }

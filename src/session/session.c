@@ -98,7 +98,8 @@ static int tune(struct vmm_session *s, struct vmm_err *err)
 
 static int db_open(struct vmm_session *s, int flags, struct vmm_err *err)
 {
-	int rc = sqlite3_open_v2(s->mode == VMM_SESSION_TEMPORARY ? "" : s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
+	int rc = sqlite3_open_v2(s->mode == VMM_SESSION_TEMPORARY ? "" : s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
+	                         vmm_nameless_vfs(s->nameless));
 
 	if (!s->db)
 		return vmm_fail_nomem(err);
@@ -132,8 +133,10 @@ static int recover(struct vmm_session *s, struct vmm_err *err)
 
 static int open_read(struct vmm_session *s, struct vmm_err *err)
 {
-	int rc = db_open(s, SQLITE_OPEN_READONLY, err);
+	int rc = vmm_nameless_open(s->path, &s->nameless, err);
 
+	if (rc == 0)
+		rc = db_open(s, SQLITE_OPEN_READONLY, err);
 	if (rc == 0)
 		rc = vmm_sql_exec(s, "SELECT 1 FROM sqlite_schema", err);
 	if (rc < 0 && s->db && (sqlite3_extended_errcode(s->db) == SQLITE_READONLY_ROLLBACK || sqlite3_errcode(s->db) == SQLITE_CANTOPEN))
@@ -248,6 +251,7 @@ void vmm_session_close(struct vmm_session *session)
 	if (session->db && session->mode != VMM_SESSION_READ)
 		sqlite3_exec(session->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
 	sqlite3_close_v2(session->db);
+	vmm_nameless_close(session->nameless);
 	free(session->path);
 	free(session);
 }

@@ -57,8 +57,11 @@ struct vmm_name_slot {
 	const char *text; /* in name_texts; NULL: not asked for since the file was opened, or forgotten */
 };
 
+struct vmm_nameless;
+
 struct vmm_session {
 	sqlite3 *db;
+	struct vmm_nameless *nameless; /* NULL: the file has a name */
 	char *path;
 	enum vmm_session_mode mode;
 	int64_t data_version; /* SQLite's: it changes when another program writes */
@@ -110,6 +113,15 @@ int vmm_session_damaged(struct vmm_session *s, const char *table, struct vmm_err
 bool vmm_sql_int(sqlite3_stmt *st, int i, int64_t low, int64_t high, int64_t *ret);
 /* Column i as text without NUL; "" for NULL. NULL: it is something else. Valid until the next step. */
 const char *vmm_sql_text(sqlite3_stmt *st, int i, size_t *ret_length);
+
+/* --- nameless.c --- */
+
+/* What SQLite reads a file by that has no name any more, of the path that leads to it; *ret NULL: it has one. VMM_E_NOMEM. */
+int vmm_nameless_open(const char *path, struct vmm_nameless **ret, struct vmm_err *err);
+/* For sqlite3_open_v2(). NULL is none. */
+const char *vmm_nameless_vfs(const struct vmm_nameless *n);
+/* After the database was closed. NULL is none. */
+void vmm_nameless_close(struct vmm_nameless *n);
 
 /* --- schema.c --- */
 

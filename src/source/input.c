@@ -41,24 +41,6 @@ static int spool_all(struct vmm_spool *spool, struct vmm_err *err)
 	return rc;
 }
 
-/* SQLite resolves links, and what /proc/self/fd/N leads to has no name: it is given one. */
-static void name_it(struct vmm_input *input)
-{
-	char own[32];
-
-	snprintf(own, sizeof(own), "/proc/self/fd/%d", input->spool.fd);
-	for (unsigned i = 0; i < 16 && !input->named; i++) {
-		int n = snprintf(input->path, sizeof(input->path), "%s/vmmap-%d-%llx", input->spool.folder, (int)getpid(),
-		                 (unsigned long long)vmm_now_ns());
-
-		if (n < 0 || (size_t)n >= sizeof(input->path))
-			break;
-		input->named = linkat(AT_FDCWD, own, AT_FDCWD, input->path, AT_SYMLINK_FOLLOW) == 0;
-	}
-	if (!input->named)
-		memcpy(input->path, own, sizeof(own));
-}
-
 int vmm_input_open(struct vmm_input *input, struct vmm_err *err)
 {
 	struct stat st;
@@ -80,13 +62,11 @@ int vmm_input_open(struct vmm_input *input, struct vmm_err *err)
 	if (rc < 0)
 		vmm_input_done(input);
 	else
-		name_it(input);
+		vmm_spool_path(&input->spool, input->path);
 	return rc;
 }
 
 void vmm_input_done(struct vmm_input *input)
 {
-	if (input->named)
-		unlink(input->path);
 	vmm_spool_close(&input->spool);
 }

@@ -8,8 +8,7 @@
 #include "source/spool.h"
 
 struct vmm_input {
-	char path[4096];
-	bool named; /* path is to be unlinked */
+	char path[4096]; /* with room for what the user put behind "-" */
 	struct vmm_spool spool;
 };
 

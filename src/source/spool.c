@@ -116,7 +116,15 @@ int vmm_spool_write(struct vmm_spool *spool, const void *bytes, size_t length, s
 
 int vmm_spool_end(struct vmm_spool *spool, struct vmm_err *err)
 {
-	return ftruncate(spool->fd, (off_t)spool->size) == 0 ? 0 : no_room(spool, errno, err);
+	/* Network file systems say only when a descriptor is closed that there was no room. */
+	int again = ftruncate(spool->fd, (off_t)spool->size) == 0 ? fcntl(spool->fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+	return again >= 0 && close(again) == 0 ? 0 : no_room(spool, errno, err);
+}
+
+void vmm_spool_path(const struct vmm_spool *spool, char ret[VMM_SPOOL_PATH])
+{
+	snprintf(ret, VMM_SPOOL_PATH, "/proc/self/fd/%d", spool->fd);
 }
 
 int64_t vmm_spool_read(const struct vmm_spool *spool, uint64_t offset, void *ret_bytes, size_t length, struct vmm_err *err)

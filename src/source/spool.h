@@ -18,14 +18,18 @@ struct vmm_spool {
 	uint64_t limit;     /* of the size of any file of this process */
 };
 
+#define VMM_SPOOL_PATH 32 /* bytes of a path */
+
 /* VMM_E_OUTPUT: no folder takes it. */
 int vmm_spool_open(struct vmm_spool *spool, struct vmm_err *err);
 /* Ignores one with fd -1. */
 void vmm_spool_close(struct vmm_spool *spool);
 /* Appends. VMM_E_OUTPUT: no room; size then still is what was written before this call. */
 int vmm_spool_write(struct vmm_spool *spool, const void *bytes, size_t length, struct vmm_err *err);
-/* Gives the file its full size. */
+/* Gives the file its full size, and finds out whether all of it stands there: VMM_E_OUTPUT. */
 int vmm_spool_end(struct vmm_spool *spool, struct vmm_err *err);
+/* By which this process can open it until it is closed. */
+void vmm_spool_path(const struct vmm_spool *spool, char ret[VMM_SPOOL_PATH]);
 /* Reads up to length bytes below size; fewer at the end. VMM_E_IO. */
 int64_t vmm_spool_read(const struct vmm_spool *spool, uint64_t offset, void *ret_bytes, size_t length, struct vmm_err *err);
 

@@ -6,165 +6,18 @@ kernel says, about access what the test sends.
 """
 import concurrent.futures
 import contextlib
-import http.client
-import io
 import json
 import os
-import re
 import select
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import tarfile
 import threading
 import time
-import urllib.parse
 
-from live import (DRIFTING, Checks, Target, address, arguments, parse_json, read_smaps, run, test_count, wait_asleep, work_folder)
+from live import Checks, Target, address, arguments, parse_json, read_smaps, run, test_count, wait_asleep, work_folder
+from serving import GROWER, PATIENCE, Events, Server, cli, need_server, plain
 
-PATIENCE = 30  # seconds for what must come; how long it takes decides nothing
-SLOW = 24      # clients that never finish their request
-# Grows for each line, and becomes another program at "exec".
-GROWER = """
-import os, sys
-print('"ready"', flush=True)
-kept = []
-for line in sys.stdin:
-    if line.strip() == "exec":
-        os.execv("/bin/sleep", ["sleep", "1000"])
-    kept.append(bytearray(int(line) << 20))
-"""
-
-
-class Server:
-    """vmmap serve, until it is ended."""
-
-    def __init__(self, args, *words, socket_path=None, temporary=None):
-        self.child = subprocess.Popen([args.vmmap, "serve"] + [str(w) for w in words], stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                      env=dict(os.environ, TMPDIR=temporary) if temporary else None)
-        line = self.child.stdout.readline().decode()
-        match = re.fullmatch(r"http://([^/]+)/\?token=([0-9a-f]{64})\n", line)
-        if not match:
-            self.child.kill()
-            self.child.wait()
-            raise RuntimeError("vmmap serve said %r" % line)
-        self.host, self.token, self.path = match.group(1), match.group(2), socket_path
-        self.headers = {"Authorization": "Bearer " + self.token}
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.child.poll() is None:
-            self.child.kill()
-            self.child.wait()
-
-    def end(self):
-        """The exit status after SIGTERM."""
-        self.child.send_signal(signal.SIGTERM)
-        return self.child.wait(PATIENCE)
-
-    def connect(self):
-        if self.path:
-            s = socket.socket(socket.AF_UNIX)
-            s.settimeout(PATIENCE)
-            s.connect(self.path)
-            return s
-        name, port = self.host.rsplit(":", 1)
-        return socket.create_connection((name, int(port)), PATIENCE)
-
-    def ask(self, path, method="GET", headers=None, body=None):
-        """(status, headers, body); headers None: those that let in."""
-        connection = http.client.HTTPConnection(self.host, timeout=PATIENCE)
-        connection.sock = self.connect()
-        try:
-            connection.request(method, path, body, self.headers if headers is None else headers)
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
-
-    def json(self, path):
-        status, _, body = self.ask(path)
-        if status != 200:
-            raise RuntimeError("%s: %d %s" % (path, status, body[:300]))
-        return parse_json(body)
-
-    def post(self, path, body=b"{}"):
-        return self.ask(path, "POST", dict(self.headers, **{"Content-Type": "application/json"}), body)
-
-    def send(self, name, data, **headers):
-        """(status, document) of a file that is sent."""
-        headers = dict(self.headers, **{"Content-Type": "application/octet-stream"}, **headers)
-        status, _, body = self.ask("/api/file?name=" + urllib.parse.quote(name, safe=""), "POST", headers, data)
-        return status, parse_json(body)
-
-    def raw(self, data):
-        """The first line of the answer to raw bytes; b"" when there is none."""
-        with contextlib.closing(self.connect()) as s:
-            with contextlib.suppress(OSError):
-                s.sendall(data)
-            with contextlib.suppress(OSError):
-                return s.recv(4096).split(b"\r\n")[0]
-        return b""
-
-    def ticks(self):
-        with open("/proc/%d/stat" % self.child.pid, "rb") as f:
-            return sum(int(x) for x in f.read().rsplit(b")", 1)[1].split()[11:13])
-
-    def status(self, key):
-        with open("/proc/%d/status" % self.child.pid) as f:
-            return int(re.search(r"^%s:\s+(\d+)" % key, f.read(), re.M).group(1))
-
-
-class Events:
-    """The stream of events: (type, data) one by one."""
-
-    def __init__(self, server, n=None):
-        self.socket = server.connect()
-        path = "/api/events" + ("?n=%d" % n if n else "")
-        self.socket.sendall(("GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n" % (path, server.host, server.token)).encode())
-        self.answer = http.client.HTTPResponse(self.socket)
-        self.answer.begin()
-
-    def next(self, *types):
-        """The next event of these types."""
-        kind, data = None, []
-        while True:
-            line = self.answer.readline()
-            if not line:
-                raise RuntimeError("the stream of events ended")
-            text = line.decode().rstrip("\n")
-            if text.startswith("event: "):
-                kind = text[7:]
-            elif text.startswith("data: "):
-                data.append(text[6:])
-            elif not text and kind:
-                if not types or kind in types:
-                    return kind, json.loads("\n".join(data))
-                kind, data = None, []
-
-    def close(self):
-        self.answer.close()
-        self.socket.close()
-
-
-def cli(args, *words):
-    done = run(args, *words)
-    if done.returncode != 0:
-        raise RuntimeError("vmmap %s: %s" % (" ".join(map(str, words)), done.stderr.decode(errors="replace")))
-    return parse_json(done.stdout)
-
-
-def plain(value):
-    """A document without what differs from look to look: times, costs, and numbers that other processes move."""
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()
-                if k not in DRIFTING and k not in ("taken_at", "cost", "n", "tool", "state", "seconds", "explanation", "elapsed_ns")}
-    return [plain(v) for v in value] if isinstance(value, list) else value
+SLOW = 24  # clients that never finish their request
 
 
 def check_access(checks, server):
@@ -440,118 +293,6 @@ def drip(slow, stop):
                 s.send(b"a")
 
 
-def file_head(server, length, **headers):
-    lines = dict({"Host": server.host, "Authorization": "Bearer " + server.token, "Content-Type": "application/octet-stream"}, **headers)
-    if length is not None:
-        lines["Content-Length"] = str(length)
-    return ("POST /api/file?name=x HTTP/1.1\r\n" + "".join("%s: %s\r\n" % line for line in lines.items() if line[1]) + "\r\n").encode()
-
-
-def wait_until(holds):
-    end = time.monotonic() + PATIENCE
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.02)
-    return holds()
-
-
-def check_refused_files(checks, server, temporary):
-    heads = [(403, file_head(server, 5, Origin="http://evil.example")), (403, file_head(server, 5, Authorization=None)),
-             (403, file_head(server, 5, Host="evil.example")), (415, file_head(server, 5, **{"Content-Type": "text/plain"})),
-             (415, file_head(server, 5, **{"Content-Type": "application/json"})), (411, file_head(server, None)),
-             (411, file_head(server, None, **{"Transfer-Encoding": "chunked"})), (413, file_head(server, (16 << 30) + 1)),
-             (413, file_head(server, 1 << 63)), (400, file_head(server, 5).replace(b"?name=x", b"")), (400, file_head(server, 5).replace(b"=x", b"=")),
-             (400, file_head(server, 5).replace(b"=x", b"=" + b"x" * 256)), (400, file_head(server, 5).replace(b"=x", b"=%0a"))]
-    for status, head in heads:
-        answer = server.raw(head)
-        checks.equal(answer.split()[1:2], [b"%d" % status], "a file with %s" % head.decode().replace(server.token, "TOKEN"))
-    checks.equal(os.listdir(temporary), [], "left of what was refused")
-    checks.equal(server.ask("/api/file?name=x", "OPTIONS", {"Origin": "http://evil.example"})[0], 403, "what a browser asks before")
-    checks.equal(server.ask("/api/file?name=x")[0], 405, "a file with GET")
-
-
-def check_aborted_file(checks, server, temporary):
-    """One at a time, and half of one leaves nothing behind."""
-    with contextlib.closing(server.connect()) as half:
-        half.sendall(file_head(server, 1 << 20) + b"x" * 100000)
-        checks.true(wait_until(lambda: os.listdir(temporary)), "a file that is being sent stands in a folder")
-        folder = os.path.join(temporary, os.listdir(temporary)[0])
-        checks.equal(os.stat(folder).st_mode & 0o7777, 0o700, "mode of the folder")
-        checks.true(wait_until(lambda: os.listdir(folder)), "the file in it")
-        checks.equal(os.stat(os.path.join(folder, os.listdir(folder)[0])).st_mode & 0o7777, 0o600, "mode of the file")
-        checks.equal(server.raw(file_head(server, 5)).split()[1:2], [b"409"], "a second file")
-    checks.true(wait_until(lambda: not os.listdir(temporary)), "left of what was broken off")
-    checks.equal(server.json("/api/info")["target"], None, "nothing is shown of it")
-
-
-def check_opened_files(checks, args, server, target, files, temporary):
-    for name, (path, members) in files.items():
-        with open(path, "rb") as f:
-            status, info = server.send(name, f.read())
-        checks.equal((status, info["title"], info["live"], info["can"]["processes"]), (200, name, False, True), "%s is opened" % name)
-        theirs = cli(args, "show", path, "--format", "json-columns")
-        mine = server.json("/api/snapshot")
-        for member in members:
-            checks.true(plain(mine[member]) == plain(theirs[member]), "%s: %s differ from show" % (name, member))
-        checks.equal(len(os.listdir(temporary)), 1, "folders while %s is shown" % name)
-        body = server.ask("/api/snapshot")[2] + server.ask("/api/info")[2]
-        checks.true(os.listdir(temporary)[0].encode() not in body, "%s: the place of ours is told" % name)
-        shown = server.json("/api/snapshot")
-        with open(args.vmmap, "rb") as f:
-            program = f.read(100000)
-        for wrong, data in (("garbage.bin", os.urandom(5000)), ("empty", b""), ("a/../b\u00e9", b"text"), ("program", program)):
-            status, answer = server.send(wrong, data)
-            checks.true(status == 422 and answer["error"].startswith(wrong + ": ") and temporary not in answer["error"], "%s: %d %s" % (wrong, status, answer))
-        checks.true(server.json("/api/snapshot") == shown, "%s stays when another is none" % name)
-        checks.equal(len(os.listdir(temporary)), 1, "folders after files that are none")
-    checks.equal(server.post("/api/target?name=%d" % target.pid)[0], 200, "a process after a file")
-    checks.equal(os.listdir(temporary), [], "left when a process is shown")
-
-
-def make_core(pid, path):
-    if not shutil.which("gcore"):
-        print("gcore: not here: no core is sent")
-        return False
-    subprocess.run(["gcore", "-o", path, str(pid)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    if os.path.exists("%s.%d" % (path, pid)):
-        os.rename("%s.%d" % (path, pid), path)
-    return os.path.exists(path)
-
-
-def check_files(checks, args, folder):
-    """Files that are sent are opened as if they had been named; their bytes go with them."""
-    temporary = os.path.join(folder, "temporary")
-    os.mkdir(temporary)
-    with Target([sys.executable, "-c", GROWER]) as target, target.stopped():
-        session, core, capture, smaps = (os.path.join(folder, name) for name in ("one.vmmap", "core", "one.tar", "smaps"))
-        run(args, "save", target.pid, "-o", session, "--with-memory", "heap")
-        with tarfile.open(capture, "w") as tar:
-            for name in ("smaps", "maps", "status", "stat", "cmdline"):
-                with open("/proc/%d/%s" % (target.pid, name), "rb") as f:
-                    data = f.read()
-                entry = tarfile.TarInfo("%d/%s" % (target.pid, name))
-                entry.size = len(data)
-                tar.addfile(entry, io.BytesIO(data))
-                if name == "smaps":
-                    with open(smaps, "wb") as f:
-                        f.write(data)
-        all_members = ("target", "summary", "regions", "modules", "free", "limits")
-        files = {"caf\u00e9.vmmap": (session, all_members), "a b.tar": (capture, all_members[1:]), "smaps.txt": (smaps, all_members[1:])}
-        if make_core(target.pid, core):
-            files["core.4711"] = core, all_members[1:]
-        with Server(args, temporary=temporary) as server:
-            check_refused_files(checks, server, temporary)
-            check_aborted_file(checks, server, temporary)
-            check_opened_files(checks, args, server, target, files, temporary)
-            with open(session, "rb") as f:
-                checks.equal(server.send("again", f.read())[0], 200, "the session again")
-            half = server.connect()
-            half.sendall(file_head(server, 1 << 20) + b"x" * 1000)
-            checks.true(wait_until(lambda: len(os.listdir(temporary)) == 2), "one shown, one being sent")
-            checks.equal(server.end(), 0, "exit status with both")
-            half.close()
-        checks.equal(os.listdir(temporary), [], "left after the end")
-
-
 def check_socket(checks, args, folder):
     path = os.path.join(folder, "s")
     with Server(args, "--socket", path, socket_path=path) as server:
@@ -575,9 +316,7 @@ def check_socket(checks, args, folder):
 
 def main():
     args = arguments(__doc__)
-    if b"libmicrohttpd" in run(args, "serve", "99999999").stderr:
-        print("SKIP: built without libmicrohttpd")
-        sys.exit(77)
+    need_server(args)
     checks = Checks()
     with work_folder() as folder, Target([sys.executable, "-c", GROWER]) as target:
         wait_asleep(target.pid)
@@ -593,7 +332,6 @@ def main():
             check_session(checks, args, folder)
             check_live(checks, args)
             check_socket(checks, args, folder)
-            check_files(checks, args, folder)
             check_slow(checks, slow)
             stop.set()
             dripping.join()

@@ -69,7 +69,7 @@ function send<T>(file: File, progress: (sent: number, all: number) => void, stop
       if (request.status === 200 && body) done(body as T);
       else fail(new Error(typeof error === "string" ? error : `the server answered ${request.status}`));
     };
-    request.onerror = (): void => fail(new Error(`${name}: the connection broke off, as it does when a file is larger than the server has room for`));
+    request.onerror = (): void => fail(new Error(`${name}: the connection broke off: the server has ended, or takes another file just now, or this one is larger than 16 GiB`));
     request.onabort = (): void => fail(new Error("cancelled"));
     stop.addEventListener("abort", () => request.abort());
     request.send(file);

@@ -41,7 +41,11 @@ for line in sys.stdin:
 
 /** vmmap serve; its address with the token. */
 export function serve(b, ...words) {
-  const child = spawn(b.vmmap, ["serve", "--duty", "50", ...words.map(String)], { stdio: ["ignore", "pipe", "pipe"] });
+  return serveIn(b, {}, ...words);
+}
+
+function serveIn(b, environment, ...words) {
+  const child = spawn(b.vmmap, ["serve", "--duty", "50", ...words.map(String)], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...environment } });
   return new Promise((done, fail) => {
     child.once("error", fail);
     child.once("exit", (status) => fail(new Error(`vmmap serve ended: ${status}`)));
@@ -266,6 +270,15 @@ async function picker(b) {
   }
 }
 
+/** Drops one file on the page: (name, bytes). */
+function dropper(page) {
+  return (name, bytes) => page.evaluate(([n, all]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([Uint8Array.from(atob(all), (c) => c.charCodeAt(0))], n));
+    globalThis.document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
+  }, [name, bytes.toString("base64")]);
+}
+
 /** Files that are chosen or dropped are opened by the server; one that is none leaves what is shown. */
 async function files(b) {
   const target = await b.target("python3", ["-u", "-c", GROWS]);
@@ -275,11 +288,7 @@ async function files(b) {
   writeFileSync(smaps, readFileSync(`/proc/${target.pid}/smaps`));
   const server = await serve(b);
   const page = await b.open(server.url, { offline: false, expected: /status of 422/ });
-  const drop = (name, bytes) => page.evaluate(([n, all]) => {
-    const data = new DataTransfer();
-    data.items.add(new File([Uint8Array.from(atob(all), (c) => c.charCodeAt(0))], n));
-    globalThis.document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
-  }, [name, bytes.toString("base64")]);
+  const drop = dropper(page);
   const title = async () => (await document(page, "/api/info")).title;
   try {
     await page.waitForSelector("#process-rows tr");
@@ -326,10 +335,26 @@ async function cancelled(b, page, drop) {
   b.check(await page.locator(".message").isHidden(), "cancelling is no error");
 }
 
+/** Where a file cannot be kept, the page tells why and what helps, however much of it was to come. */
+async function noRoom(b) {
+  const server = await serveIn(b, { TMPDIR: "/nonexistent" });
+  const page = await b.open(server.url, { offline: false, expected: /status of 507/ });
+  try {
+    await page.waitForSelector("#process-rows tr");
+    await dropper(page)("large.core", Buffer.alloc(16 << 20, 1));
+    await page.waitForSelector(".message:not([hidden])");
+    b.equal(await page.textContent(".message"), "no temporary file in /nonexistent: No such file or directory; set TMPDIR to a folder that can be written", "why a file cannot be kept");
+  } finally {
+    await page.context().close();
+    server.end();
+  }
+}
+
 export default async function (b) {
   await growing(b);
   await picker(b);
   await files(b);
+  await noRoom(b);
   await selection(b);
   const rounds = Number(process.env.VMMAP_LIVE_ROUNDS ?? 9);
   for (const tab of ["overview", "regions", "map"]) await refreshes(b, tab, rounds);
