@@ -7,6 +7,7 @@ import { startFollowing, take } from "./state/follow";
 import { act, getState } from "./state/store";
 import { startUrl } from "./state/url";
 import "./style/base.css";
+import { messageOf } from "./text";
 import { App } from "./views/app";
 
 /** Data are in the page, or come from the server that it is from. */
@@ -33,5 +34,5 @@ if (root) {
   root.textContent = "";
   render(<App />, root);
   acceptDrops(() => getState().provider?.info ?? embeddedInfo());
-  start().catch((e: unknown) => act({ loading: false, message: e instanceof Error ? e.message : String(e) }));
+  start().catch((e: unknown) => act({ loading: false, message: messageOf(e) }));
 }

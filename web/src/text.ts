@@ -20,6 +20,11 @@ export function visible(text: string): string {
   return UNSAFE.test(text) ? text.replace(UNSAFE, escapeOne) : text;
 }
 
+/** What went wrong, in words that are still to be made visible. */
+export function messageOf(e: unknown): string {
+  return e instanceof Error ? e.message : String(e);
+}
+
 /** At most so many characters, "…" in place of what was cut; the end of a path says more than its middle. */
 export function shortened(text: string, characters: number): string {
   const all = [...text.slice(0, 8 * characters + 64)];

@@ -4,6 +4,7 @@ import { applyChanges, type ChangesJson } from "./changes";
 import type { Growth, LiveStatus, MemoryBytes, News, PageRuns, Provider, ProcessRow, SnapshotEntry, TargetEntry } from "./provider";
 import { unpackRows, rowsOf, type Rows } from "./rows";
 import { snapshotOf, type Snapshot } from "./snapshot";
+import { messageOf } from "../text";
 import type { Diff, Metric, PageInfo, SnapshotJson, Target, Timeline } from "./types";
 
 export interface ServeInfo extends PageInfo {
@@ -301,7 +302,7 @@ export class ServeProvider implements Provider {
         this.last = { n, snapshot };
         this.add(n, snapshot.head);
       })
-      .catch((e: unknown) => this.news({ type: "error", text: e instanceof Error ? e.message : String(e) }));
+      .catch((e: unknown) => this.news({ type: "error", text: messageOf(e) }));
   }
 
   private costAsked = 0;

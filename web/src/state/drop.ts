@@ -2,7 +2,7 @@
 // one history, are read here; cores, sessions, captures and smaps by the server, where it opens what its user chooses.
 import { replace } from "./follow";
 import { act, getState } from "./store";
-import { visible } from "../text";
+import { messageOf } from "../text";
 import type { Provider } from "../data/provider";
 import { ReportProvider, type ReportData } from "../data/report";
 import type { PageInfo, SnapshotJson } from "../data/types";
@@ -18,14 +18,14 @@ function isSnapshot(d: unknown): d is SnapshotJson {
 }
 
 async function read(file: File): Promise<SnapshotJson> {
-  if (file.size > LARGEST) throw new Error(`${visible(file.name)} is larger than 512 MiB`);
+  if (file.size > LARGEST) throw new Error(`${file.name} is larger than 512 MiB`);
   let found: unknown;
   try {
     found = JSON.parse(await file.text());
   } catch {
-    throw new Error(`${visible(file.name)} is no JSON. vmmap show TARGET --json writes files that can be dropped here; cores and sessions open with vmmap report or vmmap gui`);
+    throw new Error(`${file.name} is no JSON. vmmap show TARGET --json writes files that can be dropped here; cores and sessions open with vmmap report or vmmap gui`);
   }
-  if (!isSnapshot(found)) throw new Error(`${visible(file.name)} is no snapshot of vmmap show TARGET --json`);
+  if (!isSnapshot(found)) throw new Error(`${file.name} is no snapshot of vmmap show TARGET --json`);
   return found;
 }
 
@@ -45,7 +45,7 @@ async function isDocument(file: File): Promise<boolean> {
 
 async function send(to: Provider, file: File): Promise<void> {
   const stop = new AbortController();
-  const name = visible(file.name);
+  const { name } = file;
   const show = (sent: number, all: number): void => act({ sending: { name, sent, all, cancel: () => stop.abort() } });
   if (getState().sending) throw new Error("another file is being sent: wait for its end, or cancel it");
   show(0, file.size);
@@ -73,7 +73,7 @@ async function open(files: readonly File[], info: PageInfo): Promise<void> {
 /** Opens them; what cannot be is told in the page's line. */
 export function openFiles(files: readonly File[], info: PageInfo): Promise<void> {
   act({ message: "" });
-  return open(files, info).catch((x: unknown) => act({ message: x instanceof Error ? x.message : String(x) }));
+  return open(files, info).catch((x: unknown) => act({ message: messageOf(x) }));
 }
 
 async function openDocuments(files: readonly File[], info: PageInfo): Promise<void> {

@@ -1,10 +1,7 @@
 // Keeps what is shown in step with what is asked for: which snapshot, which two are compared, and news of a running target.
 import type { News, Provider } from "../data/provider";
+import { messageOf } from "../text";
 import { act, getState, subscribe } from "./store";
-
-function words(e: unknown): string {
-  return e instanceof Error ? e.message : String(e);
-}
 
 /** The message that this file put up, so that it takes away no other one. */
 let said = "";
@@ -26,7 +23,7 @@ async function showSnapshot(provider: Provider, n: number): Promise<void> {
   } catch (e) {
     if (mine !== turn) return;
     act({ loading: false });
-    say(`Snapshot ${n} cannot be shown: ${words(e)}`);
+    say(`Snapshot ${n} cannot be shown: ${messageOf(e)}`);
   }
 }
 
@@ -40,7 +37,7 @@ async function showDiff(provider: Provider, before: number, after: number): Prom
   } catch (e) {
     if (mine !== turn) return;
     act({ loading: false, compare: null });
-    say(`Snapshots ${before} and ${after} cannot be compared: ${words(e)}`);
+    say(`Snapshots ${before} and ${after} cannot be compared: ${messageOf(e)}`);
   }
 }
 

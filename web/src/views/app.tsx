@@ -1,5 +1,6 @@
 import type { ComponentType, JSX } from "preact";
 import { act, TABS, useStore, type Tab } from "../state/store";
+import { visible } from "../text";
 import { Header } from "./header";
 import { FilterStrip, useAppearance } from "./kinds";
 import { Overview } from "./overview";
@@ -40,8 +41,8 @@ function SendStrip(): JSX.Element | null {
   const gone = sending.sent >= sending.all;
   return (
     <div class="sending">
-      <span role="status">{gone ? "Opening" : "Sending"} {sending.name}…</span>
-      <progress aria-label={"How much of " + sending.name + " was sent"} max={Math.max(1, sending.all)} {...(gone ? {} : { value: sending.sent })} />
+      <span role="status">{gone ? "Opening" : "Sending"} {visible(sending.name)}…</span>
+      <progress aria-label={"How much of " + visible(sending.name) + " was sent"} max={Math.max(1, sending.all)} {...(gone ? {} : { value: sending.sent })} />
       <button type="button" class="button small" disabled={gone} onClick={sending.cancel}>Cancel</button>
     </div>
   );
@@ -72,7 +73,7 @@ export function App(): JSX.Element {
       </div>
       <CompareStrip />
       <SendStrip />
-      <div class="message" role="status" hidden={!message}>{message}</div>
+      <div class="message" role="status" hidden={!message}>{visible(message)}</div>
       <main class="main">
         <div id="view" role="tabpanel" aria-labelledby={"tab-" + tab} class={"view view-" + tab}>
           {loading ? <p class="empty">Reading…</p> : <View />}

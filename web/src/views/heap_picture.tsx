@@ -7,7 +7,8 @@ import { formatAddress } from "../data/rows";
 import type { Heap } from "../data/types";
 import { saveCanvas, fileName, savePicture, svgDocument, xmlText } from "../export";
 import { bytes, thousands } from "../format";
-import { act, getState, shownNumber, useStore } from "../state/store";
+import { getState, shownNumber, useStore } from "../state/store";
+import { messageOf } from "../text";
 import { useDark } from "./kinds";
 import { toAddress } from "./parts";
 
@@ -23,6 +24,8 @@ interface Loaded {
   chunks: Chunk[];
   /** Where what was loaded ends; null: all is here. */
   next: number | null;
+  /** Why there are no more, in words; "" as long as nothing failed. */
+  failed: string;
 }
 
 /** Chunks of one region of a heap, piece by piece. */
@@ -45,10 +48,10 @@ function useChunks(heap: Heap, region: string | undefined): Loaded | null {
         const page = await provider.chunks(heap.id, next, end, PAGE, n);
         chunks.push(...page.chunks);
         next = page.next !== null && page.next > next ? page.next : null;
-        if (wanted) setLoaded({ region, chunks: [...chunks], next });
+        if (wanted) setLoaded({ region, chunks: [...chunks], next, failed: "" });
       }
     };
-    load().catch((e: unknown) => wanted && act({ message: e instanceof Error ? e.message : String(e) }));
+    load().catch((e: unknown) => wanted && setLoaded((had) => ({ region: region ?? "", chunks: had?.chunks ?? [], next: had?.next ?? null, failed: messageOf(e) })));
     return () => {
       wanted = false;
     };
@@ -158,18 +161,18 @@ export function HeapPicture({ heap }: { heap: Heap }): JSX.Element | null {
           </select></label>
         )}
         <span class="dim" role="status">
-          {loaded ? `${thousands(chunks.length)} chunks from ${formatAddress(start)} on, a row is ${bytes((end - start) / ROWS)}` : "reading …"}
+          {loaded?.failed ? loaded.failed : loaded ? `${thousands(chunks.length)} chunks from ${formatAddress(start)} on, a row is ${bytes((end - start) / ROWS)}` : "reading …"}
           {loaded?.next != null && chunks.length >= MOST && `; what is behind ${formatAddress(loaded.next)} is not drawn`}
         </span>
         <button type="button" class="button small no-print" disabled={!chunks.length} onClick={() => canvas.current && void saveCanvas(fileName([heap.id, "chunks"], "png"), canvas.current)}>Save PNG</button>
         <button type="button" class="button small no-print" disabled={!chunks.length}
           onClick={() => canvas.current && void savePicture([heap.id, "chunks"], "svg", svgOf(canvas.current, chunks, `${heap.label}, from ${formatAddress(start)} on`))}>Save SVG</button>
       </div>
-      <canvas ref={canvas} role="application" tabIndex={0} aria-label={"Chunks of " + heap.id + " by address; arrow keys go from one to the next, Enter shows its region"}
+      <canvas ref={canvas} hidden={Boolean(loaded?.failed) && !chunks.length} role="application" tabIndex={0} aria-label={"Chunks of " + heap.id + " by address; arrow keys go from one to the next, Enter shows its region"}
         aria-describedby="chunk-told" onKeyDown={onKey} style={{ height: ROWS * ROW_HEIGHT + "px" }}
         onPointerMove={(e) => setHot(under(e))} onPointerLeave={() => setHot(null)}
         onClick={(e) => { const c = under(e); if (c) toAddress(c.address); }} />
-      <p class="dim tell" id="chunk-told" role="status">{hot ? `${formatAddress(hot.address)}: ${thousands(hot.size)} bytes, ${hot.state}` : "Point at a chunk, or go from one to the next by arrow keys; a click or Enter shows its region."}</p>
+      <p class="dim tell" id="chunk-told" role="status" hidden={!chunks.length}>{hot ? `${formatAddress(hot.address)}: ${thousands(hot.size)} bytes, ${hot.state}` : "Point at a chunk, or go from one to the next by arrow keys; a click or Enter shows its region."}</p>
     </div>
   );
 }

@@ -6,7 +6,7 @@ import type { Snapshot } from "../data/snapshot";
 import type { Heap } from "../data/types";
 import { bytes, moment } from "../format";
 import { act, shownNumber, useStore } from "../state/store";
-import { visible } from "../text";
+import { messageOf, visible } from "../text";
 import { Accounts, Notes } from "./accounts";
 import { HeapDetailView } from "./heap_detail";
 import { HeapChanges } from "./heapchanges";
@@ -32,9 +32,10 @@ const COLUMNS: { id: keyof Heap; title: string; count?: boolean; help: string }[
  * The provider's document on heaps, null until it is there or where there is none. Walking heaps costs a running target
  * more than a snapshot does: there it is asked for once, and again when the reader wants it.
  */
-function useHeapDocument(snapshot: Snapshot | null): { document: HeapDocument | null; loading: boolean; again: (() => void) | null } {
+function useHeapDocument(snapshot: Snapshot | null): { document: HeapDocument | null; failed: string; loading: boolean; again: (() => void) | null } {
   const provider = useStore((s) => s.provider);
   const [document, setDocument] = useState<HeapDocument | null>(null);
+  const [failed, setFailed] = useState("");
   const [loading, setLoading] = useState(true);
   const [turn, setTurn] = useState(0);
   const n = useStore(shownNumber);
@@ -42,22 +43,20 @@ function useHeapDocument(snapshot: Snapshot | null): { document: HeapDocument | 
   const any = Boolean(snapshot?.head.heaps.length);
   useEffect(() => {
     let wanted = true;
-    const taken = (given: unknown): void => {
+    const taken = (given: unknown, why = ""): void => {
       if (!wanted) return;
       setDocument(heapDocument(given));
+      setFailed(why);
       setLoading(false);
     };
     setLoading(true);
-    if (provider?.heaps && any) provider.heaps(n).then(taken, (e: unknown) => {
-      taken(null);
-      if (wanted) act({ message: e instanceof Error ? e.message : String(e) });
-    });
+    if (provider?.heaps && any) provider.heaps(n).then((given) => taken(given), (e: unknown) => taken(null, messageOf(e)));
     else taken(null);
     return () => {
       wanted = false;
     };
   }, [provider, any, turn, n]);
-  return { document, loading, again: live ? (): void => setTurn(turn + 1) : null };
+  return { document, failed, loading, again: live ? (): void => setTurn(turn + 1) : null };
 }
 
 export function HeapBar({ heap, scale }: { heap: Heap; scale: number }): JSX.Element {
@@ -164,7 +163,7 @@ export function Heaps(): JSX.Element {
   const snapshot = useStore((s) => s.snapshot);
   const wanted = useStore((s) => s.heap);
   const diff = useStore((s) => s.diff);
-  const { document, loading, again } = useHeapDocument(snapshot);
+  const { document, failed, loading, again } = useHeapDocument(snapshot);
   if (!snapshot) return <p class="empty">Nothing was read.</p>;
   const { notes, taken_at } = snapshot.head;
   // Snapshots that follow a running target do not walk heaps: what a walk of its own told stands in for them.
@@ -182,7 +181,7 @@ export function Heaps(): JSX.Element {
       {other && <p class="dim">Sizes and chunks were looked at on their own, {moment(other)}: they may differ from the numbers above.
         {again && <> <button type="button" class="link" onClick={again}>Look again</button></>}</p>}
       {!document && loading && <p class="dim" role="status">Heaps are being walked …</p>}
-      {!document && !loading && <p class="dim">Sizes of chunks and the largest of them are not stored here: vmmap heap shows them of a process, a core, or a session that keeps contents.</p>}
+      {!document && !loading && <p class="dim" role="status">{failed || "Sizes of chunks and the largest of them are not stored here: vmmap heap shows them of a process, a core, or a session that keeps contents."}</p>}
       {document && <Largest document={document} />}
       {document && document.accounts.length > 0 && <Accounts snapshot={{ ...snapshot, head: { ...snapshot.head, accounts: document.accounts } }} />}
       <Notes notes={document?.notes ?? notes} />

@@ -4,17 +4,13 @@ import { useState } from "preact/hooks";
 import type { Growth, LiveStatus, Provider } from "../data/provider";
 import { nanoseconds, percent } from "../format";
 import { act, useStore } from "../state/store";
-import { visible } from "../text";
+import { messageOf, visible } from "../text";
 
 const GROWTHS = [5, 10, 25];
 const INTERVALS = [250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
 
-function words(e: unknown): string {
-  return e instanceof Error ? e.message : String(e);
-}
-
 function run(what: string, doing: Promise<void> | undefined): void {
-  doing?.catch((e: unknown) => act({ message: `${what}: ${words(e)}` }));
+  doing?.catch((e: unknown) => act({ message: `${what}: ${messageOf(e)}` }));
 }
 
 function every(ms: number): string {

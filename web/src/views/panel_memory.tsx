@@ -5,15 +5,11 @@ import type { MemoryBytes } from "../data/provider";
 import { hex } from "../grid/cells";
 import { hexLines, stringsOf, type FoundString } from "../grid/memory";
 import { act, shownNumber, useStore } from "../state/store";
-import { visible } from "../text";
+import { messageOf, visible } from "../text";
 
 const LOOK = 1024; // bytes at a time
 
 type Got = { of: string; memory?: MemoryBytes; strings?: FoundString[]; why?: string; busy?: boolean };
-
-function messageOf(e: unknown): string {
-  return visible(e instanceof Error ? e.message : String(e));
-}
 
 function Hex({ start, end, at, memory, onMove }: { start: number; end: number; at: number; memory: MemoryBytes; onMove(to: number): void }): JSX.Element {
   const to = Math.min(end, at + LOOK);
@@ -86,7 +82,7 @@ export function Contents({ start, end }: { start: number; end: number }): JSX.El
         </div>
       )}
       {mine.busy && <p class="side-why">Reading…</p>}
-      {mine.why && <p class="side-why bad">{mine.why}</p>}
+      {mine.why && <p class="side-why bad">{visible(mine.why)}</p>}
       {mine.memory && <Hex start={start} end={end} at={at} memory={mine.memory} onMove={read} />}
       {mine.strings && <Strings found={mine.strings} />}
     </section>

@@ -6,7 +6,7 @@ import { bytes, thousands } from "../format";
 import { PAGE_STATES, pagesByState, stripParts } from "../grid/pages";
 import type { Table } from "../grid/table";
 import { shownNumber, useStore } from "../state/store";
-import { visible } from "../text";
+import { messageOf, visible } from "../text";
 
 const WIDTH = 320;
 
@@ -24,7 +24,7 @@ function usePages(start: number, end: number): { runs: PageRuns | null; why: str
     const timer = setTimeout(() => {
       provider.pages?.(start, end, n)
         .then((runs) => wanted && setGot({ key, runs, why: "" }))
-        .catch((e: unknown) => wanted && setGot({ key, runs: null, why: e instanceof Error ? e.message : String(e) }));
+        .catch((e: unknown) => wanted && setGot({ key, runs: null, why: messageOf(e) }));
     }, 120); // not for every row that the cursor passes
     return () => {
       wanted = false;

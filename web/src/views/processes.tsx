@@ -5,7 +5,7 @@ import type { ProcessRow } from "../data/provider";
 import { openFiles } from "../state/drop";
 import { replace } from "../state/follow";
 import { act, useStore } from "../state/store";
-import { visible } from "../text";
+import { messageOf, visible } from "../text";
 import { Count, Name, SaveTable, Size, sortedBy, SortHead, type Sorting } from "./parts";
 
 const SIZES: readonly [string, string, string][] = [
@@ -54,7 +54,7 @@ export function Processes(): JSX.Element {
   const [opening, setOpening] = useState<number | null>(null);
   const body = useRef<HTMLTableSectionElement>(null);
   const refresh = (): void => {
-    provider?.processes?.().then(setAll).catch((e: unknown) => act({ message: `Processes cannot be listed: ${e instanceof Error ? e.message : String(e)}` }));
+    provider?.processes?.().then(setAll).catch((e: unknown) => act({ message: `Processes cannot be listed: ${messageOf(e)}` }));
   };
   useEffect(refresh, [provider]);
   const rows = useMemo(() => {
@@ -70,7 +70,7 @@ export function Processes(): JSX.Element {
       replace(next);
       act({ tab: "overview" });
     } catch (e) {
-      act({ message: `Process ${pid} cannot be shown: ${e instanceof Error ? e.message : String(e)}` });
+      act({ message: `Process ${pid} cannot be shown: ${messageOf(e)}` });
     }
     setOpening(null);
   };

@@ -17,6 +17,7 @@ import { act, getState, useStore } from "../state/store";
 import { thousands } from "../format";
 import "../style/grid.css";
 import { KindRow, ToolBar } from "./regionbar";
+import { messageOf } from "../text";
 import { Panel } from "./panel";
 
 const PANEL_ROOM = 1500; // pixels from which on the panel stands open by itself
@@ -31,7 +32,7 @@ function useMappings(snapshot: Snapshot | null, raw: boolean): Rows | null {
     if (raw && snapshot && !sent && provider?.mappings)
       provider.mappings(getState().at ?? provider.snapshots().at(-1)?.n ?? 0)
         .then((rows) => wanted && setAsked({ of: snapshot, rows }))
-        .catch((e: unknown) => wanted && act({ message: `The mappings could not be read: ${e instanceof Error ? e.message : String(e)}` }));
+        .catch((e: unknown) => wanted && act({ message: `The mappings could not be read: ${messageOf(e)}` }));
     return () => { wanted = false; };
   }, [raw, snapshot, provider]);
   return sent ?? (asked && asked.of === snapshot ? asked.rows : null);
@@ -47,7 +48,7 @@ function useDiff(): Diff | null {
     let wanted = true;
     provider.diff(compare.before, compare.after)
       .then((d) => wanted && act(d ? { diff: d } : { message: `What differs between snapshots ${compare.before} and ${compare.after} is not in these data.` }))
-      .catch((e: unknown) => wanted && act({ message: e instanceof Error ? e.message : String(e) }));
+      .catch((e: unknown) => wanted && act({ message: messageOf(e) }));
     return () => { wanted = false; };
   }, [provider, compare, diff]);
   return compare ? diff : null;

@@ -8,6 +8,7 @@ import type { Metric, Timeline } from "../data/types";
 import { savePicture } from "../export";
 import { change, kib, moment, thousands } from "../format";
 import { act, getState, useStore } from "../state/store";
+import { messageOf } from "../text";
 import { ChangePanel } from "./changes";
 import { growthOf, GrowthPanel, trendText, trendTitle, type Trend } from "./growth";
 import { pickKind, Swatch, useDark, useKindLooks } from "./kinds";
@@ -36,7 +37,7 @@ function useTimeline(provider: Provider | null, measure: Metric): { timeline: Ti
       .catch((e: unknown) => {
         if (!wanted) return;
         setGot({ of: provider, measure, timeline: null, at: Date.now() });
-        act({ message: `The timeline cannot be shown: ${e instanceof Error ? e.message : String(e)}` });
+        act({ message: `The timeline cannot be shown: ${messageOf(e)}` });
       });
     return () => { wanted = false; };
   }, [provider, measure, mine === null, stale, newest === null]);
@@ -273,7 +274,7 @@ export function Time(): JSX.Element {
           </div>
         )}
         <p class="hint dim no-print">
-          Press: show a snapshot · draw: compare two · <kbd>←</kbd> <kbd>→</kbd> step · <kbd>Shift</kbd> <kbd>→</kbd> compare · <kbd>Space</kbd> play · <kbd>Ctrl</kbd> wheel zooms, twice pressed: all
+          Click: show a snapshot · drag: compare two · <kbd>←</kbd> <kbd>→</kbd> step · <kbd>Shift</kbd> <kbd>→</kbd> compare · <kbd>Space</kbd> play · <kbd>Ctrl</kbd> wheel zooms, double click: all
           {timeline && timeline.timeline.set_back > 0 && <span class="warn"> · the clock was set back {timeline.timeline.set_back === 1 ? "once" : `${timeline.timeline.set_back} times`}: times there are not true</span>}
         </p>
         {timeline && table && <ValuesTable timeline={timeline} />}

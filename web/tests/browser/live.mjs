@@ -105,6 +105,10 @@ async function compareLive(b, page, target, last) {
   await page.click("#tab-overview");
   const change = diff.types.find((t) => t.kind === "total").change.rss;
   b.equal(await page.getAttribute('.change-bars [data-measure="rss"] .bar-total', "title"), `+${kib(change)} KiB`, "bars of what changed");
+  await page.click("#tab-heaps");
+  await page.waitForFunction(() => /are those of now/.test(document.querySelector(".heap-picture .picture-head")?.textContent));
+  b.check(await page.isHidden(".heap-picture canvas"), "there is no empty picture of chunks that cannot be had any more");
+  b.check(await page.isHidden(".message"), "and the reason stands in its place alone");
   await page.click("#tab-time");
   await page.waitForSelector(".change-panel");
 }
