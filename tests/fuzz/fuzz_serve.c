@@ -67,6 +67,8 @@ static void check(const struct srv_headers *h, const struct srv_query *q, uint16
 		FUZZ_CHECK(place < SRV_PLACE_COUNT && strcmp(srv_place_at(place)->path, q->path) == 0);
 		FUZZ_CHECK((h->cookie && strstr(h->cookie, "vmmap_4711=" TOKEN)) || (h->authorization && strstr(h->authorization, TOKEN)));
 		FUZZ_CHECK(strcmp(h->method, srv_place_at(place)->post ? "POST" : "GET") == 0);
+		/* What a form of another page cannot send. */
+		FUZZ_CHECK(!srv_place_at(place)->post || strstr(h->content_type, place == SRV_FILE ? "application/octet-stream" : "application/json") == h->content_type);
 	}
 	if (status == 303)
 		FUZZ_CHECK(token && strcmp(token, TOKEN) == 0);
