@@ -119,12 +119,7 @@ static int open_process(struct srv_history *h, int32_t pid, struct vmm_err *err)
 		code = srv_history_look(h, true, &news, &before, err);
 	if (code == 0 && news != SRV_NEWS_SNAPSHOT)
 		code = vmm_fail(err, VMM_E_GONE, 0, "%d: it ended while it was read", (int)pid);
-	if (code < 0)
-		return code;
-	/* It was the first: nothing to spare the target from yet. */
-	h->ready_ns = 0;
-	h->due_ns = vmm_now_ns() + h->interval_ns;
-	return 0;
+	return code;
 }
 
 /* A process by its number, whether that or its name was given. */

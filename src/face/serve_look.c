@@ -82,12 +82,14 @@ static int keep(struct srv_history *h, struct srv_view *v, struct vmm_err *err)
 	return code < 0 ? code : drop_old(h, err);
 }
 
-static void plan_next(struct srv_history *h, uint64_t begin)
+/* Who asks for a look, with all that it takes, does not wait the longer for the next one: the duty is of looks by themselves. */
+static void plan_next(struct srv_history *h, bool asked, uint64_t begin)
 {
 	uint64_t now = vmm_now_ns();
 
-	h->ready_ns = now + stretched(h, now - begin);
-	h->due_ns = vmm_max_u64(begin + h->interval_ns, h->ready_ns);
+	if (!asked)
+		h->ready_ns = now + stretched(h, now - begin);
+	h->due_ns = vmm_max_u64((asked ? now : begin) + h->interval_ns, h->ready_ns);
 }
 
 /* What was read is the newest from now on. */
@@ -118,7 +120,7 @@ int srv_history_look(struct srv_history *h, bool asked, enum srv_news *ret_news,
 		return 0;
 	if (vmm_process_runs(&h->id, &before))
 		code = read_process(h, asked, &v, err);
-	plan_next(h, begin);
+	plan_next(h, asked, begin);
 	/* Without memory, or torn: it has ended, or is another program in a moment. */
 	if (code == VMM_E_GONE || code == VMM_E_NO_TARGET || !vmm_process_runs(&h->id, &after)) {
 		srv_view_done(&v);
@@ -137,7 +139,7 @@ int srv_history_look(struct srv_history *h, bool asked, enum srv_news *ret_news,
 		srv_view_done(&v);
 		return code;
 	}
-	plan_next(h, begin);
+	plan_next(h, asked, begin);
 	*ret_news = show(h, &v, ret_before);
 	return 0;
 }

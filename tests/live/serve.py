@@ -248,6 +248,18 @@ def check_live(checks, args):
         checks.equal(server.end(), 0, "exit status")
 
 
+def check_asked(checks, args, target):
+    """A look that was asked for does not put off those by themselves, however small their share of the time."""
+    with Server(args, target.pid, "--duty", "0.001", "--every", "200ms") as server:
+        asked = json.loads(server.post("/api/look")[2])["n"]
+        events = Events(server)
+        try:
+            checks.equal(events.next("changes", "reload")[1]["n"], asked + 1, "a look by itself after one that was asked for")
+        except TimeoutError:
+            checks.true(False, "no look by itself follows one that was asked for")
+        events.close()
+
+
 def is_sanitized(args):
     with open(args.vmmap, "rb") as f:
         return b"__asan_init" in f.read()
@@ -331,6 +343,7 @@ def main():
             check_documents(checks, args, server, target)
             check_session(checks, args, folder)
             check_live(checks, args)
+            check_asked(checks, args, target)
             check_socket(checks, args, folder)
             check_slow(checks, slow)
             stop.set()
