@@ -4,7 +4,7 @@ import type { PageRuns } from "../data/provider";
 /** States in the order in which they win where several share a pixel. */
 export const PAGE_STATES: readonly { id: string; label: string }[] = [
   { id: "present", label: "resident" }, { id: "huge", label: "resident, huge page" }, { id: "zero", label: "zero page" },
-  { id: "file", label: "file's page, not here" }, { id: "swapped", label: "swapped" }, { id: "guard", label: "guard" }, { id: "absent", label: "not there" },
+  { id: "file", label: "resident, of a file" }, { id: "swapped", label: "swapped" }, { id: "guard", label: "guard" }, { id: "absent", label: "not there" },
 ];
 
 export interface StripPart {

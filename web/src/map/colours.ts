@@ -185,12 +185,21 @@ function residencyColours(m: Maker, s: Snapshot, g: Ground): (p: Piece) => numbe
   };
 }
 
+/** Nodes beyond the colours that there are take them again, with a pattern. */
+function nodeLook(node: number, g: Ground): { fill: string; pattern: Pattern } {
+  if (node < 0) return { fill: g.dark ? "#55504a" : "#e8e2da", pattern: "solid" };
+  const pattern = g.palette === "safe" ? node : Math.floor(node / NODES.length);
+  return { fill: NODES[node % NODES.length] ?? "#808080", pattern: NODE_PATTERNS[pattern % NODE_PATTERNS.length] ?? "solid" };
+}
+
 function nodeColours(m: Maker, s: Snapshot, g: Ground): (p: Piece) => number {
+  const nothing = g.dark ? "#2f3339" : "#f0efed";
   return (p) => {
+    // Of a part of a mapping only its region's nodes are told; what has no pages is on none of them.
+    if (numberOf(s, p, "rss") === 0) return m.look(m.entry("none", "no pages", nothing, "solid", 1e6), nothing, "solid");
     const node = mainNode(textOf(s, p, "numa"));
-    const fill = node < 0 ? (g.dark ? "#55504a" : "#e8e2da") : (NODES[node % NODES.length] ?? "#808080");
-    const pattern = node < 0 || g.palette !== "safe" ? "solid" : (NODE_PATTERNS[node % NODE_PATTERNS.length] ?? "solid");
-    return m.look(m.entry(String(node), node < 0 ? "not told" : `mostly node ${node}`, fill, pattern, node < 0 ? 1e6 : node), fill, pattern);
+    const { fill, pattern } = nodeLook(node, g);
+    return m.look(m.entry(String(node), node < 0 ? "not told" : `mostly node ${node}`, fill, pattern, node < 0 ? 1e6 + 1 : node), fill, pattern);
   };
 }
 
