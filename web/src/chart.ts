@@ -71,12 +71,11 @@ export function chartSvg(p: ChartPicture, looks: ReadonlyMap<string, KindLook>, 
   for (const v of byteMarks(scale))
     parts.push(`<path d="M${LEFT} ${y(v)}H${LEFT + WIDTH}" stroke="${ink.line}"/>`, put(LEFT - 8, Number(y(v)) + 4, v === 0 ? "0" : bytes(v), 'text-anchor="end"'));
   layers.forEach((l, i) => {
-    const below = layers[i - 1]?.tops;
     const look = lookOfKind(looks, l.kind ?? "");
     for (const [from, to] of runsOf(l.tops)) {
       const points = Array.from({ length: to - from }, (_, k) => from + k);
       const up = points.map((k) => `${x(times[k] ?? 0)} ${y(l.tops[k] ?? 0)}`);
-      const down = points.reverse().map((k) => `${x(times[k] ?? 0)} ${y(below?.[k] ?? 0)}`);
+      const down = points.reverse().map((k) => `${x(times[k] ?? 0)} ${y(l.floors[k] ?? 0)}`);
       parts.push(`<path d="M${[...up, ...down].join("L")}Z" fill="${paints[i]?.fill ?? ""}"/><path d="M${up.join("L")}" fill="none" stroke="${look.edge}"/>`);
     }
   });

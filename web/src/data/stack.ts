@@ -7,8 +7,11 @@ export interface Stack {
   times: number[];
   /** Index of the look of each point; -1 in a gap. */
   looks: number[];
-  /** From bottom to top: a row's values on top of those below; null where unknown. */
-  layers: { id: string; label: string; kind: string | null; tops: (number | null)[] }[];
+  /**
+   * From bottom to top: a row's values lie between its floors and its tops. A top is null where the value is unknown; what lies
+   * above stays where it would be with the value known before (or else after) and nothing is drawn between. In a gap both are null.
+   */
+  layers: { id: string; label: string; kind: string | null; floors: (number | null)[]; tops: (number | null)[] }[];
   /** Pairs of seconds between which nothing was recorded. */
   gaps: [number, number][];
 }
@@ -24,26 +27,36 @@ export function lookTimes(timeline: Timeline): number[] {
   });
 }
 
+/** The values with those that are unknown filled in from the one before, at the beginning from the one after. */
+function carried(values: readonly (number | null)[]): number[] {
+  let last = values.find((v) => v !== null) ?? 0;
+  return values.map((v) => (last = v ?? last));
+}
+
 /** Kinds in the library's order; rows of kinds that are filtered out stand in no stack. */
 export function stackOf(timeline: Timeline, kinds: readonly string[] | null): Stack {
   const told = lookTimes(timeline);
   const rows = timeline.rows.filter((r) => kinds === null || (r.kind !== null && kinds.includes(r.kind)));
-  const stack: Stack = { times: [], looks: [], gaps: [], layers: rows.map((r) => ({ id: r.id, label: r.label, kind: r.kind, tops: [] })) };
+  const stack: Stack = { times: [], looks: [], gaps: [], layers: rows.map((r) => ({ id: r.id, label: r.label, kind: r.kind, floors: [], tops: [] })) };
+  const heights = rows.map((r) => carried(r.values));
   told.forEach((time, i) => {
     const before = told[i - 1];
     if (timeline.looks[i]?.gap && before !== undefined) {
       stack.gaps.push([before, time]);
       stack.times.push((before + time) / 2);
       stack.looks.push(-1);
-      for (const layer of stack.layers) layer.tops.push(null);
+      for (const layer of stack.layers) {
+        layer.floors.push(null);
+        layer.tops.push(null);
+      }
     }
     stack.times.push(time);
     stack.looks.push(i);
     let sum = 0;
     rows.forEach((row, k) => {
-      const value = row.values[i] ?? null;
-      sum += value ?? 0;
-      stack.layers[k]?.tops.push(value === null ? null : sum);
+      stack.layers[k]?.floors.push(sum);
+      sum += heights[k]?.[i] ?? 0;
+      stack.layers[k]?.tops.push((row.values[i] ?? null) === null ? null : sum);
     });
   });
   return stack;

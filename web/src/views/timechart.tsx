@@ -148,20 +148,17 @@ function drawOver(u: uPlot, p: Drawn): void {
   ctx.restore();
 }
 
-/** Series from the top of the stack down, so that a band is between one and the next. */
+/** Of each layer its top and its floor: a band is between the two. */
 function dataOf(p: ChartProps): uPlot.AlignedData {
   const total = p.stack.looks.map((look) => (look < 0 ? null : (p.total?.[look] ?? null)));
-  return [p.stack.times, ...p.stack.layers.map((l) => l.tops), ...(p.total ? [total] : [])] as uPlot.AlignedData;
+  return [p.stack.times, ...p.stack.layers.flatMap((l) => [l.tops, l.floors]), ...(p.total ? [total] : [])] as uPlot.AlignedData;
 }
 
 function seriesOf(p: ChartProps): uPlot.Series[] {
-  const layers = p.stack.layers.map((l, i): uPlot.Series => {
-    const look = lookOfKind(p.looks, l.kind ?? "");
-    return {
-      label: l.label, stroke: look.edge, width: 1, points: { show: p.stack.times.length === 1 },
-      ...(i === 0 ? { fill: (u: uPlot) => canvasPaint(u.ctx, look, devicePixelRatio) } : {}),
-    };
-  });
+  const layers = p.stack.layers.flatMap((l): uPlot.Series[] => [
+    { label: l.label, stroke: lookOfKind(p.looks, l.kind ?? "").edge, width: 1, points: { show: p.stack.times.length === 1 } },
+    { points: { show: false } },
+  ]);
   const total: uPlot.Series[] = p.total ? [{ label: "Total", stroke: () => themeColour("--text"), width: 1.25, points: { show: false } }] : [];
   return [{}, ...layers, ...total];
 }
@@ -179,8 +176,8 @@ function optionsOf(p: ChartProps, width: number, now: () => Drawn): uPlot.Option
       { ...axis, ticks: { show: false }, size: 74, incrs: INCREMENTS, values: (_u, splits) => splits.map((v) => (v === 0 ? "0" : bytes(v))) },
     ],
     series: seriesOf(p),
-    bands: p.stack.layers.slice(1).map((l, i) => ({
-      series: [i + 2, i + 1] as [number, number],
+    bands: p.stack.layers.map((l, i) => ({
+      series: [2 * i + 1, 2 * i + 2] as [number, number],
       fill: (u: uPlot) => canvasPaint(u.ctx, lookOfKind(p.looks, l.kind ?? ""), devicePixelRatio) as string,
     })),
     hooks: {

@@ -22,13 +22,23 @@ test("each layer stands on those below it; unknown is no nothing", () => {
   const stack = stackOf(timeline(T, { heap: [1, 2, 3], stack: [10, null, 30] }), null);
   assert.deepEqual(stack.layers.map((l) => l.tops), [[1, 2, 3], [11, null, 33]]);
   assert.deepEqual(stack.looks, [0, 1, 2]);
+  assert.deepEqual(stack.layers.map((l) => l.floors), [[0, 0, 0], [1, 2, 3]]);
   assert.deepEqual(stackOf(timeline(T, { heap: [1, 2, 3], stack: [10, 20, 30] }), ["stack"]).layers.map((l) => l.tops), [[10, 20, 30]]);
+});
+
+test("what is not known leaves a hole: what lies above does not fall into it", () => {
+  const stack = stackOf(timeline(T, { heap: [null, 2, null], image: [null, null, null], stack: [10, 20, 30] }), null);
+  assert.deepEqual(stack.layers.map((l) => l.tops), [[null, 2, null], [null, null, null], [12, 22, 32]]);
+  assert.deepEqual(stack.layers.map((l) => l.floors), [[0, 0, 0], [2, 2, 2], [2, 2, 2]]);
+  const svg = chartSvg({ stack, total: null, title: "", marks: [], ticks: [] }, new Map(), false);
+  assert.equal(svg.match(/<path d="M[^"]*Z"/g)?.length, 2, "an area for each run of what is known");
 });
 
 test("a time that was not recorded has no values between its sides", () => {
   const stack = stackOf(timeline(T, { heap: [1, 2, 3] }, [2]), null);
   assert.deepEqual(stack.looks, [0, 1, -1, 2]);
   assert.deepEqual(stack.layers[0]?.tops, [1, 2, null, 3]);
+  assert.deepEqual(stack.layers[0]?.floors, [0, 0, null, 0]);
   assert.deepEqual(stack.gaps.map(([a, b]) => b - a), [3]);
 });
 
