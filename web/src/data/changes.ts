@@ -205,6 +205,12 @@ function owners(before: Snapshot, changed: Snapshot, regions: Sources, count: nu
   return { type: "number", values, atLeast: NONE };
 }
 
+function sameRows(a: Rows, b: Rows): boolean {
+  const ids = b.ids();
+  const same = (id: string, row: number): boolean => a.text(id, row) === b.text(id, row) && Object.is(a.number(id, row), b.number(id, row));
+  return a.count === b.count && a.ids().length === ids.length && ids.every((id) => Array.from({ length: b.count }, (_, row) => same(id, row)).every(Boolean));
+}
+
 export function applyChanges(before: Snapshot, document: ChangesJson): Snapshot {
   const changed = snapshotOf(document);
   const from = regionSources(before.regions, changed.regions, new Set(document.gone.map(Number)));
@@ -213,7 +219,7 @@ export function applyChanges(before: Snapshot, document: ChangesJson): Snapshot 
   // Blocks may have moved from one region to its neighbour while all of them stay in their places.
   const region = owners(before, changed, from, ofBlocks.count);
   const blocks = gather(before.blocks, changed.blocks, ofBlocks, new Map([["region", region]]));
-  // Many gaps that are as they were are not sent again.
-  const gaps = document.gaps ? changed.gaps : before.gaps;
+  // Many gaps that are as they were are not sent again; few are.
+  const gaps = document.gaps && !sameRows(before.gaps, changed.gaps) ? changed.gaps : before.gaps;
   return { ...changed, regions, blocks, gaps, firstBlock: firstBlocks(regions, blocks) };
 }

@@ -165,9 +165,19 @@ class Maker {
 
 function kindColours(m: Maker, s: Snapshot, g: Ground): (p: Piece) => number {
   const order = new Map([...g.looks.keys()].map((id, i) => [id, i]));
+  const made = new Map<string, Map<number, number>>(); // of each kind the look by how pale it is: a few for thousands of pieces
+  const make = (kind: string, pale: number): number => {
+    const look = lookOfKind(g.looks, kind);
+    const entry = m.entry(kind, g.kindLabel(kind), look.fill, look.pattern, order.get(kind) ?? 99);
+    return m.look(entry, mixed(look.fill, g.dark ? "#17191d" : "#ffffff", pale), look.pattern);
+  };
   return (p) => {
-    const look = lookOfKind(g.looks, p.kind);
-    return m.look(m.entry(p.kind, g.kindLabel(p.kind), look.fill, look.pattern, order.get(p.kind) ?? 99), mixed(look.fill, g.dark ? "#17191d" : "#ffffff", paleness(s, p)), look.pattern);
+    const pale = paleness(s, p);
+    let ofKind = made.get(p.kind);
+    if (!ofKind) made.set(p.kind, (ofKind = new Map()));
+    let look = ofKind.get(pale);
+    if (look === undefined) ofKind.set(pale, (look = make(p.kind, pale)));
+    return look;
   };
 }
 
@@ -217,7 +227,7 @@ export function coloursOf(mode: Mode, s: Snapshot, diff: Diff | null, pieces: re
   const m = new Maker(g);
   const pick = pickerOf(mode, m, s, diff, g);
   const of = new Uint16Array(pieces.length);
-  const last = new Map<number, number>(); // the region that an entry counted last
+  const last: number[] = []; // the region that an entry counted last
   pieces.forEach((p, i) => {
     const look = isEmpty(p.kind) ? m.empty(p.kind) : p.gone >= 0 && mode !== "kind" ? m.pick(CHANGES, "gone") : pick(p);
     of[i] = look;
@@ -226,8 +236,8 @@ export function coloursOf(mode: Mode, s: Snapshot, diff: Diff | null, pieces: re
     if (!sum) return;
     sum.bytes += p.size;
     const region = p.region >= 0 ? p.region : -2 - i;
-    if (last.get(entry) !== region) sum.count++;
-    last.set(entry, region);
+    if (last[entry] !== region) sum.count++;
+    last[entry] = region;
   });
   const order = m.legend.map((_, i) => i).sort((a, b) => (m.legend[a]?.order ?? 0) - (m.legend[b]?.order ?? 0));
   const to = new Map(order.map((from, place) => [from, place]));

@@ -38,6 +38,7 @@ export const CHUNKS_SPAN = 2 << 20;
 /** What of the window is near enough for its pages (`pixels` of a page unless the piece is cut short) or chunks to be seen. */
 export function stretchesOf(s: Snapshot, line: Line, w: Window, pagePixels: number, pageSize: number): Stretch[] {
   const found: Stretch[] = [];
+  if (pagePixels < PAGE_PIXELS) return found; // what is cut short has even smaller ones
   for (let i = Math.max(0, pieceAtPlace(line, w.from)); i < line.pieces.length && (line.at[i] ?? 0) < w.to; i++) {
     const p = line.pieces[i];
     if (!p || p.region < 0 || pagePixels / stretchOf(line, i) < PAGE_PIXELS) continue;

@@ -1,6 +1,7 @@
 // The address space as one line of pieces, and the scale that makes it fit: free space (terabytes between a few mappings) gets
 // a share of the picture for all of it together, and of the rest no piece takes more than its share. What is longer is drawn
 // cut short, everything else true to scale.
+import type { Rows } from "../data/rows";
 import type { Snapshot } from "../data/snapshot";
 import type { Diff } from "../data/types";
 
@@ -116,6 +117,15 @@ export function piecesOf(s: Snapshot, diff: Diff | null = null): Piece[] {
   const user = pieces.filter((p) => p.start >= 0 && p.size > 0 && p.start < USER_END);
   user.sort((a, b) => a.start - b.start);
   return withGone(fillGaps(user), gonePieces(diff));
+}
+
+/** What pieces are made of. */
+const LAYOUT = ["address", "size", "kind"] as const;
+
+/** Whether two snapshots have the same pieces, as of a running target most have: there a column in which nothing changed is the same object. */
+export function samePieces(a: Snapshot, b: Snapshot): boolean {
+  const same = (x: Rows, y: Rows): boolean => x === y || (x.count === y.count && LAYOUT.every((id) => x.column(id) === y.column(id)));
+  return same(a.regions, b.regions) && same(a.blocks, b.blocks) && same(a.gaps, b.gaps) && a.firstBlock.every((first, i) => first === b.firstBlock[i]);
 }
 
 /** The longest that a piece is drawn, so that none takes more than its share of all; Infinity when none does. */
