@@ -1,12 +1,13 @@
-// Draws pages and chunks into the rows of the picture, below the piece that they are of.
+// Pages and chunks in the rows of the picture, below the piece that they are of.
 import type { Chunk } from "../data/chunks";
 import { STATES } from "../data/heaps";
 import { thousands } from "../format";
 import { PAGE_STATES } from "../grid/pages";
-import { canvasPaint, luminance, type Pattern } from "../kinds";
+import { luminance, type Pattern } from "../kinds";
 import { firstBehind, hasChunks, placesOf, type Detail } from "./detail";
 import { PAGE_PIXELS, partsOf, type Rows } from "./layout";
-import { BAND, fitted, type Ink, type Scene } from "./paint";
+import { BAND, patternInk, type Ink, type Scene } from "./scene";
+import { edge, fitted, plain, type Band } from "./shapes";
 import { pieceAtPlace, stretchOf } from "./space";
 
 const GAP = 2;
@@ -31,29 +32,35 @@ export function lanes(rows: Rows, both: boolean): { pages: Lane; chunks: Lane } 
 
 interface Paint {
   fill: string;
-  edge: string;
   ink: string;
-  style: string | CanvasPattern;
+  pattern: Pattern;
 }
 
-/** Fills by state, made once for each drawing. */
+/** Fills by state, made once for each picture. */
 class Paints {
   private readonly made = new Map<string, Paint>();
 
-  constructor(private readonly c: CanvasRenderingContext2D, private readonly ink: Ink) {}
+  constructor(private readonly ink: Ink) {}
 
-  get(id: string, variable: string, pattern: Pattern | undefined): Paint {
+  get(id: string, variable: string, pattern: Pattern = "solid"): Paint {
     let p = this.made.get(id);
     if (!p) {
       const value = this.ink.of(variable);
       const fill = /^#[0-9a-f]{6}$/i.test(value) ? value : this.ink.ground;
-      const ink = luminance(fill) > 0.24 ? "#14171b" : "#f4f6f8";
-      const look = { fill, edge: fill, ink: luminance(fill) > 0.24 ? "#000000" : "#ffffff", pattern: pattern ?? "solid" };
-      p = { fill, edge: this.ink.strong, ink, style: canvasPaint(this.c, look, 0.9) };
+      p = { fill, ink: luminance(fill) > 0.24 ? "#14171b" : "#f4f6f8", pattern };
       this.made.set(id, p);
     }
     return p;
   }
+}
+
+/** Where cells go: the rows, and how high they are in them. */
+interface Target {
+  s: Scene;
+  d: Detail;
+  bands: readonly Band[];
+  lane: Lane;
+  paints: Paints;
 }
 
 interface Cell {
@@ -64,44 +71,34 @@ interface Cell {
   texts: readonly string[];
 }
 
-function drawCell(c: CanvasRenderingContext2D, s: Scene, lane: Lane, cell: Cell): void {
+function putCell({ s, bands, lane }: Target, cell: Cell): void {
+  const { paint } = cell;
   for (const p of partsOf(s.window, s.rows, cell.from, cell.to)) {
-    const y = p.y + lane.top;
-    c.fillStyle = cell.paint.fill;
-    c.fillRect(p.x, y, Math.max(0.6, p.width), lane.height);
-    if (p.width > 3 && cell.paint.style !== cell.paint.fill) {
-      c.globalAlpha = 0.4; // the pattern speaks more softly than the words
-      c.fillStyle = cell.paint.style;
-      c.fillRect(p.x, y, p.width, lane.height);
-      c.globalAlpha = 1;
-    }
+    const shapes = bands[p.row]?.shapes ?? [];
+    const area = { x: p.x, y: p.y + lane.top, width: p.width, height: lane.height };
+    const patterned = paint.pattern !== "solid";
+    shapes.push(plain({ ...area, width: Math.max(0.6, p.width) }, paint.fill));
+    // The pattern speaks more softly than the words.
+    if (p.width > 3 && patterned) shapes.push({ ...plain(area, paint.fill, 0.4), pattern: paint.pattern, ink: patternInk(paint) });
     if (p.width < 4) continue;
-    c.strokeStyle = cell.paint.fill === s.ink.ground ? s.ink.line : s.ink.ground;
-    c.lineWidth = 1;
-    c.strokeRect(p.x + 0.5, y + 0.5, p.width - 1, lane.height - 1);
-    const shown = p.width < 16 ? undefined : cell.texts.find((text) => fitted(c, text, p.width - 9) === text);
+    shapes.push(edge(area, paint.fill === s.ink.ground ? s.ink.line : s.ink.ground));
+    const shown = p.width < 16 ? undefined : cell.texts.find((text) => fitted(text, p.width - 9, "cell", s.measure) === text);
     if (!shown || lane.height < 11) continue;
-    if (cell.paint.style !== cell.paint.fill) {
-      c.fillStyle = cell.paint.fill;
-      c.fillRect(p.x + 3, y + 2, c.measureText(shown).width + 5, lane.height - 4);
-    }
-    c.fillStyle = cell.paint.ink;
-    c.fillText(shown, p.x + 5, y + lane.height / 2 + 0.5);
+    if (patterned) shapes.push(plain({ x: p.x + 3, y: area.y + 2, width: s.measure(shown, "cell") + 5, height: lane.height - 4 }, paint.fill));
+    shapes.push({ shape: "words", x: p.x + 5, y: area.y + lane.height / 2 + 0.5, text: shown, font: "cell", colour: paint.ink, end: false, alpha: 1 });
   }
 }
 
 /** Ground below a piece, in which its cells lie. */
-function clear(c: CanvasRenderingContext2D, s: Scene, piece: number): void {
+function putGround(bands: readonly Band[], s: Scene, piece: number): void {
   for (const p of partsOf(s.window, s.rows, s.line.at[piece] ?? 0, s.line.at[piece + 1] ?? 0)) {
-    c.fillStyle = s.ink.ground;
-    c.fillRect(p.x, p.y + BAND, p.width, s.rows.height - BAND + 1);
-    c.strokeStyle = s.ink.line;
-    c.lineWidth = 1;
-    c.strokeRect(p.x + 0.5, p.y + BAND + 0.5, Math.max(0, p.width - 1), s.rows.height - BAND - 1);
+    const area = { x: p.x, y: p.y + BAND, width: p.width, height: s.rows.height - BAND };
+    bands[p.row]?.shapes.push(plain({ ...area, height: area.height + 1 }, s.ink.ground), edge(area, s.ink.line));
   }
 }
 
-function paintPages(c: CanvasRenderingContext2D, s: Scene, d: Detail, piece: number, lane: Lane, paints: Paints): void {
+function putPages(to: Target, piece: number): void {
+  const { s, d, paints } = to;
   const p = s.line.pieces[piece];
   if (!p) return;
   const wide = (d.pageSize / stretchOf(s.line, piece)) * ((s.rows.width * s.rows.count) / (s.window.to - s.window.from));
@@ -111,7 +108,7 @@ function paintPages(c: CanvasRenderingContext2D, s: Scene, d: Detail, piece: num
     const paint = paints.get("page-" + run.state, "--page-" + run.state.replace(/[^a-z]/g, ""), PAGE_PATTERNS[run.state]);
     const texts = [PAGE_STATES.find((state) => state.id === run.state)?.label ?? run.state];
     if (wide < PAGE_PIXELS) {
-      drawCell(c, s, lane, { ...placesOf(s.line, piece, run.address, run.end), paint, texts });
+      putCell(to, { ...placesOf(s.line, piece, run.address, run.end), paint, texts });
       continue;
     }
     // Only those in sight: a run may be long.
@@ -119,7 +116,7 @@ function paintPages(c: CanvasRenderingContext2D, s: Scene, d: Detail, piece: num
     const per = d.pageSize / stretchOf(s.line, piece);
     const first = Math.max(0, Math.floor((s.window.from - seen.from) / per));
     for (let at = seen.from + first * per; at < Math.min(seen.to, s.window.to) - per / 1000; at += per)
-      drawCell(c, s, lane, { from: at, to: Math.min(at + per, seen.to), paint, texts });
+      putCell(to, { from: at, to: Math.min(at + per, seen.to), paint, texts });
   }
 }
 
@@ -128,7 +125,8 @@ function chunkPaint(paints: Paints, chunk: Chunk): Paint {
   return paints.get("chunk-" + chunk.state, look === "reserved" ? "--canvas" : "--state-" + look, CHUNK_PATTERNS[chunk.state]);
 }
 
-function paintChunks(c: CanvasRenderingContext2D, s: Scene, d: Detail, piece: number, lane: Lane, paints: Paints): void {
+function putChunks(to: Target, piece: number): void {
+  const { s, d, paints } = to;
   const p = s.line.pieces[piece];
   if (!p) return;
   const pixel = (s.window.to - s.window.from) / (s.rows.width * s.rows.count * s.ratio);
@@ -141,7 +139,7 @@ function paintChunks(c: CanvasRenderingContext2D, s: Scene, d: Detail, piece: nu
     if (places.to < drawn + pixel) continue; // shares a pixel with the one before
     drawn = places.to;
     const state = STATES.find((one) => one.id === chunk.state)?.label ?? chunk.state;
-    drawCell(c, s, lane, { ...places, paint: chunkPaint(paints, chunk), texts: [`${state} ${thousands(chunk.size)}`, thousands(chunk.size)] });
+    putCell(to, { ...places, paint: chunkPaint(paints, chunk), texts: [`${state} ${thousands(chunk.size)}`, thousands(chunk.size)] });
   }
 }
 
@@ -154,15 +152,14 @@ export function cellsOf(s: Scene, piece: number): { pages: boolean; chunks: bool
   return { pages: run !== undefined && run.address < p.start + p.size, chunks: hasChunks(d, s.line, piece) };
 }
 
-export function paintDetail(c: CanvasRenderingContext2D, s: Scene, d: Detail): void {
-  const paints = new Paints(c, s.ink);
-  c.font = "10px system-ui, sans-serif";
+export function putDetail(bands: readonly Band[], s: Scene, d: Detail): void {
+  const paints = new Paints(s.ink);
   for (let i = Math.max(0, pieceAtPlace(s.line, s.window.from)); i < s.line.pieces.length && (s.line.at[i] ?? 0) < s.window.to; i++) {
     const { pages, chunks } = cellsOf(s, i);
     if (!pages && !chunks) continue;
-    clear(c, s, i);
+    putGround(bands, s, i);
     const where = lanes(s.rows, chunks);
-    if (pages) paintPages(c, s, d, i, where.pages, paints);
-    if (chunks) paintChunks(c, s, d, i, where.chunks, paints);
+    if (pages) putPages({ s, d, bands, lane: where.pages, paints }, i);
+    if (chunks) putChunks({ s, d, bands, lane: where.chunks, paints }, i);
   }
 }

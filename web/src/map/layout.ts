@@ -102,21 +102,6 @@ export interface Box {
   piece: number;
 }
 
-/** Boxes of a window at `ratio` device pixels for each of the canvas; pieces that are drawn over several columns only when `least` wide. */
-export function rowBoxes(line: Line, w: Window, rows: Rows, ratio: number, least = 0): { boxes: Box[]; hidden: number } {
-  const boxes: Box[] = [];
-  const columns = Math.max(1, Math.round(rows.width * ratio));
-  const scale = rows.width / columns;
-  const hidden = walkRows(line, w, rows.count, columns, (row, from, to, piece) => {
-    const width = (to - from) * scale;
-    const last = boxes.at(-1);
-    const y = rows.top + row * rows.pitch;
-    if (last && last.piece === piece && last.y === y) last.width += width;
-    else if (width >= least) boxes.push({ x: rows.left + from * scale, y, width, height: rows.height, piece });
-  });
-  return { boxes, hidden };
-}
-
 /** The piece that is drawn under a point of the rows, or close beside it where there is only ground; -1 outside. */
 export function pieceAtPoint(line: Line, w: Window, rows: Rows, ratio: number, x: number, y: number): number {
   if (placeAt(w, rows, x, y) === null) return -1;
@@ -142,9 +127,9 @@ export function pieceAtPoint(line: Line, w: Window, rows: Rows, ratio: number, x
 }
 
 /** Parts of the rows that [from, to) of the line takes, on the canvas. */
-export function partsOf(w: Window, rows: Rows, from: number, to: number): { x: number; y: number; width: number }[] {
+export function partsOf(w: Window, rows: Rows, from: number, to: number): { row: number; x: number; y: number; width: number }[] {
   const perRow = (w.to - w.from) / rows.count;
-  const parts: { x: number; y: number; width: number }[] = [];
+  const parts: { row: number; x: number; y: number; width: number }[] = [];
   const low = Math.max(from, w.from);
   const high = Math.min(to, w.to);
   for (let row = Math.max(0, Math.floor((low - w.from) / perRow)); row < rows.count; row++) {
@@ -152,7 +137,7 @@ export function partsOf(w: Window, rows: Rows, from: number, to: number): { x: n
     if (start >= high) break;
     const x = Math.max(0, ((low - start) / perRow) * rows.width);
     const right = Math.min(rows.width, ((high - start) / perRow) * rows.width);
-    if (right > x) parts.push({ x: rows.left + x, y: rows.top + row * rows.pitch, width: right - x });
+    if (right > x) parts.push({ row, x: rows.left + x, y: rows.top + row * rows.pitch, width: right - x });
   }
   return parts;
 }

@@ -3,8 +3,9 @@ import { chunkIn, hasChunks, pageAt, type Detail, type Run } from "./detail";
 import type { Chunk } from "../data/chunks";
 import { hilbertPlace, pieceAtPoint, placeAt, rowsFor, type Rows } from "./layout";
 import { lanes } from "./cells";
-import { HILBERT_ORDER, LEFT, type Square } from "./paint";
-import { addressAt, pieceAtPlace, stretchOf, type Line } from "./space";
+import { LEFT, type Square } from "./scene";
+import { addressAt, pieceAtPlace, type Line } from "./space";
+import { HILBERT_ORDER } from "./square";
 import { withPlaceAt, type Window } from "./window";
 
 export interface Size {
@@ -92,9 +93,4 @@ export function pixelsPerPlace(rows: Rows, span: number): number {
 /** Bytes between the ends of a window. */
 export function bytesIn(line: Line, w: Window): number {
   return addressAt(line, w.to) - addressAt(line, w.from);
-}
-
-/** Whether a piece is drawn shorter than it is. */
-export function isCut(line: Line, piece: number): boolean {
-  return stretchOf(line, piece) > 1;
 }

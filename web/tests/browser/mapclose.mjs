@@ -1,6 +1,7 @@
 // The address space from near, served live and in a report: single pages are as the target left them, chunks as vmmap at tells them, a click
 // selects one; fingers zoom and move.
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { scan } from "../scan.mjs";
 
 const PAGES = 96;
@@ -34,6 +35,59 @@ async function goTo(b, page, address) {
   return b.check(false, "the picture shows 0x" + address.toString(16));
 }
 
+/** The picture as SVG: its text, and what it shows at a point of the canvas: the rectangle drawn last, of those that hide what is below. */
+async function saveSvg(page) {
+  await page.click(".map-tools >> text=Save");
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click(".map-tools .menu-body >> text=Picture, SVG")]);
+  const text = readFileSync(await file.path(), "utf8");
+  const rects = [...text.matchAll(/<rect x="([\d.-]+)" y="([\d.-]+)" width="([\d.]+)" height="([\d.]+)" fill="(#[0-9a-f]{6})"\/>/g)]
+    .map((m) => ({ x: Number(m[1]), y: Number(m[2]), width: Number(m[3]), height: Number(m[4]), fill: m[5] }));
+  const box = await page.locator(".map-canvas").boundingBox();
+  const at = (p) => rects.findLast((r) => r.x <= p.x - box.x && p.x - box.x < r.x + r.width && r.y <= p.y - box.y && p.y - box.y < r.y + r.height);
+  return { text, at };
+}
+
+/** Of the pixels of both canvases the share that the SVG has in another colour; words are not drawn alike to the pixel. */
+function otherPixels(page, svg) {
+  return page.evaluate(async (text) => {
+    const image = new Image();
+    image.src = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
+    await image.decode();
+    const [ground, marks] = [".map-ground", ".map-canvas"].map((c) => document.querySelector(c));
+    const { width, height } = ground;
+    const drawn = (...layers) => {
+      const canvas = document.createElement("canvas");
+      Object.assign(canvas, { width, height });
+      const c = canvas.getContext("2d");
+      c.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--ground");
+      c.fillRect(0, 0, width, height);
+      for (const [layer, y] of layers) c.drawImage(layer, 0, y);
+      return c.getImageData(0, 0, width, height).data;
+    };
+    const a = drawn([ground, 0], [marks, 0]);
+    const b = drawn([image, -30]);
+    let other = 0;
+    for (let i = 0; i < a.length; i += 4) other += [0, 1, 2].some((k) => Math.abs(a[i + k] - b[i + k]) > 64);
+    return other / (a.length / 4);
+  }, svg);
+}
+
+/** The SVG has what the picture shows: each thing that was pointed at in the colour of its state, and all in all the same pixels. */
+async function asSvg(b, page, seen, variable) {
+  await page.mouse.move(5, 5);
+  const { text, at } = await saveSvg(page);
+  const colours = await page.evaluate(() => {
+    const style = getComputedStyle(document.documentElement);
+    return Object.fromEntries(["ground", "canvas", "page-present", "state-used", "state-free", "state-top", "state-meta"].map((id) => [id, style.getPropertyValue("--" + id).trim()]));
+  });
+  const box = await page.locator(".map-canvas").boundingBox();
+  const pitch = Math.floor((box.height - 6) / Math.floor((box.height - 6) / 60));
+  const inRow = ({ y }) => (y - box.y - 3) % pitch < pitch - 6; // between two rows the pointer finds what is next to it
+  for (const [what, thing] of seen) if (inRow(thing)) b.equal(at(thing)?.fill, colours[variable(thing.state)], `${what}, ${thing.state}, in the SVG`);
+  const other = await otherPixels(page, text);
+  b.check(other < 0.03, `share of pixels that the SVG has otherwise: ${other}`);
+}
+
 async function pages(b, page, area, picture) {
   // The selection leads there, since nothing is as small as this in the whole picture.
   await page.evaluate((a) => { location.hash = "#tab=map&selected=" + a; }, "0x" + area.toString(16));
@@ -49,6 +103,7 @@ async function pages(b, page, area, picture) {
   }
   b.check(seen.size > 40, `pages that the picture tells of: ${seen.size}`);
   for (const [i, { state }] of seen) b.equal(state, i % 3 === 0 ? "resident" : "not there", `page ${i}`);
+  await asSvg(b, page, seen, (state) => (state === "resident" ? "page-present" : "ground"));
   const [i, { x, y }] = [...seen][5];
   await page.mouse.click(x, y);
   b.check((await page.textContent(".map-picked")).includes("0x" + (area + i * 4096).toString(16)), "a click on a page selects it");
@@ -75,6 +130,8 @@ async function chunks(b, page, pid, heap, picture) {
     const [told] = JSON.parse(b.run("at", pid, address, "--json")).addresses;
     b.equal([c.size, c.state === "overhead" ? "meta" : c.state, address], [told.chunk?.size, told.chunk?.state, told.chunk?.address], "vmmap at " + address);
   }
+  const looks = { used: "state-used", free: "state-free", cached: "state-free", fast: "state-free", top: "state-top", overhead: "state-meta", meta: "state-meta" };
+  await asSvg(b, page, seen, (state) => looks[state] ?? "canvas");
   const [address, c] = [...seen].at(-1);
   await page.mouse.click(c.x, c.y);
   const panel = await page.textContent(".map-picked");

@@ -1,14 +1,29 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { changesOf, mainNode, protectionClass } from "../../src/map/colours";
-import { hilbertCell, hilbertPieces, hilbertPlace, pieceAtPoint, rowBoxes, rowsFor } from "../../src/map/layout";
-import { addressAt, lineOf, longest, longestFree, pieceAtAddress, piecesOf, placeOf, type Piece } from "../../src/map/space";
-import { around, between, clamp, zoom } from "../../src/map/window";
+import { hilbertCell, hilbertPieces, hilbertPlace, pieceAtPoint, rowsFor, walkRows, type Box, type Rows } from "../../src/map/layout";
+import { addressAt, lineOf, longest, longestFree, pieceAtAddress, piecesOf, placeOf, samePieces, type Line, type Piece } from "../../src/map/space";
+import { around, between, clamp, zoom, type Window } from "../../src/map/window";
+import { applyChanges, type ChangesJson } from "../../src/data/changes";
 import { snapshotOf } from "../../src/data/snapshot";
 import type { Diff, SnapshotJson } from "../../src/data/types";
 
 function piece(start: number, size: number, kind = "private_data"): Piece {
   return { start, size, region: kind === "free" ? -1 : 0, block: -1, gap: -1, gone: -1, kind };
+}
+
+/** Boxes of a window at `ratio` device pixels for each of the canvas. */
+function rowBoxes(line: Line, w: Window, rows: Rows, ratio: number): { boxes: Box[]; hidden: number } {
+  const boxes: Box[] = [];
+  const columns = Math.max(1, Math.round(rows.width * ratio));
+  const scale = rows.width / columns;
+  const hidden = walkRows(line, w, rows.count, columns, (row, from, to, piece) => {
+    const last = boxes.at(-1);
+    const y = rows.top + row * rows.pitch;
+    if (last && last.piece === piece && last.y === y) last.width += (to - from) * scale;
+    else boxes.push({ x: rows.left + from * scale, y, width: (to - from) * scale, height: rows.height, piece });
+  });
+  return { boxes, hidden };
 }
 
 const TIB = 2 ** 40;
@@ -143,4 +158,18 @@ test("classes of protection, nodes and changes", () => {
   assert.equal(mainNode(""), -1);
   const changes = changesOf({ types: [], regions: [{ state: "grown", kind: "heap", is: { address: "0x1000" } }, { state: "gone", kind: "heap", is: null }] });
   assert.deepEqual([...changes], [[4096, "grown"]]);
+});
+
+test("a change of numbers alone leaves the pieces; one of sizes, types or gaps does not", () => {
+  const row = (address: string, size: number, rss: number, kind = "heap"): object => ({ address, end: "0x" + (Number(address) + size).toString(16), kind, size, rss });
+  const gaps = (kind: string): object => ({ rows: 1, columns: { address: { values: [0x3000] }, size: { values: [8192] }, kind: { values: [kind] } } });
+  const before = snapshotOf({ regions: [row("0x1000", 8192, 0), row("0x5000", 4096, 0)], gaps: gaps("free") } as unknown as SnapshotJson);
+  const after = (regions: object[], more: object = {}): boolean =>
+    samePieces(before, applyChanges(before, { n: 2, before: 1, gone: [], regions, ...more } as unknown as ChangesJson));
+  assert.equal(after([row("0x5000", 4096, 4096)]), true);
+  assert.equal(after([row("0x5000", 4096, 4096)], { gaps: gaps("free") }), true);
+  assert.equal(after([row("0x5000", 4096, 4096)], { gaps: gaps("unusable") }), false);
+  assert.equal(after([row("0x5000", 8192, 4096)]), false);
+  assert.equal(after([row("0x5000", 4096, 4096, "stack")]), false);
+  assert.equal(after([], { gone: ["0x5000"] }), false);
 });
