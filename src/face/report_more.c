@@ -8,6 +8,8 @@
 #include "base/search.h"
 #include "face/page_pack.h"
 #include "face/page_runs.h"
+#include "face/report_strings.h"
+#include "model/build.h"
 #include "model/target.h"
 #include "view/json_write.h"
 #include "view/view.h"
@@ -162,6 +164,8 @@ static int put_pages(struct vmm_out *out, const struct vmm_report_more *more, st
 struct contents {
 	const struct vmm_report_more *more;
 	struct vmm_out *out;
+	struct vmm_report_strings *strings;
+	bool searched;       /* strings are looked for in the mapping: it may be read */
 	uint64_t start, end; /* of the mapping's part that is asked for */
 	uint64_t bytes, looked_at, left_out;
 	uint64_t zero_from, zero_to; /* bytes of 0 that are not put out yet: they take no room, however many they are */
@@ -243,6 +247,8 @@ static void read_run(struct contents *c, const struct vmm_page_run *run)
 		n = t->ops->read(t, at, c->buffer, length, &ignored);
 		if (n > 0)
 			put_bytes(c, at, c->buffer, (size_t)n);
+		if (n > 0 && c->searched)
+			vmm_report_strings_feed(c->strings, at, c->buffer, (size_t)n);
 		if (n < (int64_t)length)
 			return;
 		at += length;
@@ -257,6 +263,7 @@ static void read_region(struct contents *c, const struct vmm_region *r)
 	for (size_t i = VMM_FIRST_ABOVE(s->vmas, s->vma_count, end, r->start); i < s->vma_count && s->vmas[i].start < r->end; i++) {
 		if (!vmm_page_memory(&s->vmas[i]))
 			continue;
+		c->searched = vmm_vma_readable(&s->vmas[i]) && r->kind != VMM_KIND_DEVICE;
 		c->start = vmm_max_u64(s->vmas[i].start, r->start);
 		c->end = vmm_min_u64(s->vmas[i].end, r->end);
 		c->count = 0;
@@ -265,6 +272,7 @@ static void read_region(struct contents *c, const struct vmm_region *r)
 		for (size_t k = 0; k < c->count; k++)
 			read_run(c, &c->runs[k]);
 	}
+	vmm_report_strings_end(c->strings);
 }
 
 static int by_size(const void *a, const void *b)
@@ -294,31 +302,43 @@ static int read_regions(struct contents *c, struct vmm_err *err)
 	return c->failed ? vmm_fail_nomem(err) : 0;
 }
 
+/* Reads all that is wanted: into c->out, and its strings. */
+static int collect(struct contents *c, struct vmm_err *err)
+{
+	int code;
+
+	vmm_out_text(c->out, "{\"parts\":[");
+	code = read_regions(c, err);
+	put_zeros(c);
+	vmm__json_key_number(c->out, "],\n\"left_out\":", true, c->left_out);
+	vmm_out_text(c->out, "}\n");
+	return code;
+}
+
 static int put_memory(struct vmm_out *out, const struct vmm_report_more *more, struct vmm_err *err)
 {
 	struct contents *c = vmm_alloc_hook(NULL, sizeof(*c));
 	struct vmm_out *memory = vmm_out_create_memory();
-	int code;
+	struct vmm_report_strings *strings = vmm_report_strings_create();
+	int code = c && memory && strings ? 0 : vmm_fail_nomem(err);
 
-	if (!c || !memory) {
-		free(c);
-		vmm_out_discard(memory);
-		return vmm_fail_nomem(err);
+	if (code == 0) {
+		memset(c, 0, sizeof(*c));
+		c->more = more;
+		c->out = memory;
+		c->strings = strings;
+		c->first = true;
+		code = collect(c, err);
+		free(c->runs);
 	}
-	memset(c, 0, sizeof(*c));
-	c->more = more;
-	c->out = memory;
-	c->first = true;
-	vmm_out_text(memory, "{\"parts\":[");
-	code = read_regions(c, err);
-	put_zeros(c);
-	vmm__json_key_number(memory, "],\n\"left_out\":", true, c->left_out);
-	vmm_out_text(memory, "}\n");
-	free(c->runs);
 	free(c);
 	if (code == 0)
-		return put_element(out, "vmmap-memory", memory, err);
-	vmm_out_discard(memory);
+		code = put_element(out, "vmmap-memory", memory, err);
+	else
+		vmm_out_discard(memory);
+	if (code == 0)
+		code = put_element(out, "vmmap-strings", vmm_report_strings_take(strings), err);
+	vmm_report_strings_destroy(strings);
 	return code;
 }
 

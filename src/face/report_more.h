@@ -17,7 +17,10 @@ struct vmm_report_more {
 	bool chunks;                         /* heaps are walked */
 };
 
-/* Elements "vmmap-mappings", "vmmap-pages", "vmmap-chunks", "vmmap-memory": those of which something is known. VMM_E_NOMEM, VMM_E_IO. */
+/*
+ * Elements "vmmap-mappings", "vmmap-pages", "vmmap-chunks", "vmmap-memory", "vmmap-strings": those of which something is
+ * known. VMM_E_NOMEM, VMM_E_IO.
+ */
 int vmm_report_put_more(struct vmm_out *out, const struct vmm_report_more *more, struct vmm_err *err);
 
 /* The object of "vmmap-chunks" into out: 1 when there is one, 0 when heaps cannot be walked. VMM_E_NOMEM. */

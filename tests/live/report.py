@@ -270,6 +270,32 @@ def check_more(args, checks):
         checks.equal(run(args, "report", target.pid, "-o", "-", "--with-memory", "nothing").returncode, 2, "contents of no kind")
 
 
+def check_strings(args, checks):
+    """Strings in the contents: all that vmmap strings lists of the same kinds, and what the target planted, wide ones too."""
+    program = os.path.join(args.targets, "t_strings")
+    if not os.path.exists(program):
+        return
+    kinds = "heap,stack,private_data"
+    with Target([program]) as target:
+        wait_asleep(target.pid)
+        page = report(args, checks, target.pid, "--with-memory", kinds)
+        found = data_of(page, "vmmap-strings")
+        checks.equal((found["left_out"], data_of(page, "vmmap-memory")["left_out"]), (0, 0), "nothing is left out")
+        done = run(args, "strings", target.pid, "--json", "--kind", kinds)
+        columns = ("address", "length", "encoding", "text", "cut")
+        key = lambda row: (int(row["address"], 16), row["encoding"])
+        wanted = [{name: row[name] for name in columns} for row in json.loads(done.stdout)["strings"]]
+        checks.true(sorted(found["strings"], key=key) == sorted(wanted, key=key),
+                    "strings of a report: %d, must be %d" % (len(found["strings"]), len(wanted)))
+        checks.equal({row["encoding"] for row in wanted}, {"ascii", "utf8", "utf16"}, "encodings")
+        at = {(int(row["address"], 16), row["encoding"]): row["text"] for row in found["strings"]}
+        for planted in target.truth["strings"]:
+            if planted["kind"] in kinds.split(","):
+                checks.equal(at.get((planted["address"], planted["encoding"])), planted["text"], "planted: %s" % planted["name"])
+        alone = data_of(report(args, checks, target.pid, "--with-memory", "stack"), "vmmap-strings")["strings"]
+        checks.true(0 < len(alone) < len(found["strings"]), "strings of other kinds are not told")
+
+
 def check_chunks(args, checks, target, page):
     """Chunks are those that vmmap heap lists of the same process, which stands still."""
     chunks = data_of(page, "vmmap-chunks")
@@ -313,6 +339,7 @@ def main():
         check_hostile(args, checks, folder)
     check_heaps(args, checks)
     check_more(args, checks)
+    check_strings(args, checks)
     checks.finish()
 
 

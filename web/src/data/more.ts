@@ -1,5 +1,5 @@
 // What a report holds beside its data (src/face/report_more.c), of its last snapshot: the kernel's mappings, the state of
-// every page, chunks of heaps, contents of memory. Nothing is unpacked before it is asked for.
+// every page, chunks of heaps, contents of memory and their strings. Nothing is unpacked before it is asked for.
 import { HeapChunks, type ChunksJson } from "./more_chunks";
 import type { MemoryBytes, PageRuns } from "./provider";
 import { rowsOf, unpackRows, type Rows } from "./rows";
@@ -90,66 +90,51 @@ export class Contents {
       .sort((a, b) => a.address - b.address);
   }
 
-  /** Bytes of a stretch; of a large one zeros may be left out. */
-  of(address: number, end: number, zeros = true): MemoryBytes {
+  /** Throws where nothing of a stretch is here. */
+  check(address: number, end: number): void {
+    if (this.parts.some((p) => p.address < end && p.end > address)) return;
+    throw new Error(this.json.left_out
+      ? "Nothing of this is in the report: it was not asked for, not in memory, or left out because it was too much."
+      : "Nothing of this is in the report: it was not asked for, or not in memory.");
+  }
+
+  of(address: number, end: number): MemoryBytes {
     const parts: MemoryBytes["parts"] = [];
-    let found = false;
+    this.check(address, end);
     for (const p of this.parts) {
       const from = Math.max(address, p.address);
       const to = Math.min(end, p.end);
       if (from >= to) continue;
-      found = true;
-      if (p.hex === null && !zeros) continue;
       const bytes = new Uint8Array(to - from);
       if (p.hex !== null) for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(p.hex.substr(2 * (from - p.address + i), 2), 16);
       parts.push({ address: from, bytes });
     }
-    if (!found)
-      throw new Error(this.json.left_out
-        ? "Nothing of this is in the report: it was not asked for, not in memory, or left out because it was too much."
-        : "Nothing of this is in the report: it was not asked for, or not in memory.");
     return { address, parts };
   }
 }
 
-const SHORTEST = 6; // as vmmap strings
-const MOST = 1000;
-const SHOWN = 1000; // bytes of one
+interface StringsJson {
+  /** By region; those of one encoding by address. */
+  strings: { address: string; length: number; encoding: string; text: string; cut: boolean }[];
+  /** Found, but too many. */
+  left_out: number;
+}
 
-/** Printable ASCII and whole UTF-8 sequences in a row, as `vmmap strings --encoding ascii,utf8`; at most 1000 of them. */
-export function stringsIn(memory: MemoryBytes): { address: string; text: string }[] {
-  const found: { address: string; text: string }[] = [];
-  for (const { address, bytes } of memory.parts) {
-    let start = 0;
-    let characters = 0;
-    for (let i = 0; i <= bytes.length && found.length < MOST; ) {
-      const length = i < bytes.length ? characterAt(bytes, i) : 0;
-      if (length) {
-        i += length;
-        characters++;
-        continue;
-      }
-      if (characters >= SHORTEST) found.push({ address: "0x" + BigInt(address + start).toString(16), text: shownText(bytes.subarray(start, i)) });
-      start = ++i;
-      characters = 0;
-    }
+const ENCODINGS = ["ascii", "utf8", "utf16"];
+
+/** Strings in the contents that a report holds. */
+export class Strings {
+  private readonly rows: { at: number; order: number; row: StringsJson["strings"][number] }[];
+
+  constructor(private readonly json: StringsJson) {
+    this.rows = json.strings.map((row) => ({ at: Number(row.address), order: ENCODINGS.indexOf(row.encoding), row }))
+      .sort((x, y) => x.at - y.at || x.order - y.order);
   }
-  return found;
-}
 
-function shownText(bytes: Uint8Array): string {
-  const text = new TextDecoder().decode(bytes.subarray(0, SHOWN));
-  return bytes.length > SHOWN ? text.replace(/\ufffd+$/, "") + "…" : text;
-}
-
-/** Bytes of the printable character that begins there; 0: none does. */
-function characterAt(bytes: Uint8Array, i: number): number {
-  const first = bytes[i] ?? 0;
-  if (first < 0x80) return (first >= 0x20 && first < 0x7f) || first === 9 ? 1 : 0;
-  const length = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
-  if (!length || i + length > bytes.length) return 0;
-  const text = new TextDecoder().decode(bytes.subarray(i, i + length));
-  return text.length <= 2 && /^[\p{L}\p{N}\p{P}\p{S}\p{Zs}]$/u.test(text) && !text.includes("\ufffd") ? length : 0;
+  /** Those that begin there, as `vmmap strings --json` lists them. */
+  of(address: number, end: number): StringsJson {
+    return { strings: this.rows.filter((r) => address <= r.at && r.at < end).map((r) => r.row), left_out: this.json.left_out };
+  }
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {
@@ -161,6 +146,7 @@ export interface More {
   mappings?: () => Promise<Rows>;
   pages?: () => Promise<Pages>;
   memory?: () => Promise<Contents>;
+  strings?: () => Promise<Strings>;
   chunks?: () => Promise<HeapChunks>;
 }
 
@@ -175,6 +161,8 @@ export function moreOf(unpack: Unpack): More {
   });
   if (pages) more.pages = once(async () => new Pages((await pages()) as PagesJson));
   if (memory) more.memory = once(async () => new Contents((await memory()) as MemoryJson));
+  const strings = unpack("vmmap-strings");
+  if (strings) more.strings = once(async () => new Strings((await strings()) as StringsJson));
   const chunks = unpack("vmmap-chunks");
   if (chunks) more.chunks = once(async () => new HeapChunks((await chunks()) as ChunksJson));
   return more;

@@ -1,7 +1,7 @@
 // A report: everything stands in the page itself, as gzip and base64 or as plain JSON.
 import { diffOf } from "./compare";
 import type { ChunkPage } from "./chunks";
-import { stringsIn, type More } from "./more";
+import type { More } from "./more";
 import type { MemoryBytes, PageRuns, Provider, SnapshotEntry, TargetEntry } from "./provider";
 import type { Rows } from "./rows";
 import { matesByAddress, Same, type SameJson } from "./same";
@@ -74,8 +74,8 @@ export class ReportProvider implements Provider {
     const last = this.mine.at(-1)?.n;
     const of = data.shown ?? last;
     this.moreOf = this.mine.find((s) => s.n === of)?.n ?? null;
-    const { mappings, pages, memory, chunks } = this.moreOf === null ? {} : more;
-    this.can = { live: false, memory: memory !== undefined, pages: pages !== undefined, strings: memory !== undefined, processes: false, diff: this.mine.length > 1 };
+    const { mappings, pages, memory, strings, chunks } = this.moreOf === null ? {} : more;
+    this.can = { live: false, memory: memory !== undefined, pages: pages !== undefined, strings: strings !== undefined, processes: false, diff: this.mine.length > 1 };
     if (chunks) this.chunks = async (id, address, end, limit, n) => (await this.ofOne(n, chunks)).of(id, address, end, limit);
     if (mappings) this.mappings = (n) => this.ofOne(n, mappings);
   }
@@ -101,7 +101,8 @@ export class ReportProvider implements Provider {
   }
 
   async strings(address: number, end: number, n?: number): Promise<unknown> {
-    return { strings: stringsIn((await this.ofOne(n, this.more.memory)).of(address, end, false)) };
+    (await this.ofOne(n, this.more.memory)).check(address, end);
+    return (await this.ofOne(n, this.more.strings)).of(address, end);
   }
 
   private first(): number | null {

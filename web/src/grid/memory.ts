@@ -32,15 +32,12 @@ export interface FoundString {
   text: string;
 }
 
-const STRINGS_MAX = 500;
-
 /** Rows of a document with an array of objects that have an address and a text; whatever else is left out. */
 export function stringsOf(document: unknown): FoundString[] {
   if (typeof document !== "object" || document === null) return [];
   const rows = Object.values(document).find((v) => Array.isArray(v) && v.some((r) => typeof r === "object" && r !== null && "text" in r && "address" in r));
   if (!Array.isArray(rows)) return [];
   return rows
-    .filter((r): r is FoundString => typeof r === "object" && r !== null && typeof r.address === "string" && typeof r.text === "string")
-    .slice(0, STRINGS_MAX)
-    .map(({ address, text }) => ({ address, text }));
+    .filter((r): r is FoundString & { cut?: unknown } => typeof r === "object" && r !== null && typeof r.address === "string" && typeof r.text === "string")
+    .map(({ address, text, cut }) => ({ address, text: cut === true ? text + " …" : text }));
 }

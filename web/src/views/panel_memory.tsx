@@ -9,7 +9,7 @@ import { messageOf, visible } from "../text";
 
 const LOOK = 1024; // bytes at a time
 
-type Got = { of: string; memory?: MemoryBytes; strings?: FoundString[]; why?: string; busy?: boolean };
+type Got = { of: string; memory?: MemoryBytes; strings?: FoundString[]; leftOut?: boolean; why?: string; busy?: boolean };
 
 function Hex({ start, end, at, memory, onMove }: { start: number; end: number; at: number; memory: MemoryBytes; onMove(to: number): void }): JSX.Element {
   const to = Math.min(end, at + LOOK);
@@ -25,18 +25,25 @@ function Hex({ start, end, at, memory, onMove }: { start: number; end: number; a
   );
 }
 
-function Strings({ found }: { found: readonly FoundString[] }): JSX.Element {
-  if (!found.length) return <p class="side-why">No strings in what is present.</p>;
+const STRINGS_SHOWN = 500;
+
+/** The first of them; `command` shows all. */
+function Strings({ found, leftOut, command }: { found: readonly FoundString[]; leftOut: boolean; command: JSX.Element }): JSX.Element {
+  const more = found.length > STRINGS_SHOWN ? `The first ${STRINGS_SHOWN} are shown. All of them:` : leftOut ? "The report has left out some of its strings. All of them:" : "";
   return (
-    <table class="side-table strings">
-      <thead class="hidden-label"><tr><th>Address</th><th>Text</th></tr></thead>
-      <tbody>{found.map((s) => (
-        <tr key={s.address}>
-          <td class="mono"><button type="button" class="link mono" onClick={() => act({ find: s.address })}>{s.address.replace(/^0x/, "")}</button></td>
-          <td><bdi class="name">{visible(s.text)}</bdi></td>
-        </tr>
-      ))}</tbody>
-    </table>
+    <>
+      {found.length === 0 && <p class="side-why">No strings in what is present.</p>}
+      <table class="side-table strings">
+        <thead class="hidden-label"><tr><th>Address</th><th>Text</th></tr></thead>
+        <tbody>{found.slice(0, STRINGS_SHOWN).map((s) => (
+          <tr key={s.address + s.text}>
+            <td class="mono"><button type="button" class="link mono" onClick={() => act({ find: s.address })}>{s.address.replace(/^0x/, "")}</button></td>
+            <td><bdi class="name">{visible(s.text)}</bdi></td>
+          </tr>
+        ))}</tbody>
+      </table>
+      {more && <p class="side-why">{more}{command}</p>}
+    </>
   );
 }
 
@@ -63,17 +70,18 @@ export function Contents({ start, end }: { start: number; end: number }): JSX.El
   const strings = (): void => {
     setGot({ of, busy: true });
     provider?.strings?.(start, end, n)
-      .then((document) => setGot({ of, strings: stringsOf(document) }))
+      .then((document) => setGot({ of, strings: stringsOf(document), leftOut: Number((document as { left_out?: unknown } | null)?.left_out ?? 0) > 0 }))
       .catch((e: unknown) => setGot({ of, why: messageOf(e) }));
   };
 
+  const command = <code class="side-command">vmmap strings {name} --range 0x{hex(start)}-0x{hex(end)}</code>;
   return (
     <section class="side-part">
       <h2>Contents</h2>
       {!canRead && !canStrings ? (
         <p class="side-why">
           {provider?.info.mode === "report" ? "This report holds no contents of memory: vmmap report --with-memory stack,heap puts them in. On the target itself:" : "The contents cannot be read here. By hand:"}
-          <code class="side-command">vmmap strings {name} --range 0x{hex(start)}-0x{hex(end)}</code>
+          {command}
         </p>
       ) : (
         <div class="side-links">
@@ -84,7 +92,7 @@ export function Contents({ start, end }: { start: number; end: number }): JSX.El
       {mine.busy && <p class="side-why">Reading…</p>}
       {mine.why && <p class="side-why bad">{visible(mine.why)}</p>}
       {mine.memory && <Hex start={start} end={end} at={at} memory={mine.memory} onMove={read} />}
-      {mine.strings && <Strings found={mine.strings} />}
+      {mine.strings && <Strings found={mine.strings} leftOut={mine.leftOut === true} command={command} />}
     </section>
   );
 }

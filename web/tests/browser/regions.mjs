@@ -428,7 +428,8 @@ async function scrolled(b, page, step) {
 /** A report has the kernel's mappings, every page, and contents where they were asked for. */
 async function stored(b) {
   const secret = "correct horse battery staple";
-  const { pid } = await b.target("python3", ["-u", "-c", `s = bytes(${JSON.stringify(secret + "\n")}, "ascii") * 20000\nprint("ready")\ninput()`]);
+  const wide = "wide horse battery staple";
+  const { pid } = await b.target("python3", ["-u", "-c", `s = (bytes(${JSON.stringify(secret + "\n")}, "ascii") + "${wide}".encode("utf-16-le") + bytes(6)) * 20000\nprint("ready")\ninput()`]);
   const page = await b.open(b.report(pid, "stored", "--with-memory", "heap,private_data"), { width: 1600, height: 1000 });
   await page.click("#tab-regions");
   await page.fill('[aria-label="Filter by an expression"]', "kind=heap || kind=private_data");
@@ -453,10 +454,10 @@ async function stored(b) {
     await page.click('.side button:text-is("Strings")');
     await page.waitForSelector(".strings, .side-why");
     await settled(page);
-    found = (await page.textContent(".side")).includes(secret);
+    found = await page.$eval(".side", (side, [a, c]) => side.textContent.includes(a) && side.textContent.includes(c), [secret, wide]);
     if (!found) await page.press(".grid", "ArrowDown");
   }
-  b.check(found, "strings of a report have what the target holds");
+  b.check(found, "strings of a report have what the target holds, wide ones too");
   await b.picture(page, "regions-contents");
   await page.fill('[aria-label="Filter by an expression"]', "");
   await page.click('.tool:text-is("Raw")');
