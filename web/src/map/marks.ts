@@ -33,7 +33,7 @@ export function markedBy(s: Snapshot, line: Line, address: number | null): { fir
 }
 
 /** The chunk that begins at an address, or the page in which it lies unless a piece begins there: what is selected in the near view. */
-export function cellAt(s: Snapshot, line: Line, detail: Detail | null, address: number | null): { chunk: Chunk | null; run: Run | null } {
+function cellAt(s: Snapshot, line: Line, detail: Detail | null, address: number | null): { chunk: Chunk | null; run: Run | null } {
   const marked = markedBy(s, line, address);
   if (!detail || address === null || !marked) return { chunk: null, run: null };
   const chunk = chunkIn(detail, address);

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
 import type { Snapshot } from "../data/snapshot";
 import { bytes, thousands } from "../format";
-import { cellAt, marksOf } from "../map/marks";
+import { marksOf } from "../map/marks";
 import { bytesIn, type Hit } from "../map/place";
 import { act, useStore } from "../state/store";
 import { kindLabel, useKinds } from "./kinds";
@@ -70,8 +70,7 @@ function Picture({ s }: { s: Snapshot }): JSX.Element {
   const painting = usePainting(canvases, useScene(s, sight, size), marks);
   const head = useHead(s, sight, choices, painting, withSide);
   const list = useMemo(() => <MapList s={s} line={line} view={calm} onZoom={(i) => set(pieces(line, i), true)} />, [s, line, calm]);
-  const { chunk, run } = cellAt(s, line, detail, selected);
-  const side = useMemo(() => (withSide ? <MapSide s={s} chunk={chunk} run={run} /> : null), [withSide, s, chunk, run]);
+  const side = useMemo(() => (withSide ? <MapSide s={s} /> : null), [withSide, s]);
   const select = (address: number): void => {
     chosenHere.current = address;
     act({ selected: address });

@@ -16,7 +16,7 @@ import { visible } from "../text";
 const CHUNKS_MOST = 16_384; // of one stretch
 
 /** The largest chunks, which reports hold that were made without all. They say what may be used of them, not where their headers are. */
-function useLargest(provider: Provider | null): readonly Chunk[] | null {
+export function useLargest(provider: Provider | null): readonly Chunk[] | null {
   const [chunks, setChunks] = useState<readonly Chunk[] | null>(null);
   useEffect(() => {
     let wanted = true;
@@ -33,7 +33,7 @@ function useLargest(provider: Provider | null): readonly Chunk[] | null {
 }
 
 /** Whether what is shown is what can be asked about: the last snapshot. */
-function useLast(): boolean {
+export function useLast(): boolean {
   const at = useStore((s) => s.at);
   const newest = useStore((s) => s.newest);
   const compare = useStore((s) => s.compare);

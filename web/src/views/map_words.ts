@@ -8,7 +8,7 @@ import type { Hit } from "../map/place";
 import { addressAt, type Line, type Piece } from "../map/space";
 import type { Window } from "../map/window";
 import { visible } from "../text";
-import { pageWord, stateWord } from "./map_side";
+import { pageWord, stateWord } from "./picked";
 
 /** The label of a piece in the picture. */
 export function pieceText(s: Snapshot, p: Piece, label: string): string {

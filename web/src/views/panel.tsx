@@ -9,6 +9,7 @@ import { visible } from "../text";
 import { Swatch } from "./kinds";
 import { Contents } from "./panel_memory";
 import { Residency } from "./panel_pages";
+import { Picked } from "./picked";
 import "../style/panel.css";
 
 /** Said in the heading or in a part of its own. */
@@ -186,6 +187,7 @@ export function Panel({ table, row }: { table: Table; row: number }): JSX.Elemen
   return (
     <aside class="side" aria-label="Details">
       <Heading table={table} row={row} />
+      <Picked />
       <div class="side-links">
         <button type="button" class="button small" onClick={() => act({ tab: "map", selected: table.address(own) })}>Show in address space</button>
         {table.level(row) === 2 && <button type="button" class="button small" onClick={() => act({ selected: start })}>Its region</button>}

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { PageRuns } from "../data/provider";
+import type { Snapshot } from "../data/snapshot";
 import { bytes, thousands } from "../format";
 import { PAGE_STATES, pagesByState, stripParts } from "../grid/pages";
 import type { Table } from "../grid/table";
@@ -10,8 +11,19 @@ import { messageOf, visible } from "../text";
 
 const WIDTH = 320;
 
+/** What was asked for last: several parts of the page may want the same. */
+let asked: { of: Snapshot | null; key: string; answer: Promise<PageRuns> } | null = null;
+
+function askPages(of: Snapshot | null, key: string, ask: () => Promise<PageRuns>): Promise<PageRuns> {
+  if (asked?.of === of && asked.key === key) return asked.answer;
+  const mine = { of, key, answer: ask() };
+  asked = mine;
+  mine.answer.catch(() => { if (asked === mine) asked = null; });
+  return mine.answer;
+}
+
 /** A stretch's pages; `why` when they cannot be told. */
-function usePages(start: number, end: number): { runs: PageRuns | null; why: string } {
+export function usePages(start: number, end: number): { runs: PageRuns | null; why: string } {
   const provider = useStore((s) => s.provider);
   const snapshot = useStore((s) => s.snapshot);
   const n = useStore(shownNumber);
@@ -22,7 +34,7 @@ function usePages(start: number, end: number): { runs: PageRuns | null; why: str
     if (!can || !provider?.pages) return undefined;
     let wanted = true;
     const timer = setTimeout(() => {
-      provider.pages?.(start, end, n)
+      askPages(snapshot, key, () => provider.pages!(start, end, n))
         .then((runs) => wanted && setGot({ key, runs, why: "" }))
         .catch((e: unknown) => wanted && setGot({ key, runs: null, why: messageOf(e) }));
     }, 120); // not for every row that the cursor passes

@@ -122,14 +122,14 @@ export function Regions(): JSX.Element {
     return flags;
   }, [table, found]);
 
-  /** Puts the cursor on a row, opens what it lies below, and brings it on the screen. */
-  const goTo = (row: number): void => {
+  /** Puts the cursor on a row, opens what it lies below, and brings it on the screen. An address within the row stays selected: a page or chunk. */
+  const goTo = (row: number, within?: number): void => {
     if (!table || row < 0) return;
     const top = table.address(table.parent(row));
     if (table.level(row) === 2 && !getState().expanded.has(top)) act({ expanded: new Set([...getState().expanded, top]) });
     setCursor(row);
     setSelected(new Set([row]));
-    act({ selected: table.isChunk(row) ? top : table.address(row) });
+    act({ selected: within ?? (table.isChunk(row) ? top : table.address(row)) });
     setReveal((n) => n + 1);
   };
 
@@ -161,7 +161,7 @@ export function Regions(): JSX.Element {
     const own = cursor >= 0 && cursor < table.rowCount ? table.address(table.isChunk(cursor) ? table.parent(cursor) : cursor) : NaN;
     if (before === table && own === address) return;
     const row = rowAt(table, address);
-    if (before === table || before?.mode !== table.mode) goTo(row);
+    if (before === table || before?.mode !== table.mode) goTo(row, address);
     setCursor(row);
     setSelected(new Set(row < 0 ? [] : [row]));
   }, [address, table]);

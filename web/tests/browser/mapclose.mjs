@@ -88,6 +88,29 @@ async function asSvg(b, page, seen, variable) {
   b.check(other < 0.03, `share of pixels that the SVG has otherwise: ${other}`);
 }
 
+/** Among the regions the row that holds what was picked is selected, and beside it stands what was picked; so too back here. */
+async function amongRegions(b, page, address, within, words) {
+  const told = () => page.waitForFunction((all) => all.every((w) => document.querySelector(".side .map-picked")?.textContent.includes(w)), [address, ...words])
+    .then(() => true, () => false);
+  await page.click("#tab-regions");
+  await page.waitForSelector('[role="treegrid"] [aria-selected="true"]');
+  if (!(await page.$(".side"))) await page.click(".tool:text-is('Details')");
+  b.check(await told(), `beside the regions stands ${address}: ${await page.textContent(".side")}`);
+  const row = await page.textContent('[role="treegrid"] [aria-selected="true"] [role="gridcell"]');
+  const start = Number("0x" + /[0-9a-f]{8,16}/.exec(row)?.[0]);
+  b.check(start <= Number(address) && start >= within, `the row that holds ${address} is selected: ${row}`);
+  b.check(page.url().includes("selected=" + address), "what was picked stays selected: " + page.url());
+  await b.picture(page, "map-picked-regions");
+  await page.click("#tab-map");
+  b.check(await told(), `back in the picture ${address} is still told of`);
+  await page.click("#tab-regions");
+  await page.locator('[role="treegrid"]').focus();
+  await page.keyboard.press("ArrowDown");
+  await page.waitForFunction((a) => !location.hash.includes("selected=" + a), address);
+  b.equal(await page.locator(".map-picked").count(), 0, "another row has no page or chunk");
+  await page.click("#tab-map");
+}
+
 async function pages(b, page, area, picture) {
   // The selection leads there, since nothing is as small as this in the whole picture.
   await page.evaluate((a) => { location.hash = "#tab=map&selected=" + a; }, "0x" + area.toString(16));
@@ -106,8 +129,10 @@ async function pages(b, page, area, picture) {
   await asSvg(b, page, seen, (state) => (state === "resident" ? "page-present" : "ground"));
   const [i, { x, y }] = [...seen][5];
   await page.mouse.click(x, y);
-  b.check((await page.textContent(".map-picked")).includes("0x" + (area + i * 4096).toString(16)), "a click on a page selects it");
-  b.check(page.url().includes("selected=0x" + (area + i * 4096).toString(16)), "the selected page is in the link");
+  const address = "0x" + (area + i * 4096).toString(16);
+  b.check((await page.textContent(".map-picked")).includes(address), "a click on a page selects it");
+  b.check(page.url().includes("selected=" + address), "the selected page is in the link");
+  await amongRegions(b, page, address, area - 4096 * PAGES, ["Page, " + (i % 3 === 0 ? "resident" : "not there"), i % 3 === 0 ? "1 page," : "2 pages in a row"]);
 }
 
 async function chunks(b, page, pid, heap, picture) {
@@ -138,6 +163,7 @@ async function chunks(b, page, pid, heap, picture) {
   b.check(panel.includes(address) && panel.includes(c.state) && panel.includes(c.size.toLocaleString("en-US")), `the panel shows the chunk ${address}: ${panel}`);
   await page.mouse.move(5, 5);
   await b.picture(page, picture + "-selected");
+  await amongRegions(b, page, address, Number(heap.address), ["Chunk, " + c.state, c.size.toLocaleString("en-US")]);
 }
 
 async function span(page) {
