@@ -98,7 +98,7 @@ static int region_add(struct region_build *b, const struct vmm_claim *claim, uin
 /* Numbers of the blocks of one mapping: its own where the block is all of it, else shared out. */
 static int number_blocks(struct region_build *b, size_t first, size_t count, struct vmm_err *err)
 {
-	const struct vmm_vma *v = &b->s->vmas[b->blocks[first].vma];
+	struct vmm_vma *v = &b->s->vmas[b->blocks[first].vma];
 	struct vmm_metrics *m;
 
 	if (count == 1 && b->blocks[first].start == v->start && b->blocks[first].end == v->end) {

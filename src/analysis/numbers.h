@@ -44,9 +44,10 @@ struct vmm_part {
 /*
  * Shares the numbers of one mapping out to parts that tile it, page by page; a page that parts share is split by
  * bytes. What the page map cannot prove equal to the mapping's own sum stays unknown. prefetch: what was read of the
- * page map before, where that tells enough; may be NULL.
+ * page map before, where that tells enough; may be NULL. Where a running target has changed between smaps and page map,
+ * both are read once more for this mapping, and v->m is what it is now.
  */
-int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, const struct vmm_vma *v,
+int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, struct vmm_vma *v,
                       struct vmm_part *parts, size_t count, struct vmm_err *err);
 
 #endif

@@ -4,11 +4,15 @@
 #include <string.h>
 
 #include "base/search.h"
+
+#define TRIES 3             /* at one mapping that changes under the look */
+#define MEASURED_LEAST 1000 /* mappings that may be read through for all tries; in larger targets as many as there are */
+
 /* What the page map tells of every part. */
 enum share { SHARE_RSS, SHARE_SWAP, SHARE_ANON, SHARE_EXCLUSIVE, SHARE_HUGE, SHARE_GUARD, SHARE_COUNT };
 
 struct share_walk {
-	const struct vmm_vma *v;
+	struct vmm_vma *v;
 	struct vmm_part *parts;
 	uint64_t (*shares)[SHARE_COUNT];
 	size_t count, at;
@@ -133,7 +137,46 @@ static int walk_pages(struct vmm_target *t, const struct vmm_prefetch *prefetch,
 	return rc;
 }
 
-int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, const struct vmm_vma *v,
+static bool is_torn(const struct share_walk *w)
+{
+	return vmm_metric_known(&w->v->m, VMM_METRIC_RSS) && w->sums[SHARE_RSS] != w->v->m.value[VMM_METRIC_RSS];
+}
+
+/* Reading smaps up to a mapping takes what is before it too: all tries together may not take longer than the snapshot did. */
+static bool may_measure(struct vmm_target *t, const struct vmm_snapshot *s, const struct vmm_vma *v)
+{
+	if (!t->ops->measure || t->stopped || !(s->needs & VMM_NEED_SMAPS))
+		return false;
+	t->measured += VMM_FIRST_ABOVE(s->vmas, s->vma_count, start, v->start);
+	return t->measured <= vmm_max_u64(MEASURED_LEAST, s->vma_count);
+}
+
+/* A mapping whose page map does not add up to its smaps, read before it: both again, one right after the other. */
+static int walk_again(struct vmm_target *t, struct vmm_snapshot *s, uint32_t flags, struct share_walk *w, struct vmm_err *err)
+{
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < TRIES && is_torn(w) && may_measure(t, s, w->v); i++) {
+		uint64_t rss = w->v->m.value[VMM_METRIC_RSS], seen = w->sums[SHARE_RSS];
+
+		/* Another mapping by now: its numbers stay what they were. */
+		if (t->ops->measure(t, w->v, NULL) < 0)
+			break;
+		memset(w->shares, 0, w->count * sizeof(*w->shares));
+		memset(w->sums, 0, sizeof(w->sums));
+		w->at = 0;
+		rc = walk_pages(t, NULL, flags, w, err);
+		if (rc == 0 && w->v->guards_known)
+			w->v->guard_bytes = w->sums[SHARE_GUARD];
+		vmm_numbers_derive(w->v, w->v->guard_bytes, w->v->guards_known, &w->v->m);
+		/* Nothing moved: the two count differently here. */
+		if (w->v->m.value[VMM_METRIC_RSS] == rss && w->sums[SHARE_RSS] == seen)
+			break;
+	}
+	return rc;
+}
+
+int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct vmm_prefetch *prefetch, struct vmm_vma *v,
                       struct vmm_part *parts, size_t count, struct vmm_err *err)
 {
 	const struct vmm_metrics *m = &v->m;
@@ -149,13 +192,15 @@ int vmm_numbers_share(struct vmm_target *t, struct vmm_snapshot *s, const struct
 		return vmm_fail_nomem(err);
 	if (resident && s->needs & VMM_NEED_PAGES && (!t->residency_unknown || t->residency_told) && !vmm_vma_outside(s, v)) {
 		rc = walk_pages(t, prefetch, flags, &w, err);
+		if (rc == 0)
+			rc = walk_again(t, s, flags, &w, err);
 		walked = rc == 0;
 	} else if (resident) {
 		walked = false;
 	}
 	if (rc == VMM_E_NOMEM || rc == VMM_E_GONE)
 		return rc;
-	if (walked && vmm_metric_known(m, VMM_METRIC_RSS) && w.sums[SHARE_RSS] != m->value[VMM_METRIC_RSS])
+	if (walked && is_torn(&w))
 		vmm_snapshot_note(s, "pagemap", "torn", v->start,
 		                  "pages came or went between two reads: numbers of some sections are unknown: look again");
 	if (!walked)

@@ -46,6 +46,7 @@ int vmm_target_snapshot(struct vmm_target *t, const struct vmm_take *take, struc
 	if (!s)
 		return vmm_fail_nomem(err);
 	s->needs = take->needs | VMM_NEED_MAPS;
+	t->measured = 0;
 	s->cpus = cpus > 0 ? (uint32_t)cpus : 1;
 	clock_gettime(CLOCK_REALTIME, &s->taken_at);
 	prefetch = t->ops->load ? NULL : vmm_prefetch_start(t, s->needs);

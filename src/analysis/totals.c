@@ -75,6 +75,22 @@ static void total_of_status(struct vmm_snapshot *s)
 		memset(&s->types[k].m, 0, sizeof(s->types[k].m));
 }
 
+/* What the kernel says of a mapping as a whole is known also where its parts are not: then so is the sum of all. */
+static void total_of_mappings(struct vmm_snapshot *s)
+{
+	static const uint8_t told[] = {VMM_METRIC_RSS, VMM_METRIC_PSS, VMM_METRIC_USS, VMM_METRIC_LOCKED, VMM_METRIC_SWAP,
+	                               VMM_METRIC_SWAP_PSS, VMM_METRIC_ANONYMOUS, VMM_METRIC_HUGE, VMM_METRIC_HUGETLB};
+	struct vmm_metrics sum;
+
+	vmm_metrics_zero(&sum);
+	for (uint32_t i = 0; i < s->vma_count; i++)
+		if (!vmm_vma_outside(s, &s->vmas[i]))
+			vmm_metrics_add(&sum, &s->vmas[i].m);
+	for (size_t i = 0; i < ARRAY_LEN(told); i++)
+		if (s->vma_count && !vmm_metric_known(&s->total.m, told[i]) && vmm_metric_known(&sum, told[i]))
+			vmm_metric_set(&s->total.m, told[i], sum.value[told[i]]);
+}
+
 static void forget(struct vmm_metrics *m)
 {
 	const uint32_t mask = ~(UINT32_C(1) << VMM_METRIC_USED | UINT32_C(1) << VMM_METRIC_UNUSED);
@@ -134,6 +150,8 @@ void vmm_totals(struct vmm_snapshot *s)
 	add_gaps(s);
 	if (s->unreadable)
 		total_of_status(s);
+	else
+		total_of_mappings(s);
 	add_page_tables(s);
 	forget_heaps(s);
 	forget_stored(s);

@@ -65,6 +65,11 @@ struct vmm_source_ops {
 	int (*pages)(struct vmm_target *t, uint64_t start, uint64_t end, uint32_t flags, vmm_page_fn fn, void *arg,
 	             struct vmm_err *err);
 	/*
+	 * Reads the numbers of one mapping of a snapshot once more, smaps and nothing else: fills v->m, as fill() did before
+	 * anything was derived. VMM_E_NO_TARGET: it is another one by now; v is as it was. NULL where nothing changes.
+	 */
+	int (*measure)(struct vmm_target *t, struct vmm_vma *v, struct vmm_err *err);
+	/*
 	 * Opens the file behind a mapping for reading, proved to be the same object (not merely the same path).
 	 * Returns a descriptor that the caller closes. VMM_E_DENIED, VMM_E_NO_TARGET (gone or replaced), VMM_E_GONE.
 	 */
@@ -82,6 +87,7 @@ struct vmm_source_ops {
 struct vmm_target {
 	const struct vmm_source_ops *ops;
 	bool stopped; /* by vmm_target_stop() */
+	uint64_t measured; /* mappings that measure() has read through in this snapshot */
 	/* pages() tells what can be read, not what was resident: a core holds bytes, not page tables. Set by open(). */
 	bool residency_unknown;
 	/* Although it is so, pages() tells where guard pages are: something besides the memory was kept. Set by open(). */

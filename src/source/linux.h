@@ -74,6 +74,8 @@ bool linux_is_named(int dir_fd, const char *comm, size_t comm_length, const char
 
 /* linux_maps.c: mappings with the numbers of smaps. */
 int linux_fill_maps(struct linux_target *t, const struct vmm_take *take, struct vmm_snapshot *s, struct vmm_err *err);
+/* The op measure: smaps is read up to the mapping. */
+int linux_measure(struct vmm_target *base, struct vmm_vma *v, struct vmm_err *err);
 int linux_fill_numa(struct linux_target *t, struct vmm_snapshot *s, struct vmm_err *err);
 /* The numbers of one smaps record; also used for smaps_rollup. */
 void linux_smaps_metrics(const struct vmm_smaps_record *r, struct vmm_metrics *ret);

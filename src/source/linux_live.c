@@ -273,6 +273,7 @@ const struct vmm_source_ops vmm_source_linux_live = {
 	.fill = live_fill,
 	.read = linux_read,
 	.pages = linux_pages,
+	.measure = linux_measure,
 	.open_file = linux_open_file,
 	.alive = live_alive,
 	.stop = linux_stop,

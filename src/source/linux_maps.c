@@ -265,6 +265,53 @@ int linux_fill_maps(struct linux_target *t, const struct vmm_take *take, struct 
 	return rc;
 }
 
+struct measure {
+	struct vmm_vma *v;
+	bool found;
+};
+
+/* Stops at the mapping, or where it would be. */
+static int on_measured(void *arg, const struct vmm_smaps_record *r)
+{
+	struct measure *a = arg;
+	struct vmm_vma *v = a->v;
+
+	if (r->maps.start < v->start)
+		return 0;
+	a->found = r->maps.start == v->start && r->maps.end == v->end && r->maps.offset == v->offset && r->maps.inode == v->inode &&
+	           r->maps.prot == v->prot;
+	if (a->found) {
+		memset(&v->m, 0, sizeof(v->m));
+		vmm_metric_set(&v->m, VMM_METRIC_SIZE, v->end - v->start);
+		linux_smaps_metrics(r, &v->m);
+	}
+	return VMM_E_LIMIT;
+}
+
+static int measure_chunk(void *arg, const char *bytes, size_t length)
+{
+	return vmm_smaps_feed(arg, bytes, length);
+}
+
+int linux_measure(struct vmm_target *base, struct vmm_vma *v, struct vmm_err *err)
+{
+	const struct linux_target *t = (const struct linux_target *)base;
+	struct measure a = {.v = v};
+	struct vmm_smaps_parser *p = vmm_smaps_create(on_measured, &a);
+	int rc;
+
+	if (!p)
+		return vmm_fail_nomem(err);
+	rc = linux_target_chunks(t, "smaps", measure_chunk, p, NULL);
+	/* The last mapping of all is told at the end. */
+	if (rc == 0)
+		(void)vmm_smaps_finish(p);
+	vmm_smaps_destroy(p);
+	if (a.found)
+		return 0;
+	return vmm_fail(err, VMM_E_NO_TARGET, 0, "%d: a mapping changed while it was read", t->pid);
+}
+
 /* "N0=12 N1=3": pages of the base size by node. */
 static const char *numa_text(struct vmm_snapshot *s, const struct vmm_numa_line *n)
 {

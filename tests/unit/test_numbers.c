@@ -1,6 +1,7 @@
 /* Committed, private and shareable by hand for each sort of mapping; numbers of parts from pages. */
 #include "test.h"
 
+#include "analysis/analysis.h"
 #include "analysis/numbers.h"
 #include "fake_target.h"
 
@@ -207,8 +208,116 @@ static void a_torn_page_map_proves_nothing(void **state)
 	vmm_snapshot_destroy(s);
 }
 
+/* A target that runs: what its smaps says when it is asked again, time after time, and how its page map follows. */
+struct running {
+	struct fake_target fake;
+	const uint64_t *rss; /* of the mapping; 0: it is another one */
+	unsigned asked, pages_come;
+};
+
+static int measure(struct vmm_target *base, struct vmm_vma *v, struct vmm_err *err)
+{
+	struct running *r = (struct running *)base;
+	uint64_t rss = r->rss[r->asked++];
+
+	if (!rss)
+		return VMM_E_NO_TARGET;
+	memset(&v->m, 0, sizeof(v->m));
+	vmm_metric_set(&v->m, VMM_METRIC_SIZE, v->end - v->start);
+	set(v, rss, rss, 0, 0);
+	if (r->asked <= r->pages_come)
+		r->fake.memory[0].end += 0x1000;
+	return 0;
+}
+
+static void what_moved_is_read_again(void **state)
+{
+	static const struct vmm_source_ops ops = {
+	    .id = "fake", .read = fake_read, .pages = fake_pages, .open_file = fake_open_file, .measure = measure};
+	static const struct {
+		const char *what;
+		uint64_t rss[5]; /* of smaps: as the snapshot has it, then each time it is asked */
+		unsigned pages_come;
+		bool stopped;
+		unsigned asked;
+		bool proved;
+		uint64_t parts[2]; /* resident bytes, when proved */
+	} cases[] = {
+	    {"nothing moved", {0x1000}, 0, false, 0, true, {0x800, 0x800}},
+	    {"a page came before the page map was read", {0x3000, 0x1000}, 0, false, 1, true, {0x800, 0x800}},
+	    {"another came meanwhile", {0x3000, 0x4000, 0x3000}, 2, false, 2, true, {0x800, 0x2800}},
+	    {"they always count differently", {0x3000, 0x3000}, 0, false, 1, false, {0, 0}},
+	    {"it is another mapping by now", {0x3000, 0}, 0, false, 1, false, {0, 0}},
+	    {"it never keeps still", {0x3000, 0x4000, 0x5000, 0x6000}, 0, false, 3, false, {0, 0}},
+	    {"it is stopped: nothing can move", {0x3000, 0x1000}, 0, true, 0, false, {0, 0}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct running t = {.fake = {.base = {.stopped = cases[i].stopped}}, .rss = cases[i].rss + 1, .pages_come = cases[i].pages_come};
+		struct vmm_vma *v = fake_map(&t.fake, 0x10000, 0x18000, "rw-p", 0, "", -1);
+		struct vmm_metrics m[2];
+		struct vmm_part parts[] = {{0x10000, 0x10800, &m[0]}, {0x10800, 0x18000, &m[1]}};
+		struct vmm_snapshot *s;
+
+		t.fake.memory[0] = (struct fake_memory){0x10000, 0x11000, NULL, VMM_PAGE_PRESENT};
+		t.fake.memory_count = 1;
+		v->vm_flags = KNOWN | VMM_VF(ac);
+		v->guards_known = true;
+		set(v, cases[i].rss[0], cases[i].rss[0], 0, 0);
+		s = fake_snapshot(&t.fake, "");
+		assert_non_null(s);
+		t.fake.base.ops = &ops;
+		s->needs = VMM_NEED_DEFAULT;
+		s->target.user_end = 0x7ffffffff000;
+		assert_int_equal(vmm_numbers_share(&t.fake.base, s, NULL, v, parts, 2, NULL), 0);
+		if (t.asked != cases[i].asked)
+			fail_msg("%s: asked %u times", cases[i].what, t.asked);
+		for (size_t k = 0; k < 2; k++)
+			expect(&m[k], VMM_METRIC_RSS, cases[i].proved ? cases[i].parts[k] : UNKNOWN);
+		/* Derived numbers are those of what was read last. */
+		expect(&v->m, VMM_METRIC_RSS, cases[i].asked && cases[i].rss[cases[i].asked] ? cases[i].rss[cases[i].asked] : cases[i].rss[0]);
+		assert_int_equal(s->note_count, cases[i].proved ? 0 : 1);
+		vmm_snapshot_destroy(s);
+	}
+}
+
+/* Two regions of one mapping whose page map was torn, and a mapping that is a region. */
+static void sums_are_known_where_parts_are_not(void **state)
+{
+	struct fake_target t = {0};
+	struct vmm_metrics torn[2] = {0};
+	struct vmm_region regions[] = {{.start = 0x10000, .end = 0x12000, .kind = VMM_KIND_HEAP, .m = &torn[0]},
+	                               {.start = 0x12000, .end = 0x18000, .kind = VMM_KIND_PRIVATE_DATA, .m = &torn[1]},
+	                               {.start = 0x20000, .end = 0x28000, .kind = VMM_KIND_STACK}};
+	struct vmm_snapshot *s;
+
+	fake_map(&t, 0x10000, 0x18000, "rw-p", 0, "", -1);
+	fake_map(&t, 0x20000, 0x28000, "rw-p", 0, "", -1);
+	for (uint32_t i = 0; i < 2; i++) {
+		vmm_metrics_zero(&t.vmas[i].m);
+		set(&t.vmas[i], 0x3000 + i * 0x1000, 0x3000, 0, 0);
+	}
+	s = fake_snapshot(&t, "");
+	assert_non_null(s);
+	s->target.user_end = 0x7ffffffff000;
+	regions[2].m = &s->vmas[1].m;
+	s->regions = regions;
+	s->region_count = 3;
+	vmm_totals(s);
+	expect(&s->types[VMM_KIND_HEAP].m, VMM_METRIC_RSS, UNKNOWN);
+	expect(&s->types[VMM_KIND_STACK].m, VMM_METRIC_RSS, 0x4000);
+	expect(&s->total.m, VMM_METRIC_RSS, 0x7000);
+	assert_false(s->total.m.at_least >> VMM_METRIC_RSS & 1);
+	expect(&s->total.m, VMM_METRIC_PRIVATE, UNKNOWN); /* follows from the parts */
+	s->vmas[0].m.known &= ~(UINT32_C(1) << VMM_METRIC_RSS);
+	vmm_totals(s);
+	expect(&s->total.m, VMM_METRIC_RSS, UNKNOWN);
+	vmm_snapshot_destroy(s);
+}
+
 TEST_MAIN(cmocka_unit_test(charged_anonymous_memory), cmocka_unit_test(unreserved_and_inaccessible_memory_counts_what_is_there),
           cmocka_unit_test(files_are_provided_whole), cmocka_unit_test(shared_memory_is_private_to_nobody),
           cmocka_unit_test(hugetlb_pages_count_where_they_are_mapped), cmocka_unit_test(without_flags_the_charge_is_unknown),
           cmocka_unit_test(sums_keep_what_is_known_apart), cmocka_unit_test(pages_are_split_by_bytes),
-          cmocka_unit_test(a_torn_page_map_proves_nothing))
+          cmocka_unit_test(a_torn_page_map_proves_nothing),
+          cmocka_unit_test(what_moved_is_read_again), cmocka_unit_test(sums_are_known_where_parts_are_not))
