@@ -213,8 +213,13 @@ static void note_broken(struct vmm_walk *w)
 {
 	const struct vmm_heap *h = &w->r->heaps[w->heap].heap;
 
-	vmm_snapshot_note(w->r->snapshot, "heaps", "unproved", w->broken_at, "%s: %s at 0x%llx: what is in it is not known; %s", h->label,
-	                  w->broken_text, (unsigned long long)w->broken_at, broken_remedy(w));
+	/* Sums that do not add up do so at no place. */
+	if (!w->broken_at)
+		vmm_snapshot_note(w->r->snapshot, "heaps", "unproved", 0, "%s: %s: what is in it is not known; %s", h->label,
+		                  w->broken_text, broken_remedy(w));
+	else
+		vmm_snapshot_note(w->r->snapshot, "heaps", "unproved", w->broken_at, "%s: %s at 0x%llx: what is in it is not known; %s",
+		                  h->label, w->broken_text, (unsigned long long)w->broken_at, broken_remedy(w));
 }
 
 static int walk_heap(struct vmm_walk *w, struct vmm_err *err)

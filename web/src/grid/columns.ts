@@ -1,5 +1,7 @@
 // Which columns are shown, in what order and how wide.
-import { isNumber } from "./cells";
+import type { Column } from "../data/rows";
+import { isNumber, kibExact } from "./cells";
+import { thousands } from "../format";
 import { Table, type GridColumn } from "./table";
 
 /** Whether a column of numbers is nothing but zeros; what is unknown tells something. */
@@ -15,21 +17,24 @@ function untold(table: Table, column: GridColumn): boolean {
   return table.topCount > 0 && c?.type === "number" && c.values.every((v) => Number.isNaN(v));
 }
 
+const NOT_IN_NARROW: ReadonlySet<string> = new Set(["shareable", "shared", "blocks"]);
+
 /**
  * Those chosen, as far as this table has them; else those of the command line that say something. Of a live process
- * question marks show that there is something to be known; contents in a file are nothing that it could have.
+ * question marks show that there is something to be known; contents in a file are nothing that it could have. A narrow
+ * window has no room for all of them beside what a region is.
  */
-export function shownColumns(table: Table, chosen: readonly string[] | null, live: boolean): GridColumn[] {
+export function shownColumns(table: Table, chosen: readonly string[] | null, live: boolean, narrow = false): GridColumn[] {
   if (chosen) {
     const found = chosen.map((id) => table.info(id)).filter((c): c is GridColumn => c !== undefined);
     if (found.length) return found;
   }
-  return table.columns.filter((c) => c.shown && !blank(table, c) && !((!live || c.id === "stored") && untold(table, c)));
+  return table.columns.filter((c) => c.shown && !(narrow && NOT_IN_NARROW.has(c.id)) && !blank(table, c) && !((!live || c.id === "stored") && untold(table, c)));
 }
 
 export const WIDTH_MIN = 36;
 export const WIDTH_MAX = 2000;
-const WIDTHS: Readonly<Record<string, number>> = { address: 142, end: 116, kind: 116, protection: 84, details: 260, path: 260, blocks: 58, state: 84, build_id: 150 };
+const WIDTHS: Readonly<Record<string, number>> = { address: 142, end: 116, kind: 116, protection: 84, details: 200, path: 260, blocks: 58, state: 84, build_id: 150 };
 
 export function defaultWidth(column: GridColumn): number {
   const own = WIDTHS[column.id];
@@ -37,6 +42,33 @@ export function defaultWidth(column: GridColumn): number {
   if (column.type === "address") return 116;
   if (column.type === "text") return 120;
   return Math.max(66, column.title.length * 7 + 20);
+}
+
+const FIGURE = 7.3; // pixels of a digit, or what stands between thousands
+const BESIDE = 20;
+const largest = new WeakMap<Column, number>();
+
+function largestOf(column: Column & { type: "number" }): number {
+  let found = largest.get(column);
+  if (found === undefined) {
+    found = 0;
+    for (const v of column.values) if (Math.abs(v) > found) found = Math.abs(v);
+    largest.set(column, found);
+  }
+  return found;
+}
+
+/** Widths of the columns whose longest number would not fit. */
+export function fittingWidths(table: Table, columns: readonly GridColumn[]): Readonly<Record<string, number>> {
+  const widths: Record<string, number> = {};
+  for (const column of columns) {
+    const c = Table.column(table.top, column.id);
+    if (!isNumber(column) || c?.type !== "number") continue;
+    const text = column.type === "bytes" ? kibExact(largestOf(c)) : thousands(largestOf(c));
+    const width = Math.ceil((text.length + (column.change ? 1 : 0) + (c.atLeast.size ? 1 : 0)) * FIGURE + BESIDE);
+    if (width > defaultWidth(column)) widths[column.id] = width;
+  }
+  return widths;
 }
 
 export function widthOf(column: GridColumn, widths: Readonly<Record<string, number>>): number {

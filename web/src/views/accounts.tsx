@@ -27,7 +27,7 @@ export function Accounts({ snapshot }: { snapshot: Snapshot }): JSX.Element | nu
   if (!shown.length) return null;
   return (
     <section class="panel accounts" aria-label="Accounts">
-      <header><h2>Accounts</h2><span class="dim">sums of the rows against what the kernel says, KiB</span><span class="grow" />
+      <header><h2>Accounts</h2><span class="dim">rows against the kernel, KiB</span><span class="grow" />
         <SaveTable name={[target.name, target.pid, "accounts"]} data={() => ({
           columns: ["id", "label", "sum", "kernel", "remainder", "explanation"], rows: shown.map((a) => [a.id, a.label, a.sum, a.kernel, a.remainder, a.explanation]),
         })} />
@@ -98,7 +98,7 @@ function NoteRow({ n }: { n: SidedNote }): JSX.Element {
     <li>
       <span class="badge">{visible(n.from)}</span>
       <span>{n.side && <b>{n.side} </b>}<Name text={n.text} />
-        {n.address && <> {n.count > 1 ? "first at " : "at "}<Address address={n.address} /></>}
+        {n.address && <> ({n.count > 1 ? "first at " : "at "}<Address address={n.address} />)</>}
         {n.count > 1 && <span class="dim"> ×{thousands(n.count)}</span>}
       </span>
     </li>

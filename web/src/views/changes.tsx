@@ -4,11 +4,11 @@ import { amount } from "../bars";
 import type { SnapshotEntry } from "../data/provider";
 import { METRICS, type Diff, type DiffRow } from "../data/types";
 import type { TableData } from "../export";
-import { bytes, change, moment, thousands } from "../format";
+import { kib, moment, thousands } from "../format";
 import { act, useStore } from "../state/store";
 import { span } from "./growth";
 import { kindLabel, pickKind, Swatch, useKinds } from "./kinds";
-import { SaveTable, Size } from "./parts";
+import { Changed, SaveTable, Size } from "./parts";
 
 function whenOf(entries: readonly SnapshotEntry[], n: number): string {
   const e = entries.find((x) => x.n === n);
@@ -37,13 +37,12 @@ export function CompareStrip(): JSX.Element | null {
 
 function Row({ row, measure, label }: { row: DiffRow; measure: string; label: JSX.Element | string }): JSX.Element {
   const side = (name: string): number | null => amount(row[name] as object | undefined, measure).value;
-  const by = side("change");
   return (
     <tr data-kind={row.kind ?? "total"}>
       <th scope="row">{label}</th>
       <Size value={side("before")} />
       <Size value={side("after")} />
-      <td class={"number" + ((by ?? 0) > 0 ? " grown" : (by ?? 0) < 0 ? " shrunk" : "")} title={by === null ? undefined : bytes(by)}>{by === 0 ? "-" : change(by)}</td>
+      <Changed by={side("change")} before={kib(side("before"))} after={kib(side("after"))} />
     </tr>
   );
 }

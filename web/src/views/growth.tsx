@@ -108,8 +108,9 @@ function Nothing({ growth }: { growth: Growth }): JSX.Element {
     );
   }
   const words = total?.verdict === "steady" ? `resident memory as a whole does, by ${rate(total.per_second)}, but no single thing in it`
-    : { noise: "resident memory changes unevenly", flat: "resident memory does not rise", jump: "resident memory jumped once", ending: "resident memory grew, then stopped",
-      too_few: "there are too few snapshots to tell" }[total?.verdict ?? ""];
+    : { noise: "resident memory changes unevenly", flat: "resident memory does not rise", jump: "resident memory jumped once",
+      ending: "resident memory grew, then stopped" }[total?.verdict ?? ""];
+  if (total?.verdict === "too_few") return <p class="body dim">What grows steadily cannot be told yet: that takes eight snapshots or more, with time between them.</p>;
   return <p class="body dim" title={trendTitle(total ?? null)}>Nothing grows steadily{words ? ": " + words : ""}.</p>;
 }
 

@@ -108,10 +108,16 @@ export function HeapDetailView({ heap, detail }: { heap: Heap; detail: HeapDetai
       <div class="body">
         <Story heap={heap} />
         <p class="heap-regions">
-          <span class="dim">{heap.regions.length === 1 ? "Region" : thousands(heap.regions.length) + " regions"}</span>{" "}
-          {heap.regions.slice(0, 8).map((r) => <span key={r}><Address address={r} /> </span>)}
-          {heap.regions.length > 8 && <span class="dim">… </span>}
-          {heap.threads.length > 0 && <><span class="dim">Threads</span> {heap.threads.slice(0, 12).join(", ")}{heap.threads.length > 12 && " …"}</>}
+          <span class="part">
+            <span class="dim">{heap.regions.length === 1 ? "Region" : thousands(heap.regions.length) + " regions"}</span>{" "}
+            {heap.regions.slice(0, 8).map((r) => <span key={r}><Address address={r} /> </span>)}
+            {heap.regions.length > 8 && <span class="dim">…</span>}
+          </span>
+          {heap.threads.length > 0 && (
+            <span class="part">
+              <span class="dim">{heap.threads.length === 1 ? "Thread" : "Threads"}</span> {heap.threads.slice(0, 12).join(", ")}{heap.threads.length > 12 && " …"}
+            </span>
+          )}
         </p>
         <div class="heap-grid">
           <div><h3>States</h3><StatesTable heap={heap} /></div>

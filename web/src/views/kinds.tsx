@@ -16,7 +16,7 @@ export function kindLabel(kinds: readonly Kind[], id: string): string {
   return kinds.find((k) => k.id === id)?.label ?? id;
 }
 
-function useMedia(query: string): boolean {
+export function useMedia(query: string): boolean {
   const [holds, setHolds] = useState(() => matchMedia(query).matches);
   useEffect(() => {
     const list = matchMedia(query);

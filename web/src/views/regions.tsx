@@ -8,7 +8,7 @@ import { evaluate, YES } from "../expr/eval";
 import { compile } from "../expr/parse";
 import { changeTable, mappingTable, regionTable } from "../grid/build";
 import { carried, rowAt } from "../grid/carry";
-import { shownColumns } from "../grid/columns";
+import { fittingWidths, shownColumns } from "../grid/columns";
 import { find, nextMatch, parseQuery } from "../grid/find";
 import { Grid } from "../grid/grid";
 import { both, filtered, flattened, kindFilter, sorted } from "../grid/order";
@@ -16,6 +16,7 @@ import type { Table } from "../grid/table";
 import { act, getState, useStore } from "../state/store";
 import { thousands } from "../format";
 import "../style/grid.css";
+import { useMedia } from "./kinds";
 import { KindRow, ToolBar } from "./regionbar";
 import { messageOf } from "../text";
 import { Panel } from "./panel";
@@ -112,7 +113,10 @@ export function Regions(): JSX.Element {
   const sortOrder = useMemo(() => (table ? sorted(table, sort) : new Uint32Array(0)), [table, sort]);
   const order = useMemo(() => filtered(sortOrder, kept), [sortOrder, kept]);
   const visible = useMemo(() => (table ? flattened(table, order, open) : order), [table, order, open]);
-  const columns = useMemo(() => (table ? shownColumns(table, chosen, snapshot?.head.target.source === "live") : []), [table, chosen, snapshot]);
+  const narrow = useMedia("screen and (max-width: 1199px)");
+  const columns = useMemo(() => (table ? shownColumns(table, chosen, snapshot?.head.target.source === "live", narrow) : []), [table, chosen, snapshot, narrow]);
+  const fitting = useMemo(() => (table ? fittingWidths(table, columns) : {}), [table, columns]);
+  const allWidths = useMemo(() => ({ ...fitting, ...widths }), [fitting, widths]);
   const query = useMemo(() => (table ? parseQuery(table, text) : { type: "nothing" as const }), [table, text]);
   const found = useMemo(() => (table ? find(table, order, query) : new Uint32Array(0)), [table, order, query]);
   const matches = useMemo(() => {
@@ -189,7 +193,7 @@ export function Regions(): JSX.Element {
       <div class="regions-main">
         <div class="regions-left">
           <Grid label={table.mode === "changes" ? "Regions that changed" : table.mode === "mappings" ? "Mappings" : "Regions and their blocks"}
-            table={table} visible={visible} columns={columns} widths={widths} sort={sort} open={open} cursor={cursor} selected={selected}
+            table={table} visible={visible} columns={columns} widths={allWidths} sort={sort} open={open} cursor={cursor} selected={selected}
             matches={matches} needle={query.type === "text" ? query.text.toLowerCase() : ""} reveal={reveal}
             onCursor={(row, rows) => {
               setCursor(row);
@@ -197,7 +201,7 @@ export function Regions(): JSX.Element {
               act({ selected: row < 0 ? null : table.address(table.isChunk(row) ? table.parent(row) : row) });
             }}
             onOpen={(expanded) => act({ expanded })} onSort={(s) => act({ sort: s })} onColumns={(ids) => act({ columns: ids })}
-            onWidths={(w) => act({ widths: w })} onPanel={() => act({ panel: !panel })} />
+            onWidths={(w) => act({ widths: Object.fromEntries(Object.entries(w).filter(([id, width]) => id in widths || width !== fitting[id])) })} onPanel={() => act({ panel: !panel })} />
           <div class="grid-status" role="status">
             <span>{order.length === table.topCount ? thousands(order.length) : `${thousands(order.length)} of ${thousands(table.topCount)}`}
               {table.mode === "mappings" ? " mappings" : table.mode === "changes" ? " regions that changed" : " regions"}</span>

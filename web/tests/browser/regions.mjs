@@ -223,9 +223,16 @@ async function saving(b, page, file) {
   await page.click("text=As when nobody has chosen");
 }
 
-/** On paper stand all rows, under a heading on every sheet; at 1024 pixels the address stays in sight. */
+/** On paper stand all rows, under a heading on every sheet; at 1024 pixels details are in sight, and with more columns the address stays there. */
 async function narrowAndPaper(b, url) {
   const page = await b.open(url + "#tab=regions", { width: 1024 });
+  const right = await page.$eval('.grid-title[data-column="details"]', (t) => t.getBoundingClientRect().left + 150);
+  b.check(right < 1024, `of details something is in sight: ${right}`);
+  const cut = await page.$$eval(".grid-row .grid-cell", (all) => all.filter((c) => c.classList.contains("number") && c.scrollWidth > c.clientWidth + 1).map((c) => c.textContent));
+  b.equal(cut, [], "numbers fit their columns");
+  await b.picture(page, "regions-1024");
+  await page.evaluate(() => { location.hash = "#tab=regions&columns=address,kind,size,committed,private,rss,pss,uss,shareable,shared,blocks,protection,details"; });
+  await page.waitForSelector('.grid-title[data-column="blocks"]');
   await page.focus(".grid");
   await page.keyboard.press("Home");
   for (let i = 0; i < 4; i++) await page.keyboard.press("Control+ArrowRight");
@@ -233,7 +240,6 @@ async function narrowAndPaper(b, url) {
   const place = await page.evaluate(() => [document.querySelector(".grid").scrollLeft > 100, document.querySelector(".grid-row > :first-child").getBoundingClientRect().left,
     document.querySelector(".grid-title").getBoundingClientRect().left]);
   b.equal(place, [true, 0, 0], "scrolled aside the address stays");
-  await b.picture(page, "regions-1024");
   await page.keyboard.press("*");
   const all = await total(page);
   await page.evaluate(() => dispatchEvent(new Event("beforeprint")));

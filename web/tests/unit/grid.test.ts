@@ -9,7 +9,7 @@ import type { ColumnInfo, Diff, PageInfo, RowJson, SnapshotJson } from "../../sr
 import { changeTable, mappingTable, regionTable } from "../../src/grid/build";
 import { csvOf, jsonOf } from "../../src/export";
 import { cell, dataCell, hex, kibExact, rowsAsData, rowsAsText } from "../../src/grid/cells";
-import { moved, shownColumns, toggled } from "../../src/grid/columns";
+import { defaultWidth, fittingWidths, moved, shownColumns, toggled, widthOf } from "../../src/grid/columns";
 import { find, nextMatch, parseQuery } from "../../src/grid/find";
 import { keyAction, typeAhead, type KeyState } from "../../src/grid/keys";
 import { hexLines, stringsOf } from "../../src/grid/memory";
@@ -162,6 +162,8 @@ test("copied rows", () => {
 test("columns: what says nothing is not shown unless it is chosen", () => {
   const ids = (chosen: readonly string[] | null, live = true): string[] => shownColumns(table, chosen, live).map((c) => c.id);
   assert.deepEqual(ids(null), ["address", "kind", "size", "rss", "blocks", "protection", "details"]);
+  assert.deepEqual(shownColumns(table, null, true, true).map((c) => c.id), ["address", "kind", "size", "rss", "protection", "details"]);
+  assert.deepEqual(shownColumns(table, ["blocks"], true, true).map((c) => c.id), ["blocks"]);
   assert.deepEqual(ids(["details", "swap", "gone"]), ["details", "swap"]);
   assert.deepEqual(ids(["gone"]), ids(null));
   assert.deepEqual(moved(["a", "b", "c"], "a", 2), ["b", "c", "a"]);
@@ -169,6 +171,14 @@ test("columns: what says nothing is not shown unless it is chosen", () => {
   assert.deepEqual(toggled(table, ["address", "details"], "rss"), ["address", "rss", "details"]);
   assert.deepEqual(toggled(table, ["address", "details"], "details"), ["address"]);
   assert.deepEqual(toggled(table, ["address"], "address"), ["address"]);
+});
+
+test("columns are as wide as their longest number", () => {
+  const wide = regionTable(snapshotOf({ ...document, regions: [row("0x1000", 1 << 30, 4 * K)] }), info);
+  const columns = ["size", "rss", "details"].map((id) => col(wide, id));
+  const widths = fittingWidths(wide, columns);
+  assert.deepEqual(Object.keys(widths), ["size"]); // 1,048,576
+  assert.ok(widthOf(columns[0]!, widths) >= 9 * 7 + 16 && widthOf(columns[1]!, widths) === defaultWidth(columns[1]!));
 });
 
 test("keys as in a file manager", () => {
