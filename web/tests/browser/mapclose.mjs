@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { scan } from "../scan.mjs";
 
 const PAGES = 96;
+const NEAR = 200 << 10; // bytes in sight, of which chunks can be told apart
 const TARGET = `
 import ctypes, mmap
 PAGES = ${PAGES}
@@ -19,6 +20,11 @@ input()
 `;
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+async function span(page) {
+  const ends = /from (0x[0-9a-f]+) to (0x[0-9a-f]+)/.exec(await page.getAttribute(".map-canvas", "aria-label"));
+  return { from: Number(ends[1]), to: Number(ends[2]) };
+}
 
 /** Shows a stretch that begins at an address as large as it goes. */
 async function goTo(b, page, address) {
@@ -138,12 +144,12 @@ async function pages(b, page, area, picture) {
 async function chunks(b, page, pid, heap, picture) {
   await page.keyboard.press("Escape");
   await goTo(b, page, Number(heap.address) + 4096);
-  for (let i = 0; i < 14 && !(await page.locator(".map-detail [data-state=used]").count()); i++) {
+  for (let i = 0; i < 14 && (await span(page)).to - (await span(page)).from > NEAR; i++) {
     await page.keyboard.press("+");
     await sleep(450);
   }
-  for (let i = 0; i < 3; i++) await page.keyboard.press("+");
-  await sleep(700);
+  await page.waitForSelector(".map-detail [data-state=used]");
+  await sleep(300);
   await b.picture(page, picture);
   const seen = new Map();
   for (const p of await scan(page, 20, 20)) {
@@ -164,11 +170,6 @@ async function chunks(b, page, pid, heap, picture) {
   await page.mouse.move(5, 5);
   await b.picture(page, picture + "-selected");
   await amongRegions(b, page, address, Number(heap.address), ["Chunk, " + c.state, c.size.toLocaleString("en-US")]);
-}
-
-async function span(page) {
-  const ends = /from (0x[0-9a-f]+) to (0x[0-9a-f]+)/.exec(await page.getAttribute(".map-canvas", "aria-label"));
-  return { from: Number(ends[1]), to: Number(ends[2]) };
 }
 
 async function fingers(b, url) {
