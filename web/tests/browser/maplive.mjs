@@ -80,9 +80,18 @@ async function refresh(page, target, first) {
   await page.waitForFunction((n) => document.querySelector(".snapshots span")?.textContent.endsWith("of " + n), before + 1);
 }
 
+/** A window that is on its way arrives. */
+function standsStill(page) {
+  return page.waitForFunction(() => {
+    const was = globalThis.shownSpan;
+    globalThis.shownSpan = document.querySelector(".map-canvas").getAttribute("aria-label");
+    return was === globalThis.shownSpan;
+  }, null, { polling: 300 });
+}
+
 /** Drawn in part after a refresh, the canvases are what they are drawn whole; `settled` waits for what comes after the snapshot. */
 async function sameAsWhole(b, page, target, first, what, settled = async () => {}) {
-  await page.waitForTimeout(400); // a window on its way arrives
+  await standsStill(page);
   await keep(page, "before");
   await drawn(page);
   await refresh(page, target, first);
