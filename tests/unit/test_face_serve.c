@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "face/serve_request.h"
+#include "face/serve/request.h"
 
 #define TOKEN "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define OTHER "00112233445566778899aabbccddeeff00112233445566778899aabbccddeefe"

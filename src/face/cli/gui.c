@@ -1,5 +1,5 @@
 #include "face/cli.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 
 int vmm_cli_gui(const struct vmm_args *args)
 {

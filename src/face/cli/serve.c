@@ -19,7 +19,7 @@
 #include "base/out.h"
 #include "face/cli.h"
 #include "face/page.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 #include "face/session_file.h"
 
 #define LARGE_BLOCK (128 << 10) /* bytes: what glibc begins with */

@@ -2,18 +2,18 @@
  * vmmap serve: the page and its data over HTTP, from this machine to this machine.
  *
  * Layer: face. Four threads: the main one waits for signals and cuts slow clients (cli/serve.c), libmicrohttpd's own one
- * talks to clients (serve_http.c), and the worker alone touches the history: its targets, sessions and snapshots
- * (serve_work.c). What takes long of a process that runs it hands on to the fourth (serve_aside.c), which has a target and
+ * talks to clients (http.c), and the worker alone touches the history: its targets, sessions and snapshots
+ * (work.c). What takes long of a process that runs it hands on to the fourth (aside.c), which has a target and
  * a snapshot of its own. What two of them share lies behind struct srv_work's lock.
  */
-#ifndef VMM_FACE_SERVE_H
-#define VMM_FACE_SERVE_H
+#ifndef VMM_FACE_SERVE_SERVE_H
+#define VMM_FACE_SERVE_SERVE_H
 
 #include <pthread.h>
 
 #include "face/amount.h"
 #include "face/args.h"
-#include "face/serve_request.h"
+#include "face/serve/request.h"
 #include "vmmap/processes.h"
 #include "vmmap/session.h"
 #include "vmmap/vmmap.h"
@@ -23,7 +23,7 @@ struct vmm_out;
 #define SRV_INTERVAL_LEAST (VMM_SECOND_NS / 10)
 #define SRV_CONNECTIONS_MAX 64
 
-/* --- serve_history.c: the target and its snapshots. The worker's alone, like all of it down to the answers. --- */
+/* --- history.c: the target and its snapshots. The worker's alone, like all of it down to the answers. --- */
 
 #define SRV_NEEDS (VMM_NEED_DEFAULT | VMM_NEED_EXTRA) /* of a snapshot that is shown */
 
@@ -86,7 +86,7 @@ bool srv_history_add(struct srv_history *h, uint32_t n, uint32_t target, int32_t
 /* The entries as the session has them: after it was opened, and when old ones were dropped. */
 int srv_history_reread(struct srv_history *h, struct vmm_err *err);
 
-/* --- serve_look.c --- */
+/* --- look.c --- */
 
 enum srv_news { SRV_NEWS_NONE, SRV_NEWS_SNAPSHOT, SRV_NEWS_EXEC, SRV_NEWS_GONE };
 /*
@@ -95,7 +95,7 @@ enum srv_news { SRV_NEWS_NONE, SRV_NEWS_SNAPSHOT, SRV_NEWS_EXEC, SRV_NEWS_GONE }
  */
 int srv_history_look(struct srv_history *h, bool asked, enum srv_news *ret_news, struct vmm_snapshot **ret_before, struct vmm_err *err);
 
-/* --- serve_view.c: which snapshot is meant --- */
+/* --- view.c: which snapshot is meant --- */
 
 void srv_view_done(struct srv_view *v);
 /* Opens a target by its name and takes or loads its snapshot. n 0: it is of no session. */
@@ -105,7 +105,7 @@ int srv_history_find(struct srv_history *h, const char *n, struct srv_view *ret,
 /* The same where only the snapshot matters: *ret is for the caller to destroy unless it is that of last or other (*ret_own false). */
 int srv_history_load(struct srv_history *h, const char *n, struct vmm_snapshot **ret, bool *ret_own, struct vmm_err *err);
 
-/* --- serve_pace.c --- */
+/* --- pace.c --- */
 
 /* Somebody watches, or nobody does any more. */
 void srv_history_watch(struct srv_history *h, bool watched);
@@ -120,7 +120,7 @@ int srv_history_growth(struct srv_history *h, const char *measure, uint64_t perc
 /* "interval_ms":...,"growth":...,"cost":{...}: how often it is looked at, and what that has cost so far. */
 void srv_history_pace(struct vmm_out *out, const struct srv_history *h);
 
-/* --- serve_answer.c, serve_compare.c, serve_memory.c, serve_info.c, serve_change.c: JSON. The worker's alone. --- */
+/* --- answer.c, compare.c, memory.c, info.c, change.c: JSON. The worker's alone. --- */
 
 /* What is asked, and where the answer goes. */
 struct srv_ask {
@@ -150,7 +150,7 @@ int srv_put_snapshot(struct vmm_out *out, const struct vmm_snapshot *s, uint32_t
 int srv_put_changes(struct vmm_out *out, const struct vmm_snapshot *before, uint32_t n_before, const struct vmm_snapshot *now,
                     uint32_t n, bool *ret_changed, struct vmm_err *err);
 
-/* --- serve_file.c: a file that a client sends --- */
+/* --- file.c: a file that a client sends --- */
 
 #define SRV_FILE_MAX (UINT64_C(16) << 30)
 #define SRV_FILE_NAME_MAX 255
@@ -173,9 +173,9 @@ void srv_file_close(struct srv_file *f);
 /* An error that tells our path tells the client's name instead. NULL: nothing was sent. */
 void srv_file_name(const struct srv_file *f, const char *name, struct vmm_err *err);
 
-/* --- serve_work.c: the worker, and what waits for it --- */
+/* --- work.c: the worker, and what waits for it --- */
 
-/* One request from its first byte to its answer. Made and freed by serve_http.c. */
+/* One request from its first byte to its answer. Made and freed by http.c. */
 struct srv_job {
 	struct srv_job *next;
 	void *connection; /* suspended while the worker has the job */
@@ -184,7 +184,7 @@ struct srv_job {
 	char body[SRV_BODY_MAX];
 	size_t body_length;
 	struct srv_file *file; /* of SRV_FILE, until it is shown; NULL: none */
-	/* Of one that was handed on (serve_aside.c): what it is about. */
+	/* Of one that was handed on (aside.c): what it is about. */
 	uint32_t n;
 	struct vmm_process_id id;
 	/* By the worker: */
@@ -255,7 +255,7 @@ bool srv_work_add(struct srv_work *w, struct srv_job *job, void (*suspend)(void 
 /* Bytes of an answer left memory. */
 void srv_work_sent(struct srv_work *w, size_t bytes);
 
-/* --- serve_job.c: what the worker does. Without the lock: nobody else looks at the job meanwhile. --- */
+/* --- job.c: what the worker does. Without the lock: nobody else looks at the job meanwhile. --- */
 
 void srv_job_run(struct srv_work *w, struct srv_job *job);
 /* Puts an answer into a job: what was written to out, which goes, or the error. */
@@ -263,7 +263,7 @@ void srv_job_answer(struct srv_job *job, struct vmm_out *out, int code, const st
 /* Takes a snapshot and tells who listens; asked: by a user, not by the clock. An error is told them too. */
 int srv_job_look(struct srv_work *w, bool asked, struct vmm_err *err);
 
-/* --- serve_aside.c: questions that take long --- */
+/* --- aside.c: questions that take long --- */
 
 /* Whether a job is one of them, about the process as it is now. The worker's alone. */
 bool srv_aside_wants(const struct srv_work *w, const struct srv_job *job);
@@ -273,7 +273,7 @@ int srv_aside_start(struct srv_work *w, struct vmm_err *err);
 /* After ending was set. */
 void srv_aside_stop(struct srv_work *w);
 
-/* --- serve_events.c --- */
+/* --- events.c --- */
 
 /* Lines of an event: text stands behind "data: ", line by line. id 0: none. The memory of data goes. NULL: out of memory. */
 struct srv_bytes *srv_event(const char *type, uint32_t id, struct vmm_out *data);
@@ -294,14 +294,14 @@ void srv_work_prune(struct srv_work *w);
 /* Bytes for a listener: how many, 0 when it was suspended for want of them, -1 at the end of the stream. */
 long srv_work_take(struct srv_work *w, struct srv_listener *l, char *ret, size_t size, void (*suspend)(void *connection));
 
-/* --- serve_listen.c --- */
+/* --- listen.c --- */
 
 /* A descriptor that listens at *path, which becomes NULL where another has put something there; what nobody listens at any more goes. */
 int srv_listen_unix(const char **path, int *ret_fd, struct vmm_err *err);
 /* On 127.0.0.1; *port 0: any free one, which it then is. VMM_E_IO. */
 int srv_listen_tcp(uint16_t *port, int *ret_fd, struct vmm_err *err);
 
-/* --- serve_server.c --- */
+/* --- server.c --- */
 
 struct srv_server;
 struct srv_plan {

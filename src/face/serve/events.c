@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "base/out.h"
 #include "base/scan.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 #include "view/json_write.h"
 
 #define LISTENERS_MAX 16

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/out.h"
 #include "face/cli.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 
 #define INTERVAL_DEFAULT VMM_SECOND_NS
 #define DUTY_DEFAULT 10000 /* 1 % in parts of a million */

@@ -11,7 +11,7 @@
 #include "face/cli/strings.h"
 #include "face/heap_page.h"
 #include "face/place.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 #include "model/target.h"
 #include "view/json_write.h"
 #include "view/view.h"

@@ -8,7 +8,7 @@
 #include "base/scan.h"
 #include "base/search.h"
 #include "face/cli.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 
 void srv_view_done(struct srv_view *v)
 {

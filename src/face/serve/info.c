@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/out.h"
 #include "face/page.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 #include "model/target.h"
 #include "view/json_write.h"
 #include "view/view.h"

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/out.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 #include "view/json_write.h"
 
 #define GAPS_FEW 512 /* so many cost little, and who gets them need not keep those before */

@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 #include "source/spool.h"
 
 #define SPARE_BYTES (UINT64_C(1) << 30) /* of the disk, besides a tenth of it */

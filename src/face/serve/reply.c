@@ -1,5 +1,5 @@
 /* What vmmap serve sends: responses with the headers that keep a browser to what it was given. */
-#include "face/serve.h"
+#include "face/serve/serve.h"
 
 #ifdef VMM_HAVE_MICROHTTPD
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/out.h"
 #include "face/page.h"
-#include "face/serve_reply.h"
+#include "face/serve/reply.h"
 #include "view/json_write.h"
 
 void srv_reply_headers(struct MHD_Response *response, const char *policy)

@@ -1,4 +1,4 @@
-#include "face/serve_request.h"
+#include "face/serve/request.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* The server of vmmap serve: its socket, libmicrohttpd behind it, and what takes their place where that was not there. */
-#include "face/serve.h"
+#include "face/serve/serve.h"
 
 #include "base/err.h"
 
@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "face/serve_http.h"
-#include "face/serve_reply.h"
+#include "face/serve/http.h"
+#include "face/serve/reply.h"
 
 #define CONNECTION_MEMORY (16 << 10) /* request line, headers, and the head of the answer */
 #define IDLE_SECONDS 10

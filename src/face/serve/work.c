@@ -5,7 +5,7 @@
 #endif
 
 #include "base/err.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 
 #define JOBS_MAX 64
 #define ANSWERS_MAX (UINT64_C(64) << 20) /* bytes of answers that wait for slow clients */

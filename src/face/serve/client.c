@@ -1,5 +1,5 @@
 /* Who is connected to vmmap serve, and for how long: who is too slow is cut. */
-#include "face/serve.h"
+#include "face/serve/serve.h"
 
 #ifdef VMM_HAVE_MICROHTTPD
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "face/serve_http.h"
+#include "face/serve/http.h"
 
 #define HEAD_NS (10 * VMM_SECOND_NS)  /* from the first byte of a request, or the end of the one before, to its last; of a file, to the next */
 #define SEND_NS (120 * VMM_SECOND_NS) /* for an answer, however slow who takes it is */

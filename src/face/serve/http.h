@@ -1,5 +1,5 @@
 /*
- * The network side of vmmap serve: serve_server.c starts libmicrohttpd, serve_http.c takes its requests, serve_client.c
+ * The network side of vmmap serve: server.c starts libmicrohttpd, http.c takes its requests, client.c
  * knows who is connected. Layer: face; only where there is libmicrohttpd.
  */
 #ifndef VMM_FACE_SERVE_HTTP_H
@@ -8,9 +8,9 @@
 #include <microhttpd.h>
 #include <pthread.h>
 
-#include "face/serve.h"
+#include "face/serve/serve.h"
 
-/* --- serve_client.c --- */
+/* --- client.c --- */
 
 /* What a client is at; how long it may take goes by that. */
 enum srv_phase { SRV_PHASE_HEAD, SRV_PHASE_FILE, SRV_PHASE_WORK, SRV_PHASE_SEND, SRV_PHASE_STREAM };
@@ -32,7 +32,7 @@ void srv_client_phase(struct MHD_Connection *c, enum srv_phase phase);
 /* Cuts those that are too slow; whether there are any at all. */
 bool srv_clients_sweep(struct srv_clients *clients);
 
-/* --- serve_server.c --- */
+/* --- server.c --- */
 
 struct srv_server {
 	struct srv_guard guard;
@@ -47,7 +47,7 @@ struct srv_server {
 	struct srv_clients clients;
 };
 
-/* --- serve_http.c: callbacks of libmicrohttpd; arg: the server --- */
+/* --- http.c: callbacks of libmicrohttpd; arg: the server --- */
 
 void *srv_http_address(void *arg, const char *uri, struct MHD_Connection *c);
 enum MHD_Result srv_http_request(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version,

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "face/cli.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 #include "face/timeline.h"
 #include "view/view.h"
 

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/out.h"
 #include "base/scan.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 
 bool srv_aside_wants(const struct srv_work *w, const struct srv_job *job)
 {

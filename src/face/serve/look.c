@@ -4,7 +4,7 @@
 
 #include "analysis/match.h"
 #include "base/err.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 
 #define HEAPS_PAUSE_MAX (10 * VMM_SECOND_NS) /* heaps are walked in every look unless the duty then asks for more than this */
 #define KEEP_BYTES (UINT64_C(64) << 20) /* of the history of a process, on the disk */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 
 /* Nobody listens there any more. */
 static bool is_left_over(const struct sockaddr_un *address)

@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "base/out.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 #include "view/json_write.h"
 
 #define GLANCE_NS (VMM_SECOND_NS / 4) /* a glance costs some microseconds */

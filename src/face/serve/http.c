@@ -1,5 +1,5 @@
 /* The requests of vmmap serve: libmicrohttpd takes them in, the worker answers. */
-#include "face/serve.h"
+#include "face/serve/serve.h"
 
 #ifdef VMM_HAVE_MICROHTTPD
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/scan.h"
-#include "face/serve_http.h"
-#include "face/serve_reply.h"
+#include "face/serve/http.h"
+#include "face/serve/reply.h"
 
 #define ONCE_NS (60 * VMM_SECOND_NS)
 #define EVENT_BYTES 16384

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/out.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 #include "view/json_write.h"
 
 /* A new snapshot: what changed since the one before, unless that is nearly everything. */

@@ -7,7 +7,7 @@
 #include "base/out.h"
 #include "base/search.h"
 #include "face/page_runs.h"
-#include "face/serve.h"
+#include "face/serve/serve.h"
 #include "model/target.h"
 #include "view/json_write.h"
 
