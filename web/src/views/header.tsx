@@ -8,6 +8,7 @@ import { chooseTarget } from "../state/follow";
 import { act, getState, useStore, type Theme } from "../state/store";
 import { visible } from "../text";
 import { Live } from "./live";
+import { Path } from "./parts";
 import "../style/header.css";
 
 const SIGNALS: Record<number, string> = {
@@ -179,7 +180,7 @@ export function Header(): JSX.Element {
         <h1><bdi class="name" title={t ? visible(t.name) : undefined}>{visible(t?.name || provider?.info.title || "vmmap")}</bdi></h1>
         {t && t.pid !== null && <span class="pid">PID {t.pid}</span>}
         {snapshot && <Badges s={snapshot} />}
-        {t?.exe && <bdi class="name mono exe cut" title={visible(t.exe)}>{visible(t.exe)}</bdi>}
+        {t?.exe && <span class="mono exe"><Path text={t.exe} /></span>}
         <span class="grow" />
         {provider && <Targets provider={provider} />}
         <Snapshots entries={entries} />

@@ -65,8 +65,8 @@ export function MapLegend({ colours, mode, scale }: { colours: Colours; mode: Mo
           {l.label} <span class="dim">{bytes(l.bytes)}{mode === "change" && l.id !== "same" && !l.id.startsWith("empty") ? ` in ${thousands(l.count)}` : ""}</span>
         </span>
       ))}
-      {mode === "kind" && <span class="dim">pale: promised, not resident; palest: only reserved ·</span>}
-      <span class="dim">{scale}</span>
+      {mode === "kind" && <span class="dim">pale: promised, not resident; palest: only reserved</span>}
+      {scale && <span class="dim">{scale}</span>}
     </div>
   );
 }

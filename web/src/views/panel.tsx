@@ -2,7 +2,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import type { Heap, Module, Thread } from "../data/types";
 import { bytes, thousands } from "../format";
-import { cell, chunkDetails, hex, isNumber } from "../grid/cells";
+import { cell, chunkDetails, hex, isNumber, stateWord } from "../grid/cells";
 import type { GridColumn, Table } from "../grid/table";
 import { act, useStore } from "../state/store";
 import { visible } from "../text";
@@ -101,7 +101,7 @@ function HeapFacts({ h }: { h: Heap }): JSX.Element {
         <table class="side-table">
           <thead><tr><th scope="col">Chunks</th><th scope="col" class="number">Count</th><th scope="col" class="number">Bytes</th><th scope="col" class="number">Resident</th></tr></thead>
           <tbody>{states.map(([id, s]) => (
-            <tr key={id}><th scope="row">{visible(id)}</th><td class="number">{amount(s.count)}</td><td class="number">{amount(s.bytes)}</td><td class="number">{amount(s.rss)}</td></tr>
+            <tr key={id}><th scope="row">{stateWord(id)}</th><td class="number">{amount(s.count)}</td><td class="number">{amount(s.bytes)}</td><td class="number">{amount(s.rss)}</td></tr>
           ))}</tbody>
         </table>
       )}
