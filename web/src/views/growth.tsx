@@ -116,10 +116,11 @@ function Nothing({ growth }: { growth: Growth }): JSX.Element {
 
 function Where({ f }: { f: Finding }): JSX.Element {
   const what = f.level === "total" ? "All of it" : (f.name ?? f.kind ?? "");
+  const threaded = f.tid !== null && f.tid !== undefined && !(what + " ").includes(`thread ${f.tid} `); // names of arenas tell it themselves
   return (
     <>
       {f.kind && <KindName kind={f.kind} />} {what && <Name text={what} />}
-      {f.tid !== null && f.tid !== undefined && <span class="dim"> thread {f.tid}{f.thread ? " " : ""}{f.thread && <Name text={f.thread} />}</span>}
+      {threaded && <span class="dim"> thread {f.tid}{f.thread ? " " : ""}{f.thread && <Name text={f.thread} />}</span>}
       {f.regions !== null && f.regions !== undefined && f.regions > 1 && f.each ? <span class="dim"> in {thousands(f.regions)} regions of {bytes(f.each)}</span> : null}
     </>
   );
