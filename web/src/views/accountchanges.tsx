@@ -4,7 +4,7 @@ import type { Counts, Diff, Identity, Limit, LimitChange, Note } from "../data/t
 import { bytes, kib, thousands } from "../format";
 import { useStore } from "../state/store";
 import { visible } from "../text";
-import { limitName, limitText, Notes } from "./accounts";
+import { AccountPanel, limitName, limitText, Notes } from "./accounts";
 import { Changed, SaveTable } from "./parts";
 
 /** The name of a saved table of changes. */
@@ -43,20 +43,11 @@ export function AccountChanges({ diff }: { diff: Diff }): JSX.Element | null {
   if (!shown.length) return null;
   const columns = (["sum", "kernel", "remainder"] as const).flatMap((id) => (["before", "after", "change"] as const).map((side) => [id, side] as const));
   return (
-    <section class="panel accounts changed" aria-label="Accounts">
-      <header><h2>Accounts</h2><span class="dim">change in KiB, after less before</span><span class="grow" />
-        <SaveTable name={name} data={() => ({
-          columns: ["id", "label", ...columns.map(([id, side]) => `${id}_${side}`)],
-          rows: shown.map((d) => [d.id, d.label, ...columns.map(([id, side]) => d[id][side])]),
-        })} />
-      </header>
-      <table class="table">
-        <thead>
-          <tr><th scope="col">Identity</th><th scope="col" class="number">Sum</th><th scope="col" class="number">Kernel</th><th scope="col" class="number">Remainder</th></tr>
-        </thead>
-        <tbody>{shown.map((d) => <IdentityRow key={d.id} of={d} />)}</tbody>
-      </table>
-    </section>
+    <AccountPanel changed words="change in KiB, after less before" name={name} rows={shown.map((d) => <IdentityRow key={d.id} of={d} />)}
+      data={() => ({
+        columns: ["id", "label", ...columns.map(([id, side]) => `${id}_${side}`)],
+        rows: shown.map((d) => [d.id, d.label, ...columns.map(([id, side]) => d[id][side])]),
+      })} />
   );
 }
 

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import type { Snapshot } from "../data/snapshot";
 import type { Account, Limit, Note, Verdict } from "../data/types";
+import type { TableData } from "../export";
 import { bytes, change, kib, thousands } from "../format";
 import { visible } from "../text";
 import { Address, Name, SaveTable } from "./parts";
@@ -20,25 +21,33 @@ function AccountRow({ a }: { a: Account }): JSX.Element {
   );
 }
 
+/** The table of identities, of one snapshot or of what changed between two. */
+export function AccountPanel(p: {
+  words: string; name: readonly (string | number | null)[]; data: () => TableData; rows: JSX.Element[]; changed?: boolean;
+}): JSX.Element {
+  return (
+    <section class={"panel accounts" + (p.changed ? " changed" : "")} aria-label="Accounts">
+      <header><h2>Accounts</h2><span class="dim">{p.words}</span><span class="grow" /><SaveTable name={p.name} data={p.data} /></header>
+      <table class="table">
+        <thead>
+          <tr><th scope="col">Identity</th><th scope="col" class="number">Sum</th><th scope="col" class="number">Kernel</th><th scope="col" class="number">Remainder</th></tr>
+        </thead>
+        <tbody>{p.rows}</tbody>
+      </table>
+    </section>
+  );
+}
+
 export function Accounts({ snapshot }: { snapshot: Snapshot }): JSX.Element | null {
   const { accounts, target } = snapshot.head;
   // Files have few of the kernel's counters: sums that nothing can be held against are not listed there.
   const shown = target.source === "core" ? accounts.filter((a) => a.sum !== null && a.kernel !== null) : accounts;
   if (!shown.length) return null;
   return (
-    <section class="panel accounts" aria-label="Accounts">
-      <header><h2>Accounts</h2><span class="dim">rows against the kernel, KiB</span><span class="grow" />
-        <SaveTable name={[target.name, target.pid, "accounts"]} data={() => ({
-          columns: ["id", "label", "sum", "kernel", "remainder", "explanation"], rows: shown.map((a) => [a.id, a.label, a.sum, a.kernel, a.remainder, a.explanation]),
-        })} />
-      </header>
-      <table class="table">
-        <thead>
-          <tr><th scope="col">Identity</th><th scope="col" class="number">Sum</th><th scope="col" class="number">Kernel</th><th scope="col" class="number">Remainder</th></tr>
-        </thead>
-        <tbody>{shown.map((a) => <AccountRow key={a.id} a={a} />)}</tbody>
-      </table>
-    </section>
+    <AccountPanel words="rows against the kernel, KiB" name={[target.name, target.pid, "accounts"]} rows={shown.map((a) => <AccountRow key={a.id} a={a} />)}
+      data={() => ({
+        columns: ["id", "label", "sum", "kernel", "remainder", "explanation"], rows: shown.map((a) => [a.id, a.label, a.sum, a.kernel, a.remainder, a.explanation]),
+      })} />
   );
 }
 
