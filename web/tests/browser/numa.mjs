@@ -140,6 +140,7 @@ export default async function (b) {
     return;
   }
   const { pid, child } = await b.target("python3", ["-u", "-c", TARGET]);
+  process.kill(pid, "SIGSTOP"); // the report, the document and numa_maps tell of one state
   const page = await b.open(b.report(pid, "numa", "--numa"), { width: 1440, height: 900 });
   const document = JSON.parse(b.run("show", pid, "--numa", "--json"));
   await byNode(page);

@@ -61,7 +61,7 @@ async function usable(b, page, what) {
 
 async function live(b, name, target, updates) {
   const server = await serve(b, target.pid);
-  const page = await b.open(server.url, { offline: false });
+  const page = await b.open(server.url, { offline: false, expected: /status of 410/ }); // asked of the process as it ended
   const cdp = await page.context().newCDPSession(page);
   await cdp.send("Performance.enable");
   const heap = async () => {
